@@ -1,0 +1,76 @@
+//! How a command ends when it does not end well.
+
+use std::{fmt, process::ExitCode};
+
+use hilum_domain::Refusal;
+use hilum_intake::{CohortFault, Rejection, Unreadable};
+
+/// Why a command failed, which decides the exit code.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// 2: the input can be read and must not be scored.
+    Refused(Refusal),
+    /// 64: the words on the command line make no sense.
+    Usage(String),
+    /// 65: the input cannot be read.
+    Unreadable(anyhow::Error),
+    /// 70: nothing that a person could have done better.
+    Internal(anyhow::Error),
+    /// 78: a configuration or bundle is rejected.
+    Rejected(anyhow::Error),
+}
+
+impl Failure {
+    /// Whatever went wrong, as an internal failure.
+    pub(crate) fn internal(error: impl Into<anyhow::Error>) -> Self {
+        Self::Internal(error.into())
+    }
+
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Refused(_) => 2,
+            Self::Usage(_) => 64,
+            Self::Unreadable(_) => 65,
+            Self::Internal(_) => 70,
+            Self::Rejected(_) => 78,
+        })
+    }
+}
+
+/// One sentence: the error and the causes below it.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refusal) => write!(f, "refused: {}; {}", refusal.message, refusal.code.next_step()),
+            Self::Usage(message) => write!(f, "{message}"),
+            Self::Unreadable(error) | Self::Internal(error) | Self::Rejected(error) => write!(f, "{error:#}"),
+        }
+    }
+}
+
+impl From<Unreadable> for Failure {
+    fn from(error: Unreadable) -> Self {
+        Self::Unreadable(error.into())
+    }
+}
+
+impl From<CohortFault> for Failure {
+    fn from(error: CohortFault) -> Self {
+        Self::Unreadable(error.into())
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Rejection> for Failure {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::Unreadable(error) => error.into(),
+            Rejection::Refused(refusal) => refusal.into(),
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The command line: one file a subcommand, thin.
+//!
+//! Standard output carries one JSON document with `--json` and a short text without; everything else goes to standard
+//! error.
+
+mod failure;
+mod phantom;
+mod prepare;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use failure::Failure;
+
+/// Offline lung-cancer triage from CT and H&E. Research use only, not a diagnosis.
+#[derive(Parser)]
+#[command(name = "hilum", version, disable_help_subcommand = true, allow_negative_numbers = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Write a seeded synthetic cohort.
+    Phantom(phantom::Arguments),
+    /// Turn a data set into the arrays that training reads.
+    Prepare(prepare::Arguments),
+}
+
+/// Runs the command that the process was started with.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    let outcome = match arguments.command {
+        Command::Phantom(arguments) => phantom::run(&arguments),
+        Command::Prepare(arguments) => prepare::run(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("hilum: {failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+/// Help and version are no failures; everything else is exit code 64.
+fn usage(error: &clap::Error) -> ExitCode {
+    // A closed pipe (`hilum --help | head -1`) is nothing to complain about.
+    drop(error.print());
+    if error.use_stderr() { ExitCode::from(64) } else { ExitCode::SUCCESS }
+}

@@ -1,0 +1,31 @@
+//! Progress on a terminal, silence elsewhere.
+
+use std::io::{IsTerminal as _, Write as _, stderr};
+
+/// A line on standard error that is written over and over, on a terminal only.
+pub(crate) struct Progress {
+    what: &'static str,
+    shown: bool,
+}
+
+impl Progress {
+    pub(crate) fn new(what: &'static str) -> Self {
+        Self { what, shown: stderr().is_terminal() }
+    }
+
+    pub(crate) fn at(&self, done: usize, of: usize) {
+        if self.shown {
+            eprint!("\r{}: {done} of {of}", self.what);
+            // A lost progress line does no harm.
+            drop(stderr().flush());
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.shown {
+            eprintln!();
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Reading and writing DICOM objects: the only user of dicom-rs.
+//!
+//! Knows the standard's attributes and nothing of what is done with them: whether a set of slices makes a volume is
+//! decided in `intake`.
+
+mod read;
+mod write;
+
+pub use read::{CtSlice, Found, Header, ReadError, read};
+pub use write::{CtSeries, WriteError, write_ct_slice};

@@ -1,0 +1,14 @@
+//! What the rest of the house talks about: classes, patients' metadata, units, and the three kinds of "no".
+//!
+//! Pure values. Nothing here reads a file, a clock or a configuration, and nothing here serialises itself:
+//! how a value looks in JSON or DICOM is known to `report` and `dicom`.
+
+mod class;
+mod metadata;
+mod outcome;
+mod units;
+
+pub use class::{Class, PerClass};
+pub use metadata::{Age, AgeOutOfRange, Metadata, Modality, Sex, Smoking, Specimen, UnknownName};
+pub use outcome::{Limit, LimitCode, Refusal, RefusalCode};
+pub use units::{MicronsPerPixel, Point, Step};

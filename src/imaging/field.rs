@@ -1,0 +1,261 @@
+//! What a microscope field shows: colour, light, tissue, focus; and its tiles.
+
+use hilum_domain::MicronsPerPixel;
+use image::{RgbImage, imageops};
+
+use crate::stain::I0;
+
+/// Edge of a cell of the tissue mask, in pixels.
+const CELL: u32 = 16;
+/// A cell is tissue where its mean optical density over the three channels reaches this: thin alveolar walls do,
+/// smeared glass does not.
+const TISSUE_DENSITY: f32 = 0.12;
+/// A pixel this much more coloured than grey makes a picture a colour picture.
+const COLOUR_LEVELS: u8 = 12;
+/// The share of such pixels under which a picture counts as grey. Clear glass with little tissue has some.
+const COLOUR_SHARE: f64 = 0.002;
+/// Mean level under which nothing can be told: the lamp is off or the exposure is wrong.
+const DARK_LEVEL: f64 = 40.0;
+
+/// The 99.9-percentile level and the mean, as seen before any correction.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Exposure {
+    /// Mean of all samples, 0 to 255.
+    pub mean_level: f64,
+    /// The share of pixels in which every channel is 254 or 255.
+    pub clipped_share: f64,
+    /// Whether the picture has colour at all.
+    pub coloured: bool,
+}
+
+impl Exposure {
+    /// The exposure of a picture.
+    #[must_use]
+    pub fn of(image: &RgbImage) -> Self {
+        let (mut sum, mut clipped, mut coloured) = (0_u64, 0_u64, 0_u64);
+        for pixel in image.as_raw().as_chunks::<3>().0 {
+            let [r, g, b] = *pixel;
+            sum += u64::from(r) + u64::from(g) + u64::from(b);
+            let (low, high) = (r.min(g).min(b), r.max(g).max(b));
+            clipped += u64::from(low >= 254);
+            coloured += u64::from(high - low > COLOUR_LEVELS);
+        }
+        #[expect(clippy::cast_precision_loss, reason = "pixel counts are far below 2^52")]
+        let (pixels, sum, clipped, coloured) =
+            ((image.width() as f64 * f64::from(image.height())).max(1.0), sum as f64, clipped as f64, coloured as f64);
+        Self {
+            mean_level: sum / (3.0 * pixels),
+            clipped_share: clipped / pixels,
+            coloured: coloured / pixels >= COLOUR_SHARE,
+        }
+    }
+
+    /// Whether the picture is black or nearly so.
+    #[must_use]
+    pub fn is_dark(&self) -> bool {
+        self.mean_level < DARK_LEVEL
+    }
+}
+
+/// Where tissue lies, in cells of 16 pixels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TissueMask {
+    columns: u32,
+    rows: u32,
+    cells: Vec<bool>,
+}
+
+impl TissueMask {
+    /// The tissue of a picture.
+    #[must_use]
+    pub fn of(image: &RgbImage) -> Self {
+        let density: [f32; 256] = std::array::from_fn(|level| {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "0 to 255")]
+            let od = -libm::log((level as f64 + 1.0) / I0) as f32;
+            od
+        });
+        let (columns, rows) = (image.width().div_ceil(CELL), image.height().div_ceil(CELL));
+        let mut sums = vec![(0.0_f32, 0_u32); (columns * rows) as usize];
+        for (y, row) in image.as_raw().chunks_exact(3 * image.width().max(1) as usize).enumerate() {
+            for (x, pixel) in row.as_chunks::<3>().0.iter().enumerate() {
+                let (sum, count) = &mut sums[y / CELL as usize * columns as usize + x / CELL as usize];
+                *sum += pixel.iter().map(|&level| density[usize::from(level)]).sum::<f32>();
+                *count += 3;
+            }
+        }
+        #[expect(clippy::cast_precision_loss, reason = "at most 768")]
+        let cells = sums.into_iter().map(|(sum, count)| sum >= TISSUE_DENSITY * count as f32).collect();
+        Self { columns, rows, cells }
+    }
+
+    /// Whether the pixel lies on tissue.
+    #[must_use]
+    pub fn at(&self, x: u32, y: u32) -> bool {
+        self.cells[(y / CELL * self.columns + x / CELL) as usize]
+    }
+
+    /// The share of cells that are tissue, 0 to 1.
+    #[must_use]
+    pub fn share(&self) -> f64 {
+        self.share_within(0, 0, self.columns * CELL, self.rows * CELL)
+    }
+
+    /// The share of tissue among the cells whose middle lies in the rectangle.
+    #[must_use]
+    pub fn share_within(&self, x: u32, y: u32, width: u32, height: u32) -> f64 {
+        let first = |from: u32| from.saturating_sub(CELL / 2).div_ceil(CELL);
+        let (columns, rows) = (first(x)..first(x + width).min(self.columns), first(y)..first(y + height).min(self.rows));
+        let all = columns.len() * rows.len();
+        let tissue: usize = rows
+            .map(|row| columns.clone().filter(|column| self.cells[(row * self.columns + column) as usize]).count())
+            .sum();
+        #[expect(clippy::cast_precision_loss, reason = "cell counts are far below 2^52")]
+        let share = if all == 0 { 0.0 } else { tissue as f64 / all as f64 };
+        share
+    }
+}
+
+/// Sharpness, measured on tissue only; larger is sharper.
+///
+/// The energy of differences between neighbours two pixels apart (Brenner 1976), divided by that of differences eight
+/// pixels apart: the quotient does not depend on stain strength or on how much there is to see, and a blur of two
+/// pixels or more takes the numerator first. Measured on the green channel, where haematoxylin and eosin both absorb.
+/// Sensor noise, which would look sharp, is held down by a 3×3 binomial filter first.
+#[must_use]
+pub fn focus(image: &RgbImage, tissue: &TissueMask) -> f64 {
+    let (width, height) = (image.width() as usize, image.height() as usize);
+    if width < 32 || height < 32 {
+        return 0.0;
+    }
+    let green: Vec<u16> = image.as_raw().as_chunks::<3>().0.iter().map(|pixel| u16::from(pixel[1])).collect();
+    let smooth_row = |line: &[u16]| -> Vec<u16> { line.windows(3).map(|w| w[0] + 2 * w[1] + w[2]).collect() };
+    let rows: Vec<Vec<u16>> = green.chunks_exact(width).map(smooth_row).collect();
+    let smooth: Vec<Vec<i32>> = rows
+        .windows(3)
+        .map(|w| (0..width - 2).map(|x| i32::from(w[0][x]) + 2 * i32::from(w[1][x]) + i32::from(w[2][x])).collect())
+        .collect();
+    let (mut fine, mut coarse) = (0.0_f64, 0.0_f64);
+    for y in 0..smooth.len() - 8 {
+        for x in 0..smooth[y].len() - 8 {
+            // Indices of `smooth` lie one pixel inside those of the picture; whole cells decide, so this hardly matters.
+            #[expect(clippy::cast_possible_truncation, reason = "picture sizes fit 32 bits")]
+            if !tissue.at(x as u32, y as u32) {
+                continue;
+            }
+            let here = smooth[y][x];
+            let square = |there: i32| f64::from(there - here) * f64::from(there - here);
+            fine += square(smooth[y][x + 2]) + square(smooth[y + 2][x]);
+            coarse += square(smooth[y][x + 8]) + square(smooth[y + 8][x]);
+        }
+    }
+    if coarse > 0.0 { fine / coarse } else { 0.0 }
+}
+
+/// A tile of a field.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tile {
+    /// Left edge in the field at the network's scale, in pixels.
+    pub x: u32,
+    /// Upper edge in the field at the network's scale, in pixels.
+    pub y: u32,
+    /// The share of it that is tissue.
+    pub tissue_share: f64,
+}
+
+/// A tile with this much tissue is always read.
+const TILE_TISSUE: f64 = 0.25;
+
+/// The tiles of a field that show tissue: a grid without overlap, centred, in reading order.
+///
+/// A tile is read with a quarter of tissue. Where no tile has that much, those with `least_share` are.
+#[must_use]
+pub fn tiles(width: u32, height: u32, tissue: &TissueMask, edge: u32, least_share: f64) -> Vec<Tile> {
+    let (left, top) = ((width % edge) / 2, (height % edge) / 2);
+    let all: Vec<Tile> = (0..height / edge)
+        .flat_map(|row| (0..width / edge).map(move |column| (left + column * edge, top + row * edge)))
+        .map(|(x, y)| Tile { x, y, tissue_share: tissue.share_within(x, y, edge, edge) })
+        .collect();
+    let with = |share: f64| all.iter().filter(|tile| tile.tissue_share >= share).cloned().collect::<Vec<_>>();
+    let rich = with(TILE_TISSUE);
+    if rich.is_empty() { with(least_share) } else { rich }
+}
+
+/// A field at another scale, low-pass filtered when it shrinks; unchanged when the scales agree within 1%.
+#[must_use]
+pub fn rescale(image: RgbImage, from: MicronsPerPixel, to: MicronsPerPixel) -> RgbImage {
+    let factor = from.um() / to.um();
+    if (factor - 1.0).abs() <= 0.01 {
+        return image;
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates, and sizes are bounded at intake")]
+    let scaled = |length: u32| ((f64::from(length) * factor).round() as u32).max(1);
+    imageops::resize(&image, scaled(image.width()), scaled(image.height()), imageops::FilterType::Triangle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn textured(blur: f32) -> RgbImage {
+        let sharp = RgbImage::from_fn(256, 256, |x, y| {
+            let dark = (x / 5 + y / 7) % 2 == 0 || (x * x + 3 * y) % 11 < 4;
+            image::Rgb(if dark { [120, 60, 140] } else { [220, 170, 200] })
+        });
+        if blur > 0.0 { imageops::blur(&sharp, blur) } else { sharp }
+    }
+
+    #[test]
+    fn focus_falls_with_every_step_of_blur() {
+        let mut last = f64::INFINITY;
+        for blur in [0.0, 1.0, 2.0, 3.0, 5.0] {
+            let image = textured(blur);
+            let value = focus(&image, &TissueMask::of(&image));
+            assert!(value < last, "blur {blur}: {value} after {last}");
+            last = value;
+        }
+    }
+
+    #[test]
+    fn glass_is_no_tissue_and_half_a_field_is_half() {
+        let mut image = RgbImage::from_pixel(256, 128, image::Rgb([245, 244, 246]));
+        assert!(TissueMask::of(&image).share().abs() < 1e-12);
+        for (x, _, pixel) in image.enumerate_pixels_mut() {
+            if x < 128 {
+                *pixel = image::Rgb([180, 90, 160]);
+            }
+        }
+        let mask = TissueMask::of(&image);
+        assert!((mask.share() - 0.5).abs() < 1e-12);
+        assert!((mask.share_within(0, 0, 128, 128) - 1.0).abs() < 1e-12);
+        assert!(mask.at(127, 0) && !mask.at(128, 0));
+    }
+
+    #[test]
+    fn tiles_do_not_overlap_and_stay_inside() {
+        let image = textured(0.0);
+        let found = tiles(256, 256, &TissueMask::of(&image), 100, 0.05);
+        assert_eq!(found.iter().map(|tile| (tile.x, tile.y)).collect::<Vec<_>>(), [(28, 28), (128, 28), (28, 128), (128, 128)]);
+    }
+
+    #[test]
+    fn little_tissue_still_gives_a_tile() {
+        let mut image = RgbImage::from_pixel(224, 224, image::Rgb([245, 244, 246]));
+        for (x, y, pixel) in image.enumerate_pixels_mut() {
+            if x < 64 && y < 48 {
+                *pixel = image::Rgb([180, 90, 160]);
+            }
+        }
+        let mask = TissueMask::of(&image);
+        assert_eq!(tiles(224, 224, &mask, 224, 0.05).len(), 1);
+        assert_eq!(tiles(224, 224, &mask, 224, 0.10).len(), 0);
+    }
+
+    #[test]
+    fn black_white_and_grey_are_told_apart() {
+        let exposure = |level: [u8; 3]| Exposure::of(&RgbImage::from_pixel(64, 64, image::Rgb(level)));
+        assert!(exposure([5, 5, 6]).is_dark());
+        assert!(!exposure([128, 128, 128]).coloured);
+        assert!(exposure([200, 120, 180]).coloured);
+        assert!((exposure([255, 255, 255]).clipped_share - 1.0).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,15 @@
+//! Pictures and what is computed from them alone.
+//!
+//! Knows nothing of files, networks, bundles or patients: values in, values out.
+
+mod eigen;
+pub mod field;
+pub mod nifti;
+mod resample;
+pub mod slide;
+pub mod stain;
+mod volume;
+
+pub use eigen::symmetric_3x3;
+pub use resample::{Patch, PatchGeometry, Window, lesion_patch, resample_isotropic, trilinear};
+pub use volume::{Grid, Volume, cross, dot};

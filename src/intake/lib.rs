@@ -1,0 +1,16 @@
+//! From outside bytes to checked values: DICOM files to a `Volume`, image files to fields.
+//!
+//! Knows files and geometry; knows nothing of networks or results. What it cannot read is [`Unreadable`]; what it can
+//! read but must not be scored is a `Refusal`.
+
+mod cohort;
+mod error;
+mod field;
+mod series;
+mod share;
+
+pub use cohort::{CohortCase, CohortFault, read_cohort};
+pub use error::{Rejection, Unreadable};
+pub use field::read_fields;
+pub use series::{CtStudy, SeriesReport, Verdict, list, volume};
+pub use share::{Arrival, Share};
