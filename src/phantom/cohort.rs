@@ -139,7 +139,7 @@ fn he_obscurity(age: Age, smoking: Smoking, random: &mut Random) -> f64 {
 
 /// How often the picture shows another class than the truth.
 fn discordance(obscurity: f64) -> f64 {
-    0.02 + 0.36 * obscurity * obscurity.sqrt()
+    0.01 + 0.30 * obscurity * obscurity.sqrt()
 }
 
 /// The patients of a cohort, in the order of their case ids. The same seed and size give the same patients.
