@@ -3,9 +3,18 @@
 //! Standard output carries one JSON document with `--json` and a short text without; everything else goes to standard
 //! error.
 
+mod analyze;
+mod bundle;
+mod case;
+mod ct;
+mod demo;
 mod failure;
+mod locate;
 mod phantom;
+mod predict;
 mod prepare;
+mod quality;
+mod stain;
 mod terminal;
 
 use std::process::ExitCode;
@@ -24,6 +33,22 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// The whole appliance on a simulated board, with one phantom case.
+    Demo(demo::Arguments),
+    /// Assess one case.
+    Analyze(Box<analyze::Arguments>),
+    /// CT series: list, volume, lesion candidates.
+    #[command(subcommand)]
+    Ct(ct::Command),
+    /// Normalise the stain of an H&E image (Macenko).
+    Stain(stain::Arguments),
+    /// Judge H&E images: focus, exposure, tissue, stain.
+    Quality(quality::Arguments),
+    /// Assess every case of a cohort.
+    Predict(predict::Arguments),
+    /// Inspect, verify or sign a bundle.
+    #[command(subcommand)]
+    Bundle(bundle::Command),
     /// Write a seeded synthetic cohort.
     Phantom(phantom::Arguments),
     /// Turn a data set into the arrays that training reads.
@@ -38,6 +63,13 @@ pub fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let outcome = match arguments.command {
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Analyze(arguments) => analyze::run(*arguments),
+        Command::Ct(command) => ct::run(&command),
+        Command::Stain(arguments) => stain::run(&arguments),
+        Command::Quality(arguments) => quality::run(&arguments),
+        Command::Predict(arguments) => predict::run(&arguments),
+        Command::Bundle(command) => bundle::run(&command),
         Command::Phantom(arguments) => phantom::run(&arguments),
         Command::Prepare(arguments) => prepare::run(&arguments),
     };

@@ -1,6 +1,16 @@
-//! Progress on a terminal, silence elsewhere.
+//! What people and scripts see: progress on a terminal, one JSON document on standard output.
 
-use std::io::{IsTerminal as _, Write as _, stderr};
+use std::io::{IsTerminal as _, Write as _, stderr, stdout};
+
+use serde::Serialize;
+
+use crate::Failure;
+
+/// Prints one JSON document.
+pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value).map_err(Failure::internal)?;
+    writeln!(stdout().lock(), "{text}").map_err(Failure::internal)
+}
 
 /// A line on standard error that is written over and over, on a terminal only.
 pub(crate) struct Progress {

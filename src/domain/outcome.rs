@@ -93,7 +93,7 @@ codes! {
         /// The bundle was trained on synthetic phantoms.
         PhantomBundle = "phantom-bundle", "figures of this bundle mean nothing on patients";
         /// Metadata lie outside what training saw.
-        OutsideTraining = "outside-training-range", "the weights were clamped to what training saw";
+        OutsideTraining = "outside-training-range", "the weights are extrapolated: weigh the branches yourself";
     }
 }
 

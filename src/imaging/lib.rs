@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of files, networks, bundles or patients: values in, values out.
 
+mod candidates;
 mod eigen;
 pub mod field;
 pub mod nifti;
@@ -10,6 +11,7 @@ pub mod slide;
 pub mod stain;
 mod volume;
 
+pub use candidates::{Candidate, lesion_candidates};
 pub use eigen::symmetric_3x3;
 pub use resample::{Patch, PatchGeometry, Window, lesion_patch, resample_isotropic, trilinear};
 pub use volume::{Grid, Volume, cross, dot};

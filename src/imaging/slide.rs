@@ -2,6 +2,8 @@
 //!
 //! The one front end of H&E: training (`prepare`) and the device (`assess`) both go through [`read_slide`].
 
+use std::time::{Duration, Instant};
+
 use hilum_domain::{Limit, LimitCode, MicronsPerPixel, Refusal, RefusalCode};
 use image::{RgbImage, imageops};
 use rayon::prelude::*;
@@ -115,12 +117,19 @@ const FEW_TILES: usize = 4;
 
 /// Gates, rescales, stain-normalises and tiles the fields of a case.
 ///
-/// A field that fails the gate is left out with a limit as long as another one passes.
+/// A field that fails the gate is left out with a limit as long as another one passes. `took` is told how long each
+/// stage (`quality`, `stain`, `tiles`) took.
 ///
 /// # Errors
 /// The refusal of the first field if none passes; one for the case if its scale is not known or its stain is degenerate.
-pub fn read_slide(fields: Vec<Field>, contract: &SlideContract) -> Result<Slide, Refusal> {
+pub fn read_slide(
+    fields: Vec<Field>,
+    contract: &SlideContract,
+    took: &mut dyn FnMut(&'static str, Duration),
+) -> Result<Slide, Refusal> {
     let count = fields.len();
+    let mut from = Instant::now();
+    let mut stage = |name| took(name, std::mem::replace(&mut from, Instant::now()).elapsed());
     for (index, field) in fields.iter().enumerate() {
         // A grey or blank picture is refused for what it shows: its scale would not help.
         if field.scale.is_none() && judge(&field.image, field.colour_file, index + 1, 0.0, 0.0).refusal.is_none() {
@@ -133,6 +142,7 @@ pub fn read_slide(fields: Vec<Field>, contract: &SlideContract) -> Result<Slide,
     let judged: Vec<(FieldQuality, Option<Scaled>)> =
         fields.into_par_iter().enumerate().map(|(index, field)| scale_and_judge(field, index, contract)).collect();
     let (quality, scaled): (Vec<_>, Vec<_>) = judged.into_iter().unzip();
+    stage("quality");
     let usable: Vec<Scaled> = scaled.into_iter().flatten().collect();
     if usable.is_empty() {
         let refusal = quality.iter().find_map(|field| field.refusal.clone());
@@ -149,6 +159,7 @@ pub fn read_slide(fields: Vec<Field>, contract: &SlideContract) -> Result<Slide,
     let stains = Stains::of_pixels(&parts)
         .map_err(|reason| Refusal::new(RefusalCode::StainDegenerate, format!("the stain cannot be read: {reason}")))?;
     drop(pixels);
+    stage("stain");
     let distance_deg = stains.distance_deg();
     if distance_deg > contract.max_stain_distance_deg {
         limits.push(Limit::new(
@@ -157,6 +168,7 @@ pub fn read_slide(fields: Vec<Field>, contract: &SlideContract) -> Result<Slide,
         ));
     }
     let tiles: Vec<SlideTile> = usable.par_iter().flat_map_iter(|field| field.tiles(&stains, contract)).collect();
+    stage("tiles");
     if tiles.is_empty() {
         return Err(Refusal::new(RefusalCode::TooLittleTissue, format!("no tile of the {count} images shows enough tissue")));
     }
@@ -263,7 +275,7 @@ mod tests {
 
     #[track_caller]
     fn check(fields: Vec<Field>, want: Result<usize, RefusalCode>) {
-        let found = read_slide(fields, &contract()).map(|slide| slide.tiles.len()).map_err(|refusal| refusal.code);
+        let found = read_slide(fields, &contract(), &mut |_, _| ()).map(|slide| slide.tiles.len()).map_err(|refusal| refusal.code);
         assert_eq!(found, want);
     }
 
@@ -280,7 +292,7 @@ mod tests {
     #[test]
     fn tiles_are_placed_in_the_field_as_taken() {
         let doubled = imageops::resize(&tissue(256, 128), 512, 256, imageops::FilterType::Nearest);
-        let slide = read_slide(vec![field(doubled, Some(0.25))], &contract()).expect("read");
+        let slide = read_slide(vec![field(doubled, Some(0.25))], &contract(), &mut |_, _| ()).expect("read");
         let last = slide.tiles.last().expect("tiles");
         assert_eq!((last.origin, last.edge), ([384, 128], 128));
     }
@@ -301,7 +313,7 @@ mod tests {
     #[test]
     fn a_bad_field_beside_a_good_one_is_a_limit() {
         let white = RgbImage::from_pixel(256, 256, image::Rgb([255; 3]));
-        let slide = read_slide(vec![field(white, Some(0.5)), field(tissue(256, 256), Some(0.5))], &contract()).expect("read");
+        let slide = read_slide(vec![field(white, Some(0.5)), field(tissue(256, 256), Some(0.5))], &contract(), &mut |_, _| ()).expect("read");
         assert!(slide.limits.iter().any(|limit| limit.code == LimitCode::FieldLeftOut));
         assert!(slide.tiles.iter().all(|tile| tile.field == 1));
     }

@@ -1,1 +1,16 @@
-//! infer
+//! The bundle and the engines that run its networks: the only user of tract.
+//!
+//! Knows the manifest, the quantisation contract and tensors. Knows nothing of DICOM, slides or fusion: levels in,
+//! logits and features out.
+
+mod bundle;
+mod engine;
+mod manifest;
+mod quantise;
+mod tract;
+
+pub use bundle::{Bundle, BundleError, PublicKey, Trust, parse_public_key};
+pub use engine::{Agreement, CtOutput, Engine, EngineFault, HeOutput, accept};
+pub use manifest::{BranchManifest, CtManifest, HeManifest, Manifest, MetadataManifest, Quantisation, TensorManifest};
+pub use quantise::{InputLevels, Quantiser};
+pub use tract::{AttentionWeights, TractEngine};

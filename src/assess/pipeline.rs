@@ -1,0 +1,370 @@
+//! The whole way of a case.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use hilum_domain::{Limit, LimitCode, Metadata, MicronsPerPixel, Modality, Point, Refusal, RefusalCode, Step};
+use hilum_imaging::{
+    PatchGeometry, Volume, Window, lesion_candidates, lesion_patch,
+    slide::{self, Field, SlideContract, SlideTile},
+    stain::Stains,
+};
+use hilum_infer::{AttentionWeights, Bundle, BundleError, Engine, EngineFault};
+use ndarray::{Array2, Array3};
+use rayon::prelude::*;
+
+use crate::{
+    ExplainMethod, Scores, cam_ct, cam_he,
+    fusion::{fuse, scores, standardised},
+    gate,
+};
+
+/// What a bundle says, as values that have been checked.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// How the lesion patch is cut.
+    pub patch: PatchGeometry,
+    /// Its HU window.
+    pub window: Window,
+    /// What is asked of fields, and their tiles.
+    pub slide: SlideContract,
+    /// CT's dense layer, `[class, channel + 1]`, the bias last.
+    pub ct_head: Array2<f32>,
+    /// The attention head's weights.
+    pub attention: AttentionWeights,
+    /// Temperatures of CT alone, H&E alone, fused.
+    pub temperatures: [f64; 3],
+    /// The metadata encoder's standardisation.
+    pub metadata: hilum_infer::MetadataManifest,
+    /// Whether the bundle was trained on phantoms.
+    pub phantom: bool,
+}
+
+impl Model {
+    /// Reads what the pipeline needs of a bundle.
+    ///
+    /// # Errors
+    /// [`BundleError::Unsuitable`] if a value makes no sense.
+    pub fn of(bundle: &Bundle) -> Result<Self, BundleError> {
+        use ndarray_npy::ReadNpyExt as _;
+        let manifest = bundle.manifest();
+        let bad = |what: &str| BundleError::Unsuitable(format!("{what} of its manifest makes no sense"));
+        let patch = PatchGeometry {
+            size: manifest.ct.size,
+            spacing: Step::from_mm(manifest.ct.spacing_mm).ok_or_else(|| bad("ct.spacing_mm"))?,
+            slice_offsets_mm: manifest.ct.slice_offsets_mm,
+        };
+        let [low_hu, high_hu] = manifest.ct.window_hu;
+        if low_hu >= high_hu {
+            return Err(bad("ct.window_hu"));
+        }
+        let slide = SlideContract {
+            tile_px: manifest.he.tile_px,
+            scale: MicronsPerPixel::plausible(manifest.he.um_per_px).ok_or_else(|| bad("he.um_per_px"))?,
+            min_tissue_share: manifest.refusal.min_tissue_share,
+            min_focus: manifest.refusal.min_focus,
+            max_stain_distance_deg: manifest.refusal.max_stain_distance_deg,
+        };
+        let temperatures = [manifest.ct.temperature, manifest.he.temperature, manifest.fusion.temperature];
+        if temperatures.iter().any(|temperature| !temperature.is_finite() || *temperature <= 0.0) {
+            return Err(bad("a temperature"));
+        }
+        if manifest.metadata.std.iter().any(|std| !std.is_finite() || *std <= 0.0) {
+            return Err(bad("metadata.std"));
+        }
+        let ct_head = Array2::<f32>::read_npy(bundle.file("ct_head.npy")?)
+            .map_err(|error| BundleError::Unsuitable(format!("ct_head.npy: {error}")))?;
+        let channels = manifest.quantisation.ct.onnx.output("features").and_then(|tensor| tensor.shape.last().copied());
+        if Some(ct_head.ncols()) != channels.map(|channels| channels + 1) || ct_head.nrows() != 5 {
+            return Err(bad("ct_head.npy"));
+        }
+        Ok(Self {
+            patch,
+            window: Window { low_hu, high_hu },
+            slide,
+            ct_head,
+            attention: AttentionWeights::read(bundle)?,
+            temperatures,
+            metadata: manifest.metadata.clone(),
+            phantom: manifest.training.trained_on == "phantom",
+        })
+    }
+}
+
+/// A CT to be read.
+#[derive(Debug, Clone)]
+pub struct CtInput {
+    /// HU on the scanner's grid.
+    pub volume: Arc<Volume<i16>>,
+    /// The lesion that the person marked.
+    pub lesion: Option<Point>,
+}
+
+/// All that is known of a case. At least one modality is there.
+#[derive(Debug)]
+pub struct Study {
+    /// The CT.
+    pub ct: Option<CtInput>,
+    /// The fields.
+    pub he: Option<Vec<Field>>,
+    /// Age, sex, smoking history, specimen.
+    pub metadata: Metadata,
+}
+
+/// What the CT branch found.
+#[derive(Debug, Clone)]
+pub struct CtFinding {
+    /// Its logits and calibrated probabilities.
+    pub scores: Scores,
+    /// The lesion that was read.
+    pub lesion: Point,
+    /// Whether the machine chose it.
+    pub suggested: bool,
+    /// The share of the patch outside the scan.
+    pub outside: f64,
+    features: Array3<f32>,
+}
+
+/// What the H&E branch found.
+#[derive(Debug, Clone)]
+pub struct HeFinding {
+    /// Its logits and calibrated probabilities.
+    pub scores: Scores,
+    /// The tiles that were read.
+    pub tiles: Vec<SlideTile>,
+    /// Each tile's attention; they sum to 1.
+    pub attention: Vec<f32>,
+    /// The case's stains.
+    pub stains: Stains,
+    /// What the gate saw, one entry a field.
+    pub quality: Vec<slide::FieldQuality>,
+    features: Vec<Array3<f32>>,
+    embeddings: Array2<f32>,
+}
+
+/// Heatmaps, not scaled.
+#[derive(Debug, Clone)]
+pub enum Maps {
+    /// Over the patch, `[row, column]` at the resolution of the last features.
+    Ct(Array2<f32>),
+    /// Over each tile, in the order of [`HeFinding::tiles`].
+    He(Vec<Array2<f32>>),
+}
+
+/// Where a branch looked.
+#[derive(Debug, Clone)]
+pub struct Explanation {
+    /// Which branch.
+    pub modality: Modality,
+    /// By which method.
+    pub method: ExplainMethod,
+    /// For which class, by position.
+    pub class: usize,
+    /// The maps; `None` if they are blank: nothing speaks for the class.
+    pub maps: Option<Maps>,
+}
+
+/// How long each step took.
+#[derive(Debug, Clone, Default)]
+pub struct Timings(pub Vec<(&'static str, Duration)>);
+
+impl Timings {
+    fn time<T>(&mut self, stage: &'static str, work: impl FnOnce() -> T) -> T {
+        let from = Instant::now();
+        let value = work();
+        self.0.push((stage, from.elapsed()));
+        value
+    }
+}
+
+/// A result that can be acted on.
+#[derive(Debug, Clone)]
+pub struct Assessed {
+    /// Fused logits and calibrated probabilities.
+    pub fused: Scores,
+    /// The weights of CT and H&E; they sum to 1.
+    pub weights: [f64; 2],
+    /// The CT branch.
+    pub ct: Option<CtFinding>,
+    /// The H&E branch.
+    pub he: Option<HeFinding>,
+    /// What was known of the patient.
+    pub metadata: Metadata,
+    /// Where the branches looked.
+    pub explanations: Vec<Explanation>,
+    /// What weakens the result.
+    pub limits: Vec<Limit>,
+}
+
+/// What became of a case.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// Can be acted on, within its limits.
+    Assessed(Box<Assessed>),
+    /// The device is well, this input must not be scored.
+    Refused(Refusal),
+}
+
+/// Assesses a case: check quality → normalise → locate → score CT, score H&E → fuse → calibrate → explain → gate.
+///
+/// # Errors
+/// [`EngineFault`] if the engine fails; never for what the input shows.
+pub fn assess(
+    study: Study,
+    model: &Model,
+    engine: &dyn Engine,
+    methods: &[ExplainMethod],
+    timings: &mut Timings,
+) -> Result<Outcome, EngineFault> {
+    let mut limits = Vec::new();
+    let ct = match study.ct {
+        None => None,
+        Some(input) => match read_ct(&input, model, engine, &mut limits, timings)? {
+            Ok(finding) => Some(finding),
+            Err(refusal) => return Ok(Outcome::Refused(refusal)),
+        },
+    };
+    let he = match study.he {
+        None => None,
+        Some(fields) => match read_he(fields, model, engine, &mut limits, timings)? {
+            Ok(finding) => Some(finding),
+            Err(refusal) => return Ok(Outcome::Refused(refusal)),
+        },
+    };
+    let encoded = standardised(&study.metadata, &model.metadata);
+    limits.extend(gate::metadata(&study.metadata, encoded));
+    let [of_ct, of_he, of_both] = model.temperatures;
+    let from = Instant::now();
+    let (weights, fused) = match (&ct, &he) {
+        (Some(ct), Some(he)) => {
+            let weights = engine.weights(encoded)?.map(f64::from);
+            limits.extend(gate::disagreement(&ct.scores, &he.scores));
+            (weights, scores(fuse(&ct.scores.logits, &he.scores.logits, weights), of_both))
+        }
+        (Some(ct), None) => {
+            limits.push(Limit::new(LimitCode::NoHe, "no H&E image was given"));
+            ([1.0, 0.0], scores(ct.scores.logits, of_ct))
+        }
+        (None, Some(he)) => {
+            limits.push(Limit::new(LimitCode::NoCt, "no CT was given"));
+            ([0.0, 1.0], scores(he.scores.logits, of_he))
+        }
+        (None, None) => {
+            let nothing = Refusal::new(RefusalCode::NoVolume, "neither a CT nor an H&E image was given");
+            return Ok(Outcome::Refused(nothing));
+        }
+    };
+    timings.0.push(("fusion", from.elapsed()));
+    if model.phantom {
+        limits.push(Limit::new(LimitCode::PhantomBundle, "the bundle was trained on synthetic phantoms"));
+    }
+    let explanations = timings.time("cam", || explain(ct.as_ref(), he.as_ref(), model, fused.top(), methods));
+    Ok(Outcome::Assessed(Box::new(Assessed { fused, weights, ct, he, metadata: study.metadata, explanations, limits })))
+}
+
+fn read_ct(
+    input: &CtInput,
+    model: &Model,
+    engine: &dyn Engine,
+    limits: &mut Vec<Limit>,
+    timings: &mut Timings,
+) -> Result<Result<CtFinding, Refusal>, EngineFault> {
+    let grid = input.volume.grid();
+    let (lesion, suggested) = match input.lesion {
+        Some(lesion) if !grid.contains(lesion) => {
+            let [x, y, z] = lesion.lps_mm;
+            let what = format!("the marked lesion ({x:.0}, {y:.0}, {z:.0}) mm lies outside the scanned volume");
+            return Ok(Err(Refusal::new(RefusalCode::LesionOutside, what)));
+        }
+        Some(lesion) => (lesion, false),
+        None => match timings.time("locate", || lesion_candidates(&input.volume, 1)).first() {
+            Some(candidate) => (candidate.centre, true),
+            None => {
+                let what = "no lesion was marked and none stands out in the lungs";
+                return Ok(Err(Refusal::new(RefusalCode::NoCandidate, what)));
+            }
+        },
+    };
+    if suggested {
+        limits.push(Limit::new(LimitCode::LesionSuggested, "the lesion was chosen by the machine"));
+    }
+    let [_, _, step] = grid.spacing_mm();
+    if step > 3.0 {
+        limits.push(Limit::new(LimitCode::ThickSlices, format!("slices are {step:.1} mm apart")));
+    }
+    let patch = timings.time("patch", || lesion_patch(&input.volume, lesion, &model.patch));
+    if patch.outside > 0.0 {
+        let what = format!("{:.0}% of the patch lies outside the scan", (patch.outside * 100.0).ceil());
+        limits.push(Limit::new(LimitCode::PatchClipped, what));
+    }
+    let levels = patch.levels(model.window);
+    let output = timings.time("ct_cnn", || engine.ct(levels.view()))?;
+    let scores = scores(output.logits.map(f64::from), model.temperatures[0]);
+    Ok(Ok(CtFinding { scores, lesion, suggested, outside: patch.outside, features: output.features }))
+}
+
+fn read_he(
+    fields: Vec<Field>,
+    model: &Model,
+    engine: &dyn Engine,
+    limits: &mut Vec<Limit>,
+    timings: &mut Timings,
+) -> Result<Result<HeFinding, Refusal>, EngineFault> {
+    let slide = match slide::read_slide(fields, &model.slide, &mut |stage, took| timings.0.push((stage, took))) {
+        Ok(slide) => slide,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    limits.extend(slide.limits);
+    let from = Instant::now();
+    let outputs: Vec<_> =
+        slide.tiles.par_iter().map(|tile| engine.he(tile.image.as_raw())).collect::<Result<_, _>>()?;
+    timings.0.push(("he_cnn", from.elapsed()));
+    let channels = outputs.first().map_or(0, |output| output.embedding.len());
+    let mut embeddings = Array2::zeros((outputs.len(), channels));
+    for (mut row, output) in embeddings.rows_mut().into_iter().zip(&outputs) {
+        row.iter_mut().zip(&output.embedding).for_each(|(to, from)| *to = *from);
+    }
+    let features = outputs.into_iter().map(|output| output.features).collect();
+    let (logits, attention) = timings.time("mil", || engine.attention(&embeddings))?;
+    let scores = scores(logits.map(f64::from), model.temperatures[1]);
+    Ok(Ok(HeFinding {
+        scores,
+        tiles: slide.tiles,
+        attention,
+        stains: slide.stains,
+        quality: slide.quality,
+        features,
+        embeddings,
+    }))
+}
+
+fn explain(
+    ct: Option<&CtFinding>,
+    he: Option<&HeFinding>,
+    model: &Model,
+    class: usize,
+    methods: &[ExplainMethod],
+) -> Vec<Explanation> {
+    let mut explanations = Vec::new();
+    for &method in methods {
+        if let Some(ct) = ct {
+            let map = cam_ct(&ct.features, &model.ct_head, class, method);
+            let maps = speaks(&map).then_some(Maps::Ct(map));
+            explanations.push(Explanation { modality: Modality::Ct, method, class, maps });
+        }
+        if let Some(he) = he {
+            let features: Vec<&Array3<f32>> = he.features.iter().collect();
+            let maps = cam_he(&features, &he.embeddings, &he.attention, &model.attention, class, method);
+            let maps = maps.iter().any(speaks).then_some(Maps::He(maps));
+            explanations.push(Explanation { modality: Modality::He, method, class, maps });
+        }
+    }
+    explanations
+}
+
+/// Whether anything in a map speaks for the class.
+fn speaks(map: &Array2<f32>) -> bool {
+    map.iter().any(|&value| value.is_finite() && value > 0.0)
+}

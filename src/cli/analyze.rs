@@ -1,0 +1,139 @@
+//! `hilum analyze`
+
+use std::{path::PathBuf, time::Instant};
+
+use hilum_assess::{ExplainMethod, Outcome, Timings};
+use hilum_domain::{Age, Class, Metadata, MicronsPerPixel, Point, Refusal, Sex, Smoking, Specimen};
+use hilum_intake::{Rejection, read_fields, volume};
+
+use crate::{
+    Failure, case,
+    locate::{EngineName, load},
+    terminal::print_json,
+};
+
+#[derive(clap::Args)]
+#[command(group = clap::ArgGroup::new("pictures").args(["ct", "he"]).multiple(true).required(true))]
+pub(crate) struct Arguments {
+    /// A CT series: a DICOM file or a folder of them.
+    #[arg(long, value_name = "PATH")]
+    ct: Option<PathBuf>,
+    /// The lesion, patient LPS in mm; without it the best candidate is taken.
+    #[arg(long, value_name = "X,Y,Z", requires = "ct", allow_hyphen_values = true, value_parser = lesion)]
+    lesion: Option<Point>,
+    /// An H&E image or a folder of them; may be given several times.
+    #[arg(long, value_name = "PATH")]
+    he: Vec<PathBuf>,
+    /// The scale of the images, where the files do not say it.
+    #[arg(long, value_name = "F", value_parser = scale)]
+    um_per_px: Option<MicronsPerPixel>,
+    /// Age in years.
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = age)]
+    age: Option<Age>,
+    /// female or male.
+    #[arg(long)]
+    sex: Option<Sex>,
+    /// never, former or current.
+    #[arg(long)]
+    smoking: Option<Smoking>,
+    /// biopsy, cytology or resection.
+    #[arg(long)]
+    specimen: Option<Specimen>,
+    /// The bundle to use.
+    #[arg(long, value_name = "DIR")]
+    bundle: Option<PathBuf>,
+    /// What runs the networks.
+    #[arg(long, value_enum, default_value = "tract")]
+    engine: EngineName,
+    /// all, none, or methods separated by commas.
+    #[arg(long, value_name = "METHOD,…", default_value = "gradcam++", value_parser = methods)]
+    explain: Methods,
+    /// Print the report.
+    #[arg(long)]
+    json: bool,
+    /// The folder for report and pictures.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+/// Which explanations are wanted.
+#[derive(Clone)]
+pub(crate) struct Methods(pub(crate) Vec<ExplainMethod>);
+
+pub(crate) fn methods(text: &str) -> Result<Methods, String> {
+    match text {
+        "none" => Ok(Methods(Vec::new())),
+        "all" => Ok(Methods(ExplainMethod::ALL.to_vec())),
+        names => {
+            let parsed: Result<Vec<ExplainMethod>, _> = names.split(',').map(str::parse).collect();
+            parsed.map(Methods).map_err(|error| error.to_string())
+        }
+    }
+}
+
+pub(crate) fn lesion(text: &str) -> Result<Point, String> {
+    let numbers: Vec<f64> = text.split(',').filter_map(|part| part.trim().parse().ok()).collect();
+    match <[f64; 3]>::try_from(numbers) {
+        Ok(lps_mm) if text.split(',').count() == 3 && lps_mm.iter().all(|mm| mm.is_finite()) => Ok(Point::new(lps_mm)),
+        _ => Err("expected three numbers in mm, X,Y,Z".to_owned()),
+    }
+}
+
+pub(crate) fn scale(text: &str) -> Result<MicronsPerPixel, String> {
+    text.parse().ok().and_then(MicronsPerPixel::new).ok_or_else(|| "expected a number above 0, in µm".to_owned())
+}
+
+fn age(text: &str) -> Result<Age, String> {
+    let years: f64 = text.parse().map_err(|_| "expected a number of years".to_owned())?;
+    Age::from_years(years).map_err(|error| error.to_string())
+}
+
+pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
+    let Arguments { ct, lesion, he, um_per_px, age, sex, smoking, specimen, bundle, engine, explain, json, out } = arguments;
+    case::clean(&out)?;
+    let loaded = load(bundle.as_deref(), engine)?;
+    let metadata = Metadata { age, sex, smoking, specimen };
+    let order = case::Order { loaded: &loaded, methods: &explain.0, out: &out };
+    let mut timings = Timings::default();
+    let mut time = |stage, from: Instant| timings.0.push((stage, from.elapsed()));
+
+    let from = Instant::now();
+    let study = ct.map(|path| volume(&path, None)).transpose();
+    time("read_ct", from);
+    let from = Instant::now();
+    let fields = if he.is_empty() { Ok(None) } else { read_fields(&he, um_per_px).map(Some) };
+    time("read_he", from);
+    // What cannot be read outranks what must not be scored: it leaves no report.
+    let fields = fields.map_err(Failure::from)?;
+    let study = match study {
+        Ok(study) => study,
+        Err(Rejection::Unreadable(error)) => return Err(error.into()),
+        Err(Rejection::Refused(refusal)) => return Err(refuse(refusal, metadata, &order, &timings, json)),
+    };
+    let case = case::Case { ct: study.map(|study| (study, lesion)), he: fields, metadata };
+    let (report, outcome) = case::run(case, &order, timings)?;
+    if json {
+        print_json(&report)?;
+    }
+    match outcome {
+        Outcome::Refused(refusal) => Err(refusal.into()),
+        Outcome::Assessed(result) => {
+            if !json {
+                let class = Class::ALL[result.fused.top()];
+                let probability = result.fused.probabilities[result.fused.top()] * 100.0;
+                let display = class.display(specimen);
+                eprintln!("{display}, {probability:.0}%; {} limits; {}", result.limits.len(), hilum_report::NOTICE);
+            }
+            Ok(())
+        }
+    }
+}
+
+/// A refusal at the door leaves the same complete report as one further in.
+fn refuse(refusal: Refusal, metadata: Metadata, order: &case::Order<'_>, timings: &Timings, json: bool) -> Failure {
+    match case::refuse(&refusal, metadata, order, timings) {
+        Ok(report) if json => print_json(&report).err().unwrap_or_else(|| refusal.into()),
+        Ok(_) => refusal.into(),
+        Err(failure) => failure,
+    }
+}

@@ -1,0 +1,87 @@
+//! `hilum bundle inspect`, `verify`, `sign`
+
+use std::{
+    fs,
+    io::Cursor,
+    path::{Path, PathBuf},
+};
+
+use serde::Serialize;
+
+use crate::{Failure, locate, terminal::print_json};
+
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// What a bundle says of itself, after it was verified.
+    Inspect {
+        /// The bundle.
+        folder: PathBuf,
+    },
+    /// Check signature and hashes, and that the engine reproduces the golden outputs.
+    Verify {
+        /// The bundle.
+        folder: PathBuf,
+    },
+    /// Sign a bundle's manifest.
+    Sign {
+        /// The bundle.
+        folder: PathBuf,
+        /// A minisign secret key without password.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+    },
+}
+
+#[derive(Serialize)]
+struct Inspected<'a> {
+    name: &'a str,
+    version: &'a str,
+    serial: u64,
+    sha256: &'a str,
+    classes: &'a [String],
+    trained_on: &'a str,
+    files: Vec<&'a str>,
+}
+
+pub(crate) fn run(command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::Inspect { folder } => {
+            let bundle = locate::open(Some(folder))?;
+            let manifest = bundle.manifest();
+            print_json(&Inspected {
+                name: &manifest.name,
+                version: &manifest.version,
+                serial: manifest.serial,
+                sha256: bundle.sha256(),
+                classes: &manifest.classes,
+                trained_on: &manifest.training.trained_on,
+                files: manifest.files.keys().map(String::as_str).collect(),
+            })
+        }
+        Command::Verify { folder } => {
+            let loaded = locate::load(Some(folder), locate::EngineName::Tract)?;
+            let agreement = hilum_infer::accept(loaded.engine.as_ref(), &loaded.bundle, usize::MAX)
+                .map_err(|error| Failure::Rejected(error.into()))?;
+            let engine = loaded.engine.name();
+            eprintln!("verified; {engine} agrees on {} golden pictures, at most {:.4} apart", agreement.compared, agreement.largest);
+            Ok(())
+        }
+        Command::Sign { folder, key } => sign(folder, key),
+    }
+}
+
+fn sign(folder: &Path, key: &Path) -> Result<(), Failure> {
+    let unreadable = |what: &'static str| {
+        move |error: std::io::Error| Failure::Unreadable(anyhow::Error::new(error).context(format!("cannot read {what}")))
+    };
+    let manifest = fs::read(folder.join("manifest.toml")).map_err(unreadable("manifest.toml"))?;
+    let text = fs::read_to_string(key).map_err(unreadable("the key"))?;
+    let rejected = |error: minisign::PError| Failure::Rejected(anyhow::Error::new(error).context("the key cannot sign"));
+    let secret = minisign::SecretKeyBox::from_string(&text)
+        .and_then(minisign::SecretKeyBox::into_unencrypted_secret_key)
+        .map_err(rejected)?;
+    // No time in the trusted comment: the same bundle has the same signature.
+    let signature = minisign::sign(None, &secret, Cursor::new(manifest), Some("hilum bundle"), Some("hilum bundle"))
+        .map_err(rejected)?;
+    fs::write(folder.join("manifest.sig"), signature.into_string()).map_err(Failure::internal)
+}

@@ -1,0 +1,180 @@
+//! `hilum ct list`, `hilum ct volume`, `hilum ct candidates`
+
+use std::{fs, io::Write as _, path::PathBuf};
+
+use flate2::{Compression, write::GzEncoder};
+use hilum_domain::{Refusal, Step};
+use hilum_imaging::{Volume, lesion_candidates, nifti, resample_isotropic};
+use hilum_intake::{Verdict, list, volume};
+use serde::Serialize;
+
+use crate::{Failure, terminal::print_json};
+
+/// How many candidates are worth a look.
+const MOST: usize = 10;
+
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// The CT series at a path, and whether each makes a volume.
+    List {
+        /// A DICOM file or a folder.
+        path: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// A series as a NIfTI volume in Hounsfield units.
+    Volume {
+        /// A DICOM file or a folder.
+        path: PathBuf,
+        /// The Series Instance UID, where there are several.
+        #[arg(long, value_name = "UID")]
+        series: Option<String>,
+        /// Resample to this spacing, isotropic.
+        #[arg(long, value_name = "MM", value_parser = spacing)]
+        spacing: Option<Step>,
+        /// FILE.nii or FILE.nii.gz.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Places that could be a lesion, ranked. Suggestions: an empty list does not mean "no nodule".
+    Candidates {
+        /// A DICOM file or a folder.
+        path: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn spacing(text: &str) -> Result<Step, String> {
+    text.parse().ok().and_then(Step::from_mm).ok_or_else(|| "expected a number above 0, in mm".to_owned())
+}
+
+#[derive(Serialize)]
+struct Listed {
+    series: Vec<ListedSeries>,
+}
+
+#[derive(Serialize)]
+struct ListedSeries {
+    uid: String,
+    description: String,
+    slices: usize,
+    rows: u16,
+    columns: u16,
+    spacing_mm: [f64; 3],
+    verdict: &'static str,
+    reasons: Vec<Reason>,
+}
+
+#[derive(Serialize)]
+struct Reason {
+    code: &'static str,
+    message: String,
+}
+
+#[derive(Serialize)]
+struct Written {
+    shape: [usize; 3],
+    spacing: [f64; 3],
+    affine: [[f64; 4]; 4],
+    series: String,
+}
+
+#[derive(Serialize)]
+struct Candidates {
+    candidates: Vec<Ranked>,
+}
+
+#[derive(Serialize)]
+struct Ranked {
+    rank: usize,
+    score: f64,
+    lps_mm: [f64; 3],
+    diameter_mm: f64,
+    mean_hu: f64,
+}
+
+pub(crate) fn run(command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::List { path, json } => {
+            let listed = Listed { series: list(path)?.into_iter().map(listed).collect() };
+            if *json {
+                return print_json(&listed);
+            }
+            for series in &listed.series {
+                let reasons: Vec<&str> = series.reasons.iter().map(|reason| reason.message.as_str()).collect();
+                eprintln!("{}  {} slices  {}  {}", series.uid, series.slices, series.verdict, reasons.join("; "));
+            }
+            Ok(())
+        }
+        Command::Volume { path, series, spacing, out, json } => {
+            let study = volume(path, series.as_deref())?;
+            let written = match spacing {
+                None => save(&study.volume, out, &study.series_uid)?,
+                Some(step) => save(&resample_isotropic(&study.volume, *step), out, &study.series_uid)?,
+            };
+            if *json { print_json(&written) } else { Ok(()) }
+        }
+        Command::Candidates { path, json } => {
+            let study = volume(path, None)?;
+            let candidates = lesion_candidates(&study.volume, MOST)
+                .into_iter()
+                .zip(1..)
+                .map(|(found, rank)| Ranked {
+                    rank,
+                    score: found.score,
+                    lps_mm: found.centre.lps_mm,
+                    diameter_mm: found.diameter_mm,
+                    mean_hu: found.mean_hu,
+                })
+                .collect();
+            let ranked = Candidates { candidates };
+            if *json {
+                return print_json(&ranked);
+            }
+            for found in &ranked.candidates {
+                let [x, y, z] = found.lps_mm;
+                eprintln!("{}. {x:.1},{y:.1},{z:.1} mm  {:.0} mm  {:.0} HU", found.rank, found.diameter_mm, found.mean_hu);
+            }
+            Ok(())
+        }
+    }
+}
+
+fn listed(report: hilum_intake::SeriesReport) -> ListedSeries {
+    let reason = |refusal: Refusal| Reason { code: refusal.code.code(), message: refusal.message };
+    let (verdict, reasons) = match report.verdict {
+        Verdict::Ok => ("ok", Vec::new()),
+        Verdict::Refused(refusals) => ("refused", refusals.into_iter().map(reason).collect()),
+        Verdict::NotAVolume(refusal) => ("not_a_volume", vec![reason(refusal)]),
+    };
+    ListedSeries {
+        uid: report.uid,
+        description: report.description,
+        slices: report.slices,
+        rows: report.rows,
+        columns: report.columns,
+        spacing_mm: report.spacing_mm,
+        verdict,
+        reasons,
+    }
+}
+
+fn save<T: nifti::NiftiVoxel>(volume: &Volume<T>, out: &PathBuf, series: &str) -> Result<Written, Failure> {
+    let mut bytes = nifti::encode(volume);
+    if out.extension().is_some_and(|extension| extension == "gz") {
+        let mut gz = GzEncoder::new(Vec::new(), Compression::fast());
+        gz.write_all(&bytes).map_err(Failure::internal)?;
+        bytes = gz.finish().map_err(Failure::internal)?;
+    }
+    fs::write(out, bytes).map_err(Failure::internal)?;
+    let [x, y, z] = nifti::ras_affine(volume);
+    let affine = [x, y, z, [0.0, 0.0, 0.0, 1.0]];
+    let grid = volume.grid();
+    Ok(Written { shape: grid.size, spacing: grid.spacing_mm(), affine, series: series.to_owned() })
+}

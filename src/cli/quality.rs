@@ -1,0 +1,71 @@
+//! `hilum quality`
+
+use std::path::PathBuf;
+
+use hilum_domain::Refusal;
+use hilum_imaging::{slide, stain::Stains};
+use hilum_intake::read_fields;
+use hilum_prepare::Parameters;
+use serde::Serialize;
+
+use crate::{Failure, terminal::print_json};
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The images to judge.
+    #[arg(required = true)]
+    images: Vec<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    images: Vec<Judged>,
+}
+
+#[derive(Serialize)]
+struct Judged {
+    path: String,
+    verdict: &'static str,
+    focus: f64,
+    exposure: f64,
+    tissue_share: f64,
+    stain_distance: Option<f64>,
+    advice: String,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let contract = Parameters::reference().slide;
+    let mut first: Option<Refusal> = None;
+    let mut images = Vec::new();
+    for (index, path) in arguments.images.iter().enumerate() {
+        // Read one at a time, so that many images need the memory of one; `number` names them in messages.
+        for field in read_fields(std::slice::from_ref(path), None)? {
+            let quality =
+                slide::judge(&field.image, field.colour_file, index + 1, contract.min_tissue_share, contract.min_focus);
+            let stains = Stains::of_image(&field.image).ok();
+            let advice = quality.refusal.as_ref().map_or("usable", |refusal| refusal.code.next_step());
+            images.push(Judged {
+                path: path.display().to_string(),
+                verdict: if quality.refusal.is_some() { "refused" } else { "ok" },
+                focus: quality.focus,
+                exposure: quality.exposure.mean_level,
+                tissue_share: quality.tissue_share,
+                stain_distance: stains.map(|stains| stains.distance_deg()),
+                advice: advice.to_owned(),
+            });
+            first = first.or(quality.refusal);
+        }
+    }
+    let answer = Answer { images };
+    if arguments.json {
+        print_json(&answer)?;
+    } else {
+        for image in &answer.images {
+            eprintln!("{}: {} (sharpness {:.3}, tissue {:.0}%): {}", image.path, image.verdict, image.focus, image.tissue_share * 100.0, image.advice);
+        }
+    }
+    first.map_or(Ok(()), |refusal| Err(refusal.into()))
+}

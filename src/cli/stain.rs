@@ -1,0 +1,62 @@
+//! `hilum stain`
+
+use std::{path::PathBuf, time::Instant};
+
+use hilum_domain::{Refusal, RefusalCode};
+use hilum_imaging::stain::{StainMatrix, Stains};
+use hilum_intake::read_fields;
+use serde::Serialize;
+
+use crate::{Failure, terminal::print_json};
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The image to normalise.
+    image: PathBuf,
+    /// The normalised image.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    verdict: &'static str,
+    stain_matrix: Option<StainMatrix>,
+    max_concentration: Option<[f64; 2]>,
+    distance_deg: Option<f64>,
+    timing_ms: Timing,
+}
+
+#[derive(Serialize)]
+struct Timing {
+    /// Estimation and normalisation, without reading and writing files.
+    normalise: f64,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let field = read_fields(std::slice::from_ref(&arguments.image), None)?.remove(0);
+    let from = Instant::now();
+    let stains = Stains::of_image(&field.image);
+    let normalised = stains.as_ref().map(|stains| stains.normalise(&field.image)).ok();
+    let timing_ms = Timing { normalise: from.elapsed().as_secs_f64() * 1e3 };
+    let answer = Answer {
+        verdict: if stains.is_ok() { "ok" } else { "refused" },
+        stain_matrix: stains.as_ref().ok().map(|stains| stains.matrix),
+        max_concentration: stains.as_ref().ok().map(|stains| stains.max_concentration),
+        distance_deg: stains.as_ref().ok().map(Stains::distance_deg),
+        timing_ms,
+    };
+    if let Some(normalised) = normalised {
+        normalised.save(&arguments.out).map_err(Failure::internal)?;
+    }
+    if arguments.json {
+        print_json(&answer)?;
+    }
+    match stains {
+        Ok(_) => Ok(()),
+        Err(reason) => Err(Refusal::new(RefusalCode::StainDegenerate, format!("the stain cannot be read: {reason}")).into()),
+    }
+}

@@ -1,0 +1,162 @@
+//! `manifest.toml` (`hilum.bundle/1`): what a bundle says of itself.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// A bundle's manifest. Keys beyond these (metrics, training provenance) are kept for reports as they are.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Manifest {
+    /// `hilum.bundle/1`.
+    pub schema: String,
+    /// The bundle's name.
+    pub name: String,
+    /// Its version, for people.
+    pub version: String,
+    /// Rises with every release: an older one is never installed over a newer one.
+    pub serial: u64,
+    /// The classes, in the project's order.
+    pub classes: Vec<String>,
+    /// The CT branch.
+    pub ct: CtManifest,
+    /// The H&E branch.
+    pub he: HeManifest,
+    /// The fusion.
+    pub fusion: FusionManifest,
+    /// The metadata encoder's standardisation.
+    pub metadata: MetadataManifest,
+    /// Scales and zero points of every network file.
+    pub quantisation: BranchManifest<QuantisedFiles>,
+    /// Thresholds of the gate.
+    pub refusal: RefusalManifest,
+    /// How it was trained.
+    pub training: TrainingManifest,
+    /// SHA-256 of every file but the manifest and its signature.
+    pub files: BTreeMap<String, String>,
+}
+
+/// One of a thing for each branch.
+#[derive(Debug, Clone, Deserialize)]
+pub struct BranchManifest<T> {
+    /// For CT.
+    pub ct: T,
+    /// For H&E.
+    pub he: T,
+}
+
+/// The CT branch's input and calibration.
+#[derive(Debug, Clone, Deserialize)]
+pub struct CtManifest {
+    /// Pixels along an edge of the patch.
+    pub size: usize,
+    /// Edge of a pixel, mm.
+    pub spacing_mm: f64,
+    /// HU shown as level 0 and 255.
+    pub window_hu: [f32; 2],
+    /// Planes of the three channels, mm towards the head from the lesion.
+    pub slice_offsets_mm: [f64; 3],
+    /// Mean of the levels divided by 255, a channel.
+    pub mean: [f32; 3],
+    /// Their standard deviation.
+    pub std: [f32; 3],
+    /// Divides the logits when CT stands alone.
+    pub temperature: f64,
+}
+
+/// The H&E branch's input and calibration.
+#[derive(Debug, Clone, Deserialize)]
+pub struct HeManifest {
+    /// Pixels along an edge of a tile.
+    pub tile_px: u32,
+    /// Edge of a pixel, µm.
+    pub um_per_px: f64,
+    /// Mean of the levels divided by 255, a channel.
+    pub mean: [f32; 3],
+    /// Their standard deviation.
+    pub std: [f32; 3],
+    /// Divides the logits when H&E stands alone.
+    pub temperature: f64,
+}
+
+/// The fusion's calibration.
+#[derive(Debug, Clone, Deserialize)]
+pub struct FusionManifest {
+    /// Divides the fused logits.
+    pub temperature: f64,
+}
+
+/// Age in years, sex, smoking: mean and standard deviation over the training cohort.
+#[derive(Debug, Clone, Deserialize)]
+pub struct MetadataManifest {
+    /// Means.
+    pub mean: [f64; 3],
+    /// Standard deviations.
+    pub std: [f64; 3],
+}
+
+/// Thresholds of the gate.
+#[derive(Debug, Clone, Deserialize)]
+pub struct RefusalManifest {
+    /// The share of a field that must be tissue.
+    pub min_tissue_share: f64,
+    /// The least sharpness of a field.
+    #[serde(default = "default_min_focus")]
+    pub min_focus: f64,
+    /// Stains further from the reference than this are a limit, degrees.
+    #[serde(default = "default_max_stain_distance_deg")]
+    pub max_stain_distance_deg: f64,
+}
+
+const fn default_min_focus() -> f64 {
+    0.05
+}
+
+const fn default_max_stain_distance_deg() -> f64 {
+    25.0
+}
+
+/// How it was trained, as far as the device must know.
+#[derive(Debug, Clone, Deserialize)]
+pub struct TrainingManifest {
+    /// `phantom` for bundles whose figures mean nothing on patients.
+    pub trained_on: String,
+}
+
+/// The two files of one network.
+#[derive(Debug, Clone, Deserialize)]
+pub struct QuantisedFiles {
+    /// The master.
+    pub tflite: Quantisation,
+    /// The same network as QDQ.
+    pub onnx: Quantisation,
+}
+
+/// Inputs and outputs of one file.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Quantisation {
+    /// Its input.
+    pub input: TensorManifest,
+    /// Its outputs.
+    pub outputs: Vec<TensorManifest>,
+}
+
+/// One int8 tensor.
+#[derive(Debug, Clone, Deserialize)]
+pub struct TensorManifest {
+    /// Its name in the graph.
+    pub name: String,
+    /// Sizes of its axes.
+    pub shape: Vec<usize>,
+    /// Real units a level.
+    pub scale: f32,
+    /// The level of real zero.
+    pub zero_point: i8,
+}
+
+impl Quantisation {
+    /// The output of that name.
+    #[must_use]
+    pub fn output(&self, name: &str) -> Option<&TensorManifest> {
+        self.outputs.iter().find(|tensor| tensor.name == name)
+    }
+}

@@ -1,0 +1,334 @@
+//! `report.json` (`hilum.report/1`); its JSON Schema is `report.schema.json` beside this file.
+
+use std::{collections::BTreeMap, fs, io, path::Path};
+
+use hilum_assess::{Assessed, CtFinding, ExplainMethod, HeFinding, Scores, Timings};
+use hilum_domain::{Class, Limit, Metadata, Modality, PerClass, Refusal};
+use serde::Serialize;
+
+use crate::NOTICE;
+
+/// The JSON Schema of a report.
+pub const REPORT_SCHEMA: &str = include_str!("report.schema.json");
+
+/// A report, as written.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    schema: &'static str,
+    notice: &'static str,
+    outcome: &'static str,
+    refusal: Option<Note>,
+    limits: Vec<Note>,
+    classes: PerClass<&'static str>,
+    fused: Option<Prediction>,
+    weights: Option<Weights>,
+    ct: Option<Ct>,
+    he: Option<He>,
+    metadata: Clinical,
+    explanations: Vec<Explained>,
+    bundle: Bundle,
+    timing_ms: BTreeMap<&'static str, f64>,
+    provenance: Provenance,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Note {
+    code: &'static str,
+    message: String,
+    next_step: &'static str,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Prediction {
+    logits: PerClass<f64>,
+    probabilities: PerClass<f64>,
+    predicted: &'static str,
+    display: &'static str,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Weights {
+    ct: f64,
+    he: f64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Ct {
+    #[serde(flatten)]
+    prediction: Prediction,
+    lesion_lps_mm: [f64; 3],
+    lesion_suggested: bool,
+    series: String,
+    slices: usize,
+    spacing_mm: [f64; 3],
+    patch_outside_share: f64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct He {
+    #[serde(flatten)]
+    prediction: Prediction,
+    tiles: Vec<Tile>,
+    stain: Stain,
+    fields: Vec<FieldEntry>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Tile {
+    field: usize,
+    x: u32,
+    y: u32,
+    size: u32,
+    attention: f64,
+    tissue_share: f64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Stain {
+    verdict: &'static str,
+    stain_matrix: [[f64; 2]; 3],
+    max_concentration: [f64; 2],
+    distance_deg: f64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct FieldEntry {
+    width: u32,
+    height: u32,
+    um_per_px: Option<f64>,
+    verdict: &'static str,
+    focus: f64,
+    tissue_share: f64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Clinical {
+    age: Option<f64>,
+    sex: Option<&'static str>,
+    smoking: Option<&'static str>,
+    specimen: Option<&'static str>,
+    missing: Vec<&'static str>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Explained {
+    modality: &'static str,
+    method: &'static str,
+    class: &'static str,
+    verdict: &'static str,
+    map: Option<String>,
+    overlay: Option<String>,
+    overlays: Vec<String>,
+    insertion_auc: Option<f64>,
+    deletion_auc: Option<f64>,
+    twin_gap: Option<f64>,
+}
+
+/// Which bundle and engine spoke.
+#[derive(Debug, Clone, Serialize)]
+pub struct Bundle {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// SHA-256 of its manifest.
+    pub sha256: String,
+    /// The engine that ran it.
+    pub engine: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Provenance {
+    hilum: &'static str,
+    created: String,
+}
+
+/// A field as it was given.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FieldNote {
+    /// Pixels across.
+    pub width: u32,
+    /// Pixels down.
+    pub height: u32,
+    /// The scale that was used, where one was known.
+    pub um_per_px: Option<f64>,
+}
+
+/// What a report says beside the outcome.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// Age, sex, smoking history, specimen.
+    pub metadata: Metadata,
+    /// The CT series that was read and its grid: UID, slices, spacing along column, row and slice steps.
+    pub series: Option<(String, usize, [f64; 3])>,
+    /// The fields that were given.
+    pub fields: Vec<FieldNote>,
+    /// Bundle and engine.
+    pub bundle: Bundle,
+    /// When the report was made, RFC 3339.
+    pub created: String,
+}
+
+/// The files of an explanation, relative to the report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExplanationFiles {
+    /// Which branch.
+    pub modality: Modality,
+    /// By which method.
+    pub method: ExplainMethod,
+    /// The map as an array.
+    pub map: String,
+    /// Pictures with the map over what was read.
+    pub overlays: Vec<String>,
+}
+
+/// The report of an assessed case.
+#[must_use]
+pub fn assessed(result: &Assessed, context: &Context, files: &[ExplanationFiles], timings: &Timings) -> Report {
+    let specimen = context.metadata.specimen;
+    let prediction = |scores: &Scores| {
+        let class = Class::ALL[scores.top()];
+        Prediction {
+            logits: scores.logits,
+            probabilities: scores.probabilities,
+            predicted: class.name(),
+            display: class.display(specimen),
+        }
+    };
+    let explanations = result
+        .explanations
+        .iter()
+        .map(|explanation| {
+            let of = files.iter().find(|of| (of.modality, of.method) == (explanation.modality, explanation.method));
+            let of = of.filter(|_| explanation.maps.is_some());
+            Explained {
+                modality: explanation.modality.name(),
+                method: explanation.method.name(),
+                class: Class::ALL[explanation.class].name(),
+                verdict: if explanation.maps.is_some() { "not_checked" } else { "blank" },
+                map: of.map(|of| of.map.clone()),
+                overlay: of.and_then(|of| of.overlays.first().cloned()),
+                overlays: of.map(|of| of.overlays.clone()).unwrap_or_default(),
+                insertion_auc: None,
+                deletion_auc: None,
+                twin_gap: None,
+            }
+        })
+        .collect();
+    let mut report = empty(context, "assessed", timings);
+    report.limits = result.limits.iter().map(limit).collect();
+    report.fused = Some(prediction(&result.fused));
+    report.weights = Some(Weights { ct: result.weights[0], he: result.weights[1] });
+    report.ct = result.ct.as_ref().map(|ct| ct_entry(ct, prediction(&ct.scores), context));
+    report.he = result.he.as_ref().map(|he| he_entry(he, prediction(&he.scores), context));
+    report.explanations = explanations;
+    report
+}
+
+/// The report of a refused case: complete, without any score.
+#[must_use]
+pub fn refused(refusal: &Refusal, context: &Context, timings: &Timings) -> Report {
+    let mut report = empty(context, "refused", timings);
+    report.refusal = Some(Note {
+        code: refusal.code.code(),
+        message: refusal.message.clone(),
+        next_step: refusal.code.next_step(),
+    });
+    report
+}
+
+fn limit(limit: &Limit) -> Note {
+    Note { code: limit.code.code(), message: limit.message.clone(), next_step: limit.code.next_step() }
+}
+
+fn empty(context: &Context, outcome: &'static str, timings: &Timings) -> Report {
+    let Metadata { age, sex, smoking, specimen } = context.metadata;
+    let mut timing_ms = BTreeMap::new();
+    for (stage, took) in &timings.0 {
+        *timing_ms.entry(*stage).or_insert(0.0) += took.as_secs_f64() * 1e3;
+    }
+    Report {
+        schema: "hilum.report/1",
+        notice: NOTICE,
+        outcome,
+        refusal: None,
+        limits: Vec::new(),
+        classes: Class::ALL.map(Class::name),
+        fused: None,
+        weights: None,
+        ct: None,
+        he: None,
+        metadata: Clinical {
+            age: age.map(hilum_domain::Age::years),
+            sex: sex.map(hilum_domain::Sex::name),
+            smoking: smoking.map(hilum_domain::Smoking::name),
+            specimen: specimen.map(hilum_domain::Specimen::name),
+            missing: context.metadata.missing(),
+        },
+        explanations: Vec::new(),
+        bundle: context.bundle.clone(),
+        timing_ms,
+        provenance: Provenance { hilum: env!("CARGO_PKG_VERSION"), created: context.created.clone() },
+    }
+}
+
+fn ct_entry(ct: &CtFinding, prediction: Prediction, context: &Context) -> Ct {
+    let (series, slices, spacing_mm) = context.series.clone().unwrap_or_default();
+    Ct {
+        prediction,
+        lesion_lps_mm: ct.lesion.lps_mm,
+        lesion_suggested: ct.suggested,
+        series,
+        slices,
+        spacing_mm,
+        patch_outside_share: ct.outside,
+    }
+}
+
+fn he_entry(he: &HeFinding, prediction: Prediction, context: &Context) -> He {
+    let tiles = he
+        .tiles
+        .iter()
+        .zip(&he.attention)
+        .map(|(tile, &attention)| Tile {
+            field: tile.field,
+            x: tile.origin[0],
+            y: tile.origin[1],
+            size: tile.edge,
+            attention: f64::from(attention),
+            tissue_share: tile.tissue_share,
+        })
+        .collect();
+    let fields = he
+        .quality
+        .iter()
+        .zip(&context.fields)
+        .map(|(quality, field)| FieldEntry {
+            width: field.width,
+            height: field.height,
+            um_per_px: field.um_per_px,
+            verdict: quality.refusal.as_ref().map_or("ok", |refusal| refusal.code.code()),
+            focus: quality.focus,
+            tissue_share: quality.tissue_share,
+        })
+        .collect();
+    let stain = Stain {
+        verdict: "ok",
+        stain_matrix: he.stains.matrix,
+        max_concentration: he.stains.max_concentration,
+        distance_deg: he.stains.distance_deg(),
+    };
+    He { prediction, tiles, stain, fields }
+}
+
+/// Writes `report.json` into a folder, whole or not at all: under another name first, then renamed.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write_report(folder: &Path, report: &Report) -> io::Result<()> {
+    let bytes = serde_json::to_vec_pretty(report)?;
+    let partial = folder.join("report.json.part");
+    fs::write(&partial, bytes)?;
+    fs::File::open(&partial)?.sync_all()?;
+    fs::rename(&partial, folder.join("report.json"))
+}

@@ -1,0 +1,265 @@
+//! Heatmaps over what was read.
+
+use embedded_graphics::{
+    mono_font::{MonoTextStyle, iso_8859_1::FONT_10X20},
+    pixelcolor::Rgb888,
+    prelude::*,
+    primitives::{Circle, PrimitiveStyle, Rectangle},
+    text::{Baseline, Text},
+};
+use hilum_assess::{CtFinding, HeFinding};
+use hilum_domain::Point as Place;
+use hilum_imaging::{PatchGeometry, Volume, Window, lesion_patch};
+use image::{Rgb, RgbImage, imageops};
+use ndarray::{Array2, Axis};
+
+use crate::NOTICE;
+
+/// A picture that embedded-graphics draws into.
+pub(crate) struct Canvas(pub(crate) RgbImage);
+
+impl OriginDimensions for Canvas {
+    fn size(&self) -> Size {
+        Size::new(self.0.width(), self.0.height())
+    }
+}
+
+impl DrawTarget for Canvas {
+    type Color = Rgb888;
+    type Error = std::convert::Infallible;
+
+    fn draw_iter<I: IntoIterator<Item = Pixel<Rgb888>>>(&mut self, pixels: I) -> Result<(), Self::Error> {
+        for Pixel(at, color) in pixels {
+            if let (Ok(x), Ok(y)) = (u32::try_from(at.x), u32::try_from(at.y)) {
+                if let Some(pixel) = self.0.get_pixel_mut_checked(x, y) {
+                    *pixel = Rgb([color.r(), color.g(), color.b()]);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Canvas {
+    pub(crate) fn text(&mut self, at: (i32, i32), text: &str, color: Rgb888) {
+        let style = MonoTextStyle::new(&FONT_10X20, color);
+        // Drawing into a picture cannot fail.
+        Text::with_baseline(text, at.into(), style, Baseline::Top).draw(self).ok();
+    }
+
+    pub(crate) fn frame(&mut self, at: (i32, i32), size: (u32, u32), color: Rgb888, width: u32) {
+        let style = PrimitiveStyle::with_stroke(color, width);
+        Rectangle::new(at.into(), size.into()).into_styled(style).draw(self).ok();
+    }
+
+    pub(crate) fn fill(&mut self, at: (i32, i32), size: (u32, u32), color: Rgb888) {
+        Rectangle::new(at.into(), size.into()).into_styled(PrimitiveStyle::with_fill(color)).draw(self).ok();
+    }
+
+    fn ring(&mut self, centre: (i32, i32), diameter: u32, color: Rgb888) {
+        let style = PrimitiveStyle::with_stroke(color, 2);
+        Circle::with_center(centre.into(), diameter).into_styled(style).draw(self).ok();
+    }
+
+    pub(crate) fn picture(&mut self, at: (i64, i64), picture: &RgbImage) {
+        imageops::replace(&mut self.0, picture, at.0, at.1);
+    }
+}
+
+/// Ring and frame: a colour that neither CT nor H&E nor the ramp has.
+const MARK: Rgb888 = Rgb888::new(0, 220, 255);
+const LIGHT: Rgb888 = Rgb888::new(235, 238, 242);
+/// The edge of a panel of the CT picture.
+const PANEL: u32 = 512;
+/// Room for the line of words under a picture.
+const CAPTION: u32 = 28;
+/// Fields are drawn at most this wide.
+const FIELD_WIDTH: u32 = 1280;
+
+/// Dark violet over orange to yellow, dark to light in step (after matplotlib's "inferno").
+fn ramp(value: f32) -> [f32; 3] {
+    const STOPS: [[f32; 3]; 5] =
+        [[40.0, 11.0, 84.0], [125.0, 30.0, 109.0], [212.0, 72.0, 66.0], [250.0, 155.0, 20.0], [252.0, 255.0, 164.0]];
+    let position = value.clamp(0.0, 1.0) * 4.0;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 3")]
+    let stop = (position as usize).min(3);
+    #[expect(clippy::cast_precision_loss, reason = "0 to 3")]
+    let rest = position - stop as f32;
+    std::array::from_fn(|channel| STOPS[stop][channel] * (1.0 - rest) + STOPS[stop + 1][channel] * rest)
+}
+
+/// Lays a heat of 0 to 1 over a pixel; what is cold stays as it is.
+pub fn blend(pixel: &mut Rgb<u8>, heat: f32) {
+    let heat = heat.clamp(0.0, 1.0);
+    let opacity = 0.62 * heat.sqrt() * (heat * 8.0).min(1.0);
+    let color = ramp(heat);
+    for (level, colour) in pixel.0.iter_mut().zip(color) {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between two levels")]
+        let mixed = (f32::from(*level) * (1.0 - opacity) + colour * opacity).round() as u8;
+        *level = mixed;
+    }
+}
+
+/// A map at another size, bilinear between pixel centres.
+#[must_use]
+pub fn resized_map(map: &Array2<f32>, rows: usize, columns: usize) -> Array2<f32> {
+    let along = |index: usize, of: usize, from: usize| -> (usize, usize, f32) {
+        #[expect(clippy::cast_precision_loss, reason = "picture sizes")]
+        let position = ((index as f32 + 0.5) * from as f32 / of as f32 - 0.5).clamp(0.0, (from - 1) as f32);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to from − 1")]
+        let low = position as usize;
+        #[expect(clippy::cast_precision_loss, reason = "picture sizes")]
+        let rest = position - low as f32;
+        (low, (low + 1).min(from - 1), rest)
+    };
+    let (from_rows, from_columns) = map.dim();
+    Array2::from_shape_fn((rows, columns), |(row, column)| {
+        let (r0, r1, r) = along(row, rows, from_rows);
+        let (c0, c1, c) = along(column, columns, from_columns);
+        let upper = map[[r0, c0]] * (1.0 - c) + map[[r0, c1]] * c;
+        let lower = map[[r1, c0]] * (1.0 - c) + map[[r1, c1]] * c;
+        upper * (1.0 - r) + lower * r
+    })
+}
+
+/// The largest value of some maps: what counts as hot.
+fn hottest<'a>(maps: impl IntoIterator<Item = &'a Array2<f32>>) -> f32 {
+    maps.into_iter().flatten().copied().fold(f32::MIN_POSITIVE, f32::max)
+}
+
+/// Left, the axial slice through the lesion with the patch framed; right, the patch with the heat over it.
+///
+/// The slice is drawn along the patient's axes, as the patch is read: left of the picture is the patient's right.
+#[must_use]
+pub fn ct_overlay(volume: &Volume<i16>, finding: &CtFinding, geometry: &PatchGeometry, map: Option<&Array2<f32>>) -> RgbImage {
+    let window = Window::around(-600.0, 1500.0);
+    let mut canvas = Canvas(RgbImage::new(2 * PANEL + 8, PANEL + CAPTION));
+    let middle = volume_middle(volume, finding.lesion);
+    let span_mm = extent_mm(volume);
+    let slice = rendered(volume, middle, span_mm, window);
+    canvas.picture((0, 0), &slice);
+    let [x, y, _] = finding.lesion.lps_mm;
+    let [mx, my, _] = middle.lps_mm;
+    let px_per_mm = f64::from(PANEL) / span_mm;
+    #[expect(clippy::cast_possible_truncation, reason = "a position in the picture")]
+    let at = |mm: f64, middle: f64| ((mm - middle) * px_per_mm + f64::from(PANEL) / 2.0).round() as i32;
+    #[expect(clippy::cast_precision_loss, reason = "a hundred or so")]
+    let patch_mm = geometry.size as f64 * geometry.spacing.mm();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a length in the picture")]
+    let edge = (patch_mm * px_per_mm).round() as u32;
+    canvas.frame((at(x - patch_mm / 2.0, mx), at(y - patch_mm / 2.0, my)), (edge, edge), MARK, 2);
+    canvas.ring((at(x, mx), at(y, my)), 14, MARK);
+
+    let mut patch = rendered(volume, finding.lesion, patch_mm, window);
+    if let Some(map) = map {
+        let top = hottest([map]);
+        let heat = resized_map(map, PANEL as usize, PANEL as usize);
+        for (px, py, pixel) in patch.enumerate_pixels_mut() {
+            blend(pixel, heat[[py as usize, px as usize]] / top);
+        }
+    }
+    canvas.picture((i64::from(PANEL) + 8, 0), &patch);
+    let words = if map.is_some() { "where the CT network looked" } else { "no map: nothing speaks for the class" };
+    #[expect(clippy::cast_possible_wrap, reason = "512")]
+    let below = PANEL as i32 + 4;
+    canvas.text((6, below), NOTICE, LIGHT);
+    canvas.text((below + 10, below), &format!("{words}, {patch_mm:.0} mm"), LIGHT);
+    canvas.0
+}
+
+/// The point in the middle of the slice through the lesion.
+fn volume_middle(volume: &Volume<i16>, lesion: Place) -> Place {
+    let grid = volume.grid();
+    let [_, _, k] = grid.index(lesion);
+    #[expect(clippy::cast_precision_loss, reason = "picture sizes")]
+    let half = |axis: usize| (grid.size[axis] as f64 - 1.0) / 2.0;
+    let mut middle = grid.point([half(0), half(1), k]);
+    middle.lps_mm[2] = lesion.lps_mm[2];
+    middle
+}
+
+fn extent_mm(volume: &Volume<i16>) -> f64 {
+    let spacing = volume.grid().spacing_mm();
+    #[expect(clippy::cast_precision_loss, reason = "picture sizes")]
+    let extent = |axis: usize| volume.grid().size[axis] as f64 * spacing[axis];
+    extent(0).max(extent(1))
+}
+
+/// A square of the axial plane through a point, as grey levels.
+fn rendered(volume: &Volume<i16>, centre: Place, span_mm: f64, window: Window) -> RgbImage {
+    let spacing = hilum_domain::Step::from_mm(span_mm / f64::from(PANEL));
+    let Some(spacing) = spacing else { return RgbImage::new(PANEL, PANEL) };
+    let geometry = PatchGeometry { size: PANEL as usize, spacing, slice_offsets_mm: [0.0; 3] };
+    let patch = lesion_patch(volume, centre, &geometry);
+    let plane = patch.hu.index_axis(Axis(2), 0);
+    RgbImage::from_fn(PANEL, PANEL, |x, y| Rgb([window.level(plane[[y as usize, x as usize]]); 3]))
+}
+
+/// A field with every tile that was read: its heat, and a frame as bright as its attention.
+///
+/// `maps` has one map a tile of the finding; `field` is zero-based.
+#[must_use]
+pub fn field_overlay(image: &RgbImage, field: usize, finding: &HeFinding, maps: Option<&[Array2<f32>]>) -> RgbImage {
+    let width = image.width().min(FIELD_WIDTH);
+    let scale = f64::from(width) / f64::from(image.width());
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the picture")]
+    let scaled = |length: u32| (f64::from(length) * scale).round() as u32;
+    let height = scaled(image.height()).max(1);
+    let small = if width == image.width() {
+        image.clone()
+    } else {
+        imageops::resize(image, width, height, imageops::FilterType::Triangle)
+    };
+    let mut canvas = Canvas(RgbImage::new(width, height + CAPTION));
+    canvas.picture((0, 0), &small);
+    let top = maps.map_or(1.0, |maps| hottest(maps));
+    let most = finding.attention.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
+    for (index, tile) in finding.tiles.iter().enumerate().filter(|(_, tile)| tile.field == field) {
+        let (left, upper, edge) = (scaled(tile.origin[0]), scaled(tile.origin[1]), scaled(tile.edge).max(1));
+        if let Some(map) = maps.and_then(|maps| maps.get(index)) {
+            let heat = resized_map(map, edge as usize, edge as usize);
+            for ((row, column), value) in heat.indexed_iter() {
+                #[expect(clippy::cast_possible_truncation, reason = "within the picture")]
+                let (x, y) = (left + column as u32, upper + row as u32);
+                if x < width && y < height {
+                    blend(canvas.0.get_pixel_mut(x, y), value / top);
+                }
+            }
+        }
+        let attention = finding.attention[index];
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 220")]
+        let light = (attention / most * 220.0) as u8;
+        #[expect(clippy::cast_possible_wrap, reason = "within the picture")]
+        let (x, y) = (left as i32, upper as i32);
+        canvas.frame((x + 1, y + 1), (edge.saturating_sub(2), edge.saturating_sub(2)), Rgb888::new(0, light, light), 2);
+        if attention >= 0.02 {
+            canvas.fill((x + 4, y + 4), (44, 20), Rgb888::new(10, 14, 20));
+            canvas.text((x + 6, y + 4), &format!("{:>3.0}%", attention * 100.0), MARK);
+        }
+    }
+    #[expect(clippy::cast_possible_wrap, reason = "within the picture")]
+    canvas.text((6, height as i32 + 4), &format!("{NOTICE} Percentages are attention."), LIGHT);
+    canvas.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resizing_keeps_a_constant_and_the_extremes() {
+        let map = Array2::from_shape_vec((2, 2), vec![0.0, 1.0, 2.0, 3.0]).expect("shape");
+        let large = resized_map(&map, 8, 8);
+        assert!((large[[0, 0]]).abs() < 1e-6 && (large[[7, 7]] - 3.0).abs() < 1e-6);
+        assert!(resized_map(&Array2::from_elem((3, 5), 0.7), 11, 4).iter().all(|v| (v - 0.7).abs() < 1e-6));
+    }
+
+    #[test]
+    fn cold_is_untouched_and_hot_is_not() {
+        let mut pixel = Rgb([100, 100, 100]);
+        blend(&mut pixel, 0.0);
+        assert_eq!(pixel, Rgb([100, 100, 100]));
+        blend(&mut pixel, 1.0);
+        assert_ne!(pixel, Rgb([100, 100, 100]));
+    }
+}
