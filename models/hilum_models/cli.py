@@ -72,14 +72,19 @@ def prepared_folder(options: argparse.Namespace) -> Path:
     done.unlink(missing_ok=True)
     for folder in (cohort, prepared):
         shutil.rmtree(folder, ignore_errors=True)
-    hilum = options.hilum or os.environ.get("HILUM")
-    program = [hilum] if hilum else ["cargo", "run", "--release", "--quiet", "--bin", "hilum", "--"]
     size = ["--patients", str(options.patients), "--seed", str(options.seed), "--size", "small"]
     for step in (["phantom", *size, "--out", str(cohort.resolve())], ["prepare", "--source", "phantom", "--in", str(cohort.resolve()), "--out", str(prepared.resolve())]):
-        print(f"hilum {step[0]} …", flush=True)
-        subprocess.run([*program, *step], check=True, cwd=None if hilum else REPOSITORY)
+        hilum(options, *step)
     done.write_text(wanted)
     return prepared
+
+
+def hilum(options: argparse.Namespace, *words: str) -> None:
+    """Runs the program hilum: the one that was named, or the one that cargo builds."""
+    named = options.hilum or os.environ.get("HILUM")
+    program = [named] if named else ["cargo", "run", "--release", "--quiet", "--bin", "hilum", "--"]
+    print(f"hilum {words[0]} …", flush=True)
+    subprocess.run([*program, *words], check=True, cwd=None if named else REPOSITORY)
 
 
 def machine() -> str:
@@ -106,6 +111,7 @@ def main(argv: list[str] | None = None) -> int:
         from . import pipeline  # TensorFlow starts here, not for --help or a bad folder
 
         pipeline.run(prepared, options, clock)
+        hilum(options, "bundle", "sign", str(options.out.resolve()), "--key", str(REPOSITORY / "models" / "development.key"))
     except data.PreparedError as error:
         print(f"models/train: {error}", file=sys.stderr)
         return 65

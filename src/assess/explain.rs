@@ -162,7 +162,8 @@ mod tests {
             .into_iter()
             .map(|h| h.to_owned().into_shape_with_order((1, 1, channels)).expect("shape"))
             .collect();
-        let maps = cam_he(&features.iter().collect::<Vec<_>>(), &embeddings, &attention, &weights, 2, ExplainMethod::GradCam);
+        let maps =
+            cam_he(&features.iter().collect::<Vec<_>>(), &embeddings, &attention, &weights, 2, ExplainMethod::GradCam);
         for tile in 0..tiles {
             let mut directional = 0.0;
             for channel in 0..channels {
@@ -172,14 +173,19 @@ mod tests {
                 down[[tile, channel]] -= step;
                 directional += (forward(&up).0 - forward(&down).0) / (2.0 * step) * embeddings[[tile, channel]];
             }
-            assert!((maps[tile][[0, 0]] - directional.max(0.0)).abs() < 2e-3, "tile {tile}: {} {directional}", maps[tile][[0, 0]]);
+            assert!(
+                (maps[tile][[0, 0]] - directional.max(0.0)).abs() < 2e-3,
+                "tile {tile}: {} {directional}",
+                maps[tile][[0, 0]]
+            );
         }
     }
 
     #[test]
     fn a_map_that_speaks_against_the_class_is_blank() {
         let features = Array3::from_elem((2, 2, 1), 1.0);
-        let head = Array2::from_shape_vec((5, 2), vec![1.0, 0.0, -1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]).expect("shape");
+        let head =
+            Array2::from_shape_vec((5, 2), vec![1.0, 0.0, -1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]).expect("shape");
         for method in ExplainMethod::ALL {
             assert!(cam_ct(&features, &head, 0, method).iter().all(|&value| value > 0.0));
             assert!(cam_ct(&features, &head, 1, method).iter().all(|&value| value.abs() < 1e-9));

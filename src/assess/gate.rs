@@ -53,8 +53,11 @@ mod tests {
 
     #[test]
     fn only_two_sure_branches_disagree() {
-        let (adeno, small, unsure) =
-            (scores([5.0, 0.0, 0.0, 0.0, 0.0], 1.0), scores([0.0, 0.0, 0.0, 5.0, 0.0], 1.0), scores([0.2, 0.0, 0.0, 0.3, 0.0], 1.0));
+        let (adeno, small, unsure) = (
+            scores([5.0, 0.0, 0.0, 0.0, 0.0], 1.0),
+            scores([0.0, 0.0, 0.0, 5.0, 0.0], 1.0),
+            scores([0.2, 0.0, 0.0, 0.3, 0.0], 1.0),
+        );
         assert!(disagreement(&adeno, &small).is_some());
         assert!(disagreement(&adeno, &adeno).is_none());
         assert!(disagreement(&adeno, &unsure).is_none());

@@ -11,5 +11,5 @@ mod pipeline;
 pub use explain::{ExplainMethod, cam_ct, cam_he};
 pub use fusion::{Scores, fuse, scores, standardised};
 pub use pipeline::{
-    Assessed, Explanation, CtFinding, CtInput, HeFinding, Maps, Model, Outcome, Study, Timings, assess,
+    Assessed, CtFinding, CtInput, Explanation, HeFinding, Maps, Model, Outcome, Study, Timings, assess,
 };

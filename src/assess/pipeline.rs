@@ -294,12 +294,12 @@ fn read_ct(
     if step > 3.0 {
         limits.push(Limit::new(LimitCode::ThickSlices, format!("slices are {step:.1} mm apart")));
     }
-    let patch = timings.time("patch", || lesion_patch(&input.volume, lesion, &model.patch));
+    let patch = timings.time("resample", || lesion_patch(&input.volume, lesion, &model.patch));
     if patch.outside > 0.0 {
         let what = format!("{:.0}% of the patch lies outside the scan", (patch.outside * 100.0).ceil());
         limits.push(Limit::new(LimitCode::PatchClipped, what));
     }
-    let levels = patch.levels(model.window);
+    let levels = timings.time("patch", || patch.levels(model.window));
     let output = timings.time("ct_cnn", || engine.ct(levels.view()))?;
     let scores = scores(output.logits.map(f64::from), model.temperatures[0]);
     Ok(Ok(CtFinding { scores, lesion, suggested, outside: patch.outside, features: output.features }))

@@ -89,7 +89,8 @@ fn age(text: &str) -> Result<Age, String> {
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
-    let Arguments { ct, lesion, he, um_per_px, age, sex, smoking, specimen, bundle, engine, explain, json, out } = arguments;
+    let Arguments { ct, lesion, he, um_per_px, age, sex, smoking, specimen, bundle, engine, explain, json, out } =
+        arguments;
     case::clean(&out)?;
     let loaded = load(bundle.as_deref(), engine)?;
     let metadata = Metadata { age, sex, smoking, specimen };

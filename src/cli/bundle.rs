@@ -63,7 +63,10 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
             let agreement = hilum_infer::accept(loaded.engine.as_ref(), &loaded.bundle, usize::MAX)
                 .map_err(|error| Failure::Rejected(error.into()))?;
             let engine = loaded.engine.name();
-            eprintln!("verified; {engine} agrees on {} golden pictures, at most {:.4} apart", agreement.compared, agreement.largest);
+            eprintln!(
+                "verified; {engine} agrees on {} golden pictures, at most {:.4} apart",
+                agreement.compared, agreement.largest
+            );
             Ok(())
         }
         Command::Sign { folder, key } => sign(folder, key),
@@ -72,11 +75,14 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
 
 fn sign(folder: &Path, key: &Path) -> Result<(), Failure> {
     let unreadable = |what: &'static str| {
-        move |error: std::io::Error| Failure::Unreadable(anyhow::Error::new(error).context(format!("cannot read {what}")))
+        move |error: std::io::Error| {
+            Failure::Unreadable(anyhow::Error::new(error).context(format!("cannot read {what}")))
+        }
     };
     let manifest = fs::read(folder.join("manifest.toml")).map_err(unreadable("manifest.toml"))?;
     let text = fs::read_to_string(key).map_err(unreadable("the key"))?;
-    let rejected = |error: minisign::PError| Failure::Rejected(anyhow::Error::new(error).context("the key cannot sign"));
+    let rejected =
+        |error: minisign::PError| Failure::Rejected(anyhow::Error::new(error).context("the key cannot sign"));
     let secret = minisign::SecretKeyBox::from_string(&text)
         .and_then(minisign::SecretKeyBox::into_unencrypted_secret_key)
         .map_err(rejected)?;

@@ -4,7 +4,7 @@ use std::{
     fs,
     path::Path,
     sync::Arc,
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use hilum_assess::{Assessed, CtInput, ExplainMethod, Maps, Outcome, Study, Timings, assess};
@@ -60,7 +60,13 @@ pub(crate) fn run(case: Case, order: &Order<'_>, mut timings: Timings) -> Result
             let painting = Instant::now();
             let files = pictures(result, volume.as_deref(), &originals, order).map_err(Failure::internal)?;
             timings.0.push(("pictures", painting.elapsed()));
-            timings.0.push(("total", begun.elapsed()));
+            let before = timings
+                .0
+                .iter()
+                .filter(|(stage, _)| stage.starts_with("read_"))
+                .map(|(_, took)| *took)
+                .sum::<Duration>();
+            timings.0.push(("total", before + begun.elapsed()));
             hilum_report::assessed(result, &context, &files, &timings)
         }
     };
@@ -69,7 +75,12 @@ pub(crate) fn run(case: Case, order: &Order<'_>, mut timings: Timings) -> Result
 }
 
 /// Leaves the report of a case that was refused before it could be assessed.
-pub(crate) fn refuse(refusal: &Refusal, metadata: Metadata, order: &Order<'_>, timings: &Timings) -> Result<Report, Failure> {
+pub(crate) fn refuse(
+    refusal: &Refusal,
+    metadata: Metadata,
+    order: &Order<'_>,
+    timings: &Timings,
+) -> Result<Report, Failure> {
     let context =
         Context { metadata, series: None, fields: Vec::new(), bundle: order.loaded.described(), created: now() };
     let report = hilum_report::refused(refusal, &context, timings);

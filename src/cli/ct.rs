@@ -139,7 +139,10 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
             }
             for found in &ranked.candidates {
                 let [x, y, z] = found.lps_mm;
-                eprintln!("{}. {x:.1},{y:.1},{z:.1} mm  {:.0} mm  {:.0} HU", found.rank, found.diameter_mm, found.mean_hu);
+                eprintln!(
+                    "{}. {x:.1},{y:.1},{z:.1} mm  {:.0} mm  {:.0} HU",
+                    found.rank, found.diameter_mm, found.mean_hu
+                );
             }
             Ok(())
         }

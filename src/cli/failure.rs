@@ -5,13 +5,11 @@ use std::{fmt, process::ExitCode};
 use hilum_domain::Refusal;
 use hilum_intake::{CohortFault, Rejection, Unreadable};
 
-/// Why a command failed, which decides the exit code.
+/// Why a command failed, which decides the exit code. (64, words that make no sense, is decided before any command runs.)
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// 2: the input can be read and must not be scored.
     Refused(Refusal),
-    /// 64: the words on the command line make no sense.
-    Usage(String),
     /// 65: the input cannot be read.
     Unreadable(anyhow::Error),
     /// 70: nothing that a person could have done better.
@@ -29,7 +27,6 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Refused(_) => 2,
-            Self::Usage(_) => 64,
             Self::Unreadable(_) => 65,
             Self::Internal(_) => 70,
             Self::Rejected(_) => 78,
@@ -42,7 +39,6 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(refusal) => write!(f, "refused: {}; {}", refusal.message, refusal.code.next_step()),
-            Self::Usage(message) => write!(f, "{message}"),
             Self::Unreadable(error) | Self::Internal(error) | Self::Rejected(error) => write!(f, "{error:#}"),
         }
     }

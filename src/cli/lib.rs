@@ -4,10 +4,12 @@
 //! error.
 
 mod analyze;
+mod bench;
 mod bundle;
 mod case;
 mod ct;
 mod demo;
+mod explain;
 mod failure;
 mod locate;
 mod phantom;
@@ -44,6 +46,10 @@ enum Command {
     Stain(stain::Arguments),
     /// Judge H&E images: focus, exposure, tissue, stain.
     Quality(quality::Arguments),
+    /// Where a branch looked, for one class.
+    Explain(explain::Arguments),
+    /// Time every stage of a large case.
+    Bench(bench::Arguments),
     /// Assess every case of a cohort.
     Predict(predict::Arguments),
     /// Inspect, verify or sign a bundle.
@@ -68,6 +74,8 @@ pub fn main() -> ExitCode {
         Command::Ct(command) => ct::run(&command),
         Command::Stain(arguments) => stain::run(&arguments),
         Command::Quality(arguments) => quality::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
         Command::Bundle(command) => bundle::run(&command),
         Command::Phantom(arguments) => phantom::run(&arguments),
@@ -82,9 +90,16 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Help and version are no failures; everything else is exit code 64.
+/// Help and version are no failures; everything else is exit code 64 and one line.
 fn usage(error: &clap::Error) -> ExitCode {
-    // A closed pipe (`hilum --help | head -1`) is nothing to complain about.
-    drop(error.print());
-    if error.use_stderr() { ExitCode::from(64) } else { ExitCode::SUCCESS }
+    if !error.use_stderr() {
+        // A closed pipe (`hilum --help | head -1`) is nothing to complain about.
+        drop(error.print());
+        return ExitCode::SUCCESS;
+    }
+    let whole = error.to_string();
+    let first = whole.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+    let line: Vec<&str> = first.split_whitespace().collect();
+    eprintln!("hilum: {} (see --help)", line.join(" "));
+    ExitCode::from(64)
 }

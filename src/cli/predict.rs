@@ -92,8 +92,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Split::Train => Some("train"),
         Split::All => None,
     };
-    let cases: Vec<CohortCase> =
-        read_cohort(&arguments.cohort)?.into_iter().filter(|case| wanted.is_none_or(|split| case.split == split)).collect();
+    let cases: Vec<CohortCase> = read_cohort(&arguments.cohort)?
+        .into_iter()
+        .filter(|case| wanted.is_none_or(|split| case.split == split))
+        .collect();
     if cases.is_empty() {
         return Err(Failure::Unreadable(anyhow::anyhow!("the cohort has no case of that split")));
     }
@@ -153,7 +155,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn top(probabilities: &PerClass<f64>) -> usize {
-    Class::ALL.iter().map(|class| class.index()).max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b])).unwrap_or(0)
+    Class::ALL
+        .iter()
+        .map(|class| class.index())
+        .max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b]))
+        .unwrap_or(0)
 }
 
 fn predict(case: &CohortCase, branch: Branch, loaded: &Loaded) -> Result<Result<PerClass<f64>, Refusal>, Failure> {

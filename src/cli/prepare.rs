@@ -32,11 +32,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let Source::Phantom = arguments.source;
     let progress = Progress::new("cases");
     let parameters = Parameters::reference();
-    let summary = prepare_cohort(&arguments.from, &arguments.out, arguments.shard, &parameters, |done, of| progress.at(done, of))
-        .map_err(|error| match error {
-            PrepareError::Write { .. } => Failure::internal(error),
-            PrepareError::Cohort(_) | PrepareError::Case { .. } => Failure::Unreadable(error.into()),
-        })?;
+    let summary =
+        prepare_cohort(&arguments.from, &arguments.out, arguments.shard, &parameters, |done, of| progress.at(done, of))
+            .map_err(|error| match error {
+                PrepareError::Write { .. } => Failure::internal(error),
+                PrepareError::Cohort(_) | PrepareError::Case { .. } => Failure::Unreadable(error.into()),
+            })?;
     drop(progress);
     eprintln!(
         "{} cases: {} CT patches, {} H&E tiles; {} with a refusal",

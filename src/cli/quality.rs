@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use hilum_domain::Refusal;
-use hilum_imaging::{slide, stain::Stains};
+use hilum_imaging::{field::rescale, slide, stain::Stains};
 use hilum_intake::read_fields;
 use hilum_prepare::Parameters;
 use serde::Serialize;
@@ -43,9 +43,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     for (index, path) in arguments.images.iter().enumerate() {
         // Read one at a time, so that many images need the memory of one; `number` names them in messages.
         for field in read_fields(std::slice::from_ref(path), None)? {
+            // Judged at the network's scale where the scale is known, as it is elsewhere.
+            let image = match field.scale {
+                Some(scale) => rescale(field.image, scale, contract.scale),
+                None => field.image,
+            };
             let quality =
-                slide::judge(&field.image, field.colour_file, index + 1, contract.min_tissue_share, contract.min_focus);
-            let stains = Stains::of_image(&field.image).ok();
+                slide::judge(&image, field.colour_file, index + 1, contract.min_tissue_share, contract.min_focus);
+            let stains = Stains::of_image(&image).ok();
             let advice = quality.refusal.as_ref().map_or("usable", |refusal| refusal.code.next_step());
             images.push(Judged {
                 path: path.display().to_string(),
@@ -64,7 +69,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         print_json(&answer)?;
     } else {
         for image in &answer.images {
-            eprintln!("{}: {} (sharpness {:.3}, tissue {:.0}%): {}", image.path, image.verdict, image.focus, image.tissue_share * 100.0, image.advice);
+            eprintln!(
+                "{}: {} (sharpness {:.3}, tissue {:.0}%): {}",
+                image.path,
+                image.verdict,
+                image.focus,
+                image.tissue_share * 100.0,
+                image.advice
+            );
         }
     }
     first.map_or(Ok(()), |refusal| Err(refusal.into()))

@@ -57,6 +57,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     match stains {
         Ok(_) => Ok(()),
-        Err(reason) => Err(Refusal::new(RefusalCode::StainDegenerate, format!("the stain cannot be read: {reason}")).into()),
+        Err(reason) => {
+            Err(Refusal::new(RefusalCode::StainDegenerate, format!("the stain cannot be read: {reason}")).into())
+        }
     }
 }

@@ -1,6 +1,10 @@
 //! One file in, one CT slice (or the reason why not) out.
 
-use std::path::Path;
+use std::{
+    fs::File,
+    io::{BufRead as _, BufReader},
+    path::Path,
+};
 
 use dicom_core::Tag;
 use dicom_dictionary_std::{tags, uids};
@@ -67,11 +71,17 @@ pub struct CtSlice {
 /// Why a file could not be read. No path: the caller knows it, and a file name may identify a patient.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
+    /// The file cannot be opened.
+    #[error("cannot open it")]
+    Open(#[source] std::io::Error),
     /// Not DICOM at all.
-    #[error("not a DICOM file")]
-    NotDicom(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("it is not a DICOM file")]
+    NotDicom,
+    /// It begins as DICOM and cannot be read to its end.
+    #[error("it is damaged or cut off")]
+    Damaged(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The file ends too early, or its pixel data are shorter than its header says.
-    #[error("truncated: {found} bytes of pixel data where {wanted} are needed")]
+    #[error("it is cut off: {found} bytes of pixel data where {wanted} are needed")]
     Truncated {
         /// Bytes that are needed.
         wanted: usize,
@@ -79,10 +89,10 @@ pub enum ReadError {
         found: usize,
     },
     /// An attribute that every CT image has (PS3.3 A.3) is missing or has no sense.
-    #[error("the attribute {0} is missing or has no valid value")]
+    #[error("its attribute {0} is missing or has no valid value")]
     Attribute(&'static str),
     /// The pixel data are coded in a way this build does not read.
-    #[error("cannot decode the pixel data (transfer syntax {transfer_syntax})")]
+    #[error("cannot decode its pixel data (transfer syntax {transfer_syntax})")]
     Pixels {
         /// The UID of the transfer syntax.
         transfer_syntax: String,
@@ -99,10 +109,15 @@ type Object = FileDicomObject<InMemDicomObject>;
 /// # Errors
 /// [`ReadError`] if it is not DICOM, is cut off, or lacks what every CT image has.
 pub fn read(path: &Path) -> Result<Found, ReadError> {
+    let mut file = BufReader::new(File::open(path).map_err(ReadError::Open)?);
+    // PS3.10 7.1: 128 bytes of preamble, then the prefix. Some writers leave out the preamble, some both.
+    let start = file.fill_buf().map_err(ReadError::Open)?;
+    let marked = start.get(128..132) == Some(b"DICM") || start.get(..4) == Some(b"DICM");
+    // Read from the open file: the library's own errors would name the path.
     let object = OpenFileOptions::new()
         .read_preamble(ReadPreamble::Auto)
-        .open_file(path)
-        .map_err(|source| ReadError::NotDicom(Box::new(source)))?;
+        .from_reader(file)
+        .map_err(|source| if marked { ReadError::Damaged(Box::new(source)) } else { ReadError::NotDicom })?;
     let sop_class = text(&object, tags::SOP_CLASS_UID)
         .or_else(|| Some(object.meta().media_storage_sop_class_uid().trim_end_matches(['\0', ' ']).to_owned()))
         .unwrap_or_default();
@@ -205,7 +220,8 @@ fn hounsfield(object: &Object, header: &Header) -> Result<Vec<i16>, ReadError> {
 /// The 16-bit samples of a single frame, as stored.
 fn stored_values(object: &Object, wanted: usize) -> Result<Vec<u16>, ReadError> {
     let transfer_syntax = object.meta().transfer_syntax().trim_end_matches('\0').to_owned();
-    let element = object.element(tags::PIXEL_DATA).map_err(|_| ReadError::Truncated { wanted: wanted * 2, found: 0 })?;
+    let element =
+        object.element(tags::PIXEL_DATA).map_err(|_| ReadError::Truncated { wanted: wanted * 2, found: 0 })?;
     if let Some(primitive) = element.value().primitive() {
         // dicom-rs has already turned big-endian samples into numbers; `to_bytes` gives them in the machine's order.
         let bytes = primitive.to_bytes();
@@ -215,7 +231,8 @@ fn stored_values(object: &Object, wanted: usize) -> Result<Vec<u16>, ReadError> 
         }
         return Ok(samples[..wanted].iter().map(|pair| u16::from_ne_bytes(*pair)).collect());
     }
-    let decoded = object.decode_pixel_data().map_err(|source| ReadError::Pixels { transfer_syntax, source: Box::new(source) })?;
+    let decoded =
+        object.decode_pixel_data().map_err(|source| ReadError::Pixels { transfer_syntax, source: Box::new(source) })?;
     let samples = decoded.data().as_chunks::<2>().0;
     if samples.len() < wanted {
         return Err(ReadError::Truncated { wanted: wanted * 2, found: decoded.data().len() });

@@ -42,7 +42,13 @@ pub struct WriteError(#[source] Box<dyn std::error::Error + Send + Sync>);
 ///
 /// # Errors
 /// If the file cannot be written.
-pub fn write_ct_slice(path: &Path, series: &CtSeries, volume: &Volume<i16>, k: usize, sop_uid: &str) -> Result<(), WriteError> {
+pub fn write_ct_slice(
+    path: &Path,
+    series: &CtSeries,
+    volume: &Volume<i16>,
+    k: usize,
+    sop_uid: &str,
+) -> Result<(), WriteError> {
     let grid = volume.grid();
     let [columns, rows, slices] = grid.size;
     let spacing = grid.spacing_mm();
@@ -162,7 +168,8 @@ mod tests {
     }
 
     fn volume() -> Volume<i16> {
-        let voxels = Array3::from_shape_fn((3, 5, 4), |(k, j, i)| i16::try_from(k * 100 + j * 10 + i).unwrap_or(0) - 1024);
+        let voxels =
+            Array3::from_shape_fn((3, 5, 4), |(k, j, i)| i16::try_from(k * 100 + j * 10 + i).unwrap_or(0) - 1024);
         Volume::new(voxels, Grid::axial([4, 5, 3], [-10.5, 20.25, -300.0], [0.7, 0.8, 2.0])).expect("shape")
     }
 
@@ -190,7 +197,7 @@ mod tests {
             assert!(read(&path).is_err(), "{kept} bytes");
         }
         std::fs::write(&path, "this is a letter").expect("written");
-        assert!(matches!(read(&path), Err(ReadError::NotDicom(_))));
+        assert!(matches!(read(&path), Err(ReadError::NotDicom)));
     }
 
     #[test]

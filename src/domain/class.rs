@@ -49,9 +49,7 @@ impl Class {
     #[must_use]
     pub const fn display(self, specimen: Option<Specimen>) -> &'static str {
         match (self, specimen) {
-            (Self::LargeCellCarcinoma, Some(Specimen::Biopsy | Specimen::Cytology)) => {
-                "NSCLC-NOS, large-cell pattern"
-            }
+            (Self::LargeCellCarcinoma, Some(Specimen::Biopsy | Specimen::Cytology)) => "NSCLC-NOS, large-cell pattern",
             (Self::Adenocarcinoma, _) => "adenocarcinoma",
             (Self::SquamousCellCarcinoma, _) => "squamous cell carcinoma",
             (Self::LargeCellCarcinoma, _) => "large cell carcinoma",
@@ -71,9 +69,10 @@ impl std::str::FromStr for Class {
     type Err = UnknownName;
 
     fn from_str(name: &str) -> Result<Self, UnknownName> {
-        Self::ALL.into_iter().find(|class| class.name() == name).ok_or_else(|| {
-            UnknownName::new("class", name, Self::ALL.map(Self::name))
-        })
+        Self::ALL
+            .into_iter()
+            .find(|class| class.name() == name)
+            .ok_or_else(|| UnknownName::new("class", name, Self::ALL.map(Self::name)))
     }
 }
 
@@ -84,10 +83,7 @@ mod tests {
     #[test]
     fn the_order_is_the_contract() {
         let names = Class::ALL.map(Class::name).join(",");
-        assert_eq!(
-            names,
-            "adenocarcinoma,squamous_cell_carcinoma,large_cell_carcinoma,small_cell_carcinoma,normal"
-        );
+        assert_eq!(names, "adenocarcinoma,squamous_cell_carcinoma,large_cell_carcinoma,small_cell_carcinoma,normal");
         for (position, class) in Class::ALL.into_iter().enumerate() {
             assert_eq!(class.index(), position);
             assert_eq!(class.name().parse(), Ok(class));

@@ -135,7 +135,8 @@ mod tests {
 
     #[test]
     fn codes_are_kebab_case_and_unique() {
-        let codes: Vec<_> = RefusalCode::ALL.map(RefusalCode::code).into_iter().chain(LimitCode::ALL.map(LimitCode::code)).collect();
+        let codes: Vec<_> =
+            RefusalCode::ALL.map(RefusalCode::code).into_iter().chain(LimitCode::ALL.map(LimitCode::code)).collect();
         for code in &codes {
             assert!(code.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{code}");
             assert_eq!(codes.iter().filter(|other| other == &code).count(), 1, "{code}");

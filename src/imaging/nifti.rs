@@ -156,7 +156,10 @@ mod tests {
 
     #[test]
     fn the_header_is_nifti_and_the_axes_are_negated() {
-        let volume = Volume::new(Array3::from_elem((4, 3, 2), 7_i16), Grid::axial([2, 3, 4], [-100.0, -80.0, 30.0], [0.7, 0.8, 2.0]));
+        let volume = Volume::new(
+            Array3::from_elem((4, 3, 2), 7_i16),
+            Grid::axial([2, 3, 4], [-100.0, -80.0, 30.0], [0.7, 0.8, 2.0]),
+        );
         let volume = volume.expect("shape");
         let bytes = encode(&volume);
         assert_eq!(bytes.len(), 352 + 24 * 2);

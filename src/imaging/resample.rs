@@ -122,7 +122,12 @@ impl Window {
 pub fn resample_isotropic(volume: &Volume<i16>, to: Step) -> Volume<f32> {
     let old = volume.grid();
     let spacing = old.spacing_mm();
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive and far below 2^52")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "positive and far below 2^52"
+    )]
     let size: [usize; 3] =
         std::array::from_fn(|axis| ((old.size[axis] as f64 * spacing[axis] / to.mm()).round() as usize).max(1));
     let old_per_new: [f64; 3] = std::array::from_fn(|axis| to.mm() / spacing[axis]);
@@ -194,7 +199,9 @@ mod tests {
 
     #[test]
     fn isotropic_copies_keep_the_extent_and_a_constant() {
-        let volume = Volume::new(Array3::from_elem((6, 10, 12), 40_i16), Grid::axial([12, 10, 6], [0.0; 3], [0.7, 0.7, 2.5])).expect("shape");
+        let volume =
+            Volume::new(Array3::from_elem((6, 10, 12), 40_i16), Grid::axial([12, 10, 6], [0.0; 3], [0.7, 0.7, 2.5]))
+                .expect("shape");
         let copy = resample_isotropic(&volume, step(0.75));
         assert_eq!(copy.grid().size, [11, 9, 20]);
         assert!(copy.voxels().iter().all(|&hu| (hu - 40.0).abs() < 1e-3));

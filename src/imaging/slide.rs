@@ -59,7 +59,13 @@ pub struct FieldQuality {
 
 /// Judges a field at the scale it has; `number` counts from 1 and names it in the sentence.
 #[must_use]
-pub fn judge(image: &RgbImage, colour_file: bool, number: usize, min_tissue_share: f64, min_focus: f64) -> FieldQuality {
+pub fn judge(
+    image: &RgbImage,
+    colour_file: bool,
+    number: usize,
+    min_tissue_share: f64,
+    min_focus: f64,
+) -> FieldQuality {
     let exposure = Exposure::of(image);
     let tissue = TissueMask::of(image);
     let tissue_share = tissue.share();
@@ -170,7 +176,10 @@ pub fn read_slide(
     let tiles: Vec<SlideTile> = usable.par_iter().flat_map_iter(|field| field.tiles(&stains, contract)).collect();
     stage("tiles");
     if tiles.is_empty() {
-        return Err(Refusal::new(RefusalCode::TooLittleTissue, format!("no tile of the {count} images shows enough tissue")));
+        return Err(Refusal::new(
+            RefusalCode::TooLittleTissue,
+            format!("no tile of the {count} images shows enough tissue"),
+        ));
     }
     if tiles.len() < FEW_TILES {
         limits.push(Limit::new(LimitCode::FewTiles, format!("only {} tiles show enough tissue", tiles.len())));
@@ -275,7 +284,9 @@ mod tests {
 
     #[track_caller]
     fn check(fields: Vec<Field>, want: Result<usize, RefusalCode>) {
-        let found = read_slide(fields, &contract(), &mut |_, _| ()).map(|slide| slide.tiles.len()).map_err(|refusal| refusal.code);
+        let found = read_slide(fields, &contract(), &mut |_, _| ())
+            .map(|slide| slide.tiles.len())
+            .map_err(|refusal| refusal.code);
         assert_eq!(found, want);
     }
 
@@ -286,7 +297,10 @@ mod tests {
 
     #[test]
     fn a_finer_field_covers_less() {
-        check(vec![field(imageops::resize(&tissue(256, 128), 512, 256, imageops::FilterType::Nearest), Some(0.25))], Ok(8));
+        check(
+            vec![field(imageops::resize(&tissue(256, 128), 512, 256, imageops::FilterType::Nearest), Some(0.25))],
+            Ok(8),
+        );
     }
 
     #[test]
@@ -313,7 +327,9 @@ mod tests {
     #[test]
     fn a_bad_field_beside_a_good_one_is_a_limit() {
         let white = RgbImage::from_pixel(256, 256, image::Rgb([255; 3]));
-        let slide = read_slide(vec![field(white, Some(0.5)), field(tissue(256, 256), Some(0.5))], &contract(), &mut |_, _| ()).expect("read");
+        let slide =
+            read_slide(vec![field(white, Some(0.5)), field(tissue(256, 256), Some(0.5))], &contract(), &mut |_, _| ())
+                .expect("read");
         assert!(slide.limits.iter().any(|limit| limit.code == LimitCode::FieldLeftOut));
         assert!(slide.tiles.iter().all(|tile| tile.field == 1));
     }

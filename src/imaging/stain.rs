@@ -74,7 +74,8 @@ impl Stains {
     pub fn of_pixels(parts: &[&[u8]]) -> Result<Self, Degenerate> {
         let density = Density::table();
         let blocks: Vec<&[u8]> = parts.iter().flat_map(|part| part.chunks(BLOCK)).collect();
-        let moments = blocks.par_iter().map(|block| Moments::of(block, &density)).reduce(Moments::default, Moments::add);
+        let moments =
+            blocks.par_iter().map(|block| Moments::of(block, &density)).reduce(Moments::default, Moments::add);
         if moments.count < MIN_PIXELS {
             return Err(Degenerate::TooFewPixels { found: moments.count });
         }
@@ -116,7 +117,9 @@ impl Stains {
     #[must_use]
     pub fn distance_deg(&self) -> f64 {
         let column = |matrix: &StainMatrix, stain: usize| -> [f64; 3] { std::array::from_fn(|c| matrix[c][stain]) };
-        (0..2).map(|stain| angle_between_deg(column(&self.matrix, stain), column(&REFERENCE, stain))).fold(0.0, f64::max)
+        (0..2)
+            .map(|stain| angle_between_deg(column(&self.matrix, stain), column(&REFERENCE, stain)))
+            .fold(0.0, f64::max)
     }
 
     /// A picture of these stains as it would look with the reference stains, level by level.
@@ -325,7 +328,8 @@ fn transmitted_level(density: f32) -> u8 {
     let rest = exponent - whole;
     // 2^rest on [0, 1): Taylor series of exp(rest · ln 2), truncated after the sixth power.
     let r = rest * std::f32::consts::LN_2;
-    let power = 1.0 + r * (1.0 + r * (0.5 + r * (1.0 / 6.0 + r * (1.0 / 24.0 + r * (1.0 / 120.0 + r * (1.0 / 720.0))))));
+    let power =
+        1.0 + r * (1.0 + r * (0.5 + r * (1.0 / 6.0 + r * (1.0 / 24.0 + r * (1.0 / 120.0 + r * (1.0 / 720.0))))));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "−60 to 2; the level saturates at 255")]
     {
         let scale = f32::from_bits(((whole as i32 + 127) as u32) << 23);

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 use hilum_domain::Class;
-use minisign_verify::Signature;
 pub use minisign_verify::PublicKey;
+use minisign_verify::Signature;
 use sha2::{Digest as _, Sha256};
 
 use crate::Manifest;

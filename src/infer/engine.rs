@@ -99,8 +99,10 @@ pub fn accept(engine: &dyn Engine, bundle: &Bundle, most: usize) -> Result<Agree
         let levels: Vec<u8> = image.iter().map(|&level| unquantised(level)).collect();
         let view = ArrayView3::from_shape((edge, edge, 3), &levels).map_err(|_| broken("ct_image.npy"))?;
         let got = engine.ct(view).map_err(|fault| BundleError::Unsuitable(chain(&fault)))?;
-        let want: Vec<f64> =
-            want.iter().map(|&level| f64::from(i16::from(level) - i16::from(logits_of.zero_point)) * f64::from(logits_of.scale)).collect();
+        let want: Vec<f64> = want
+            .iter()
+            .map(|&level| f64::from(i16::from(level) - i16::from(logits_of.zero_point)) * f64::from(logits_of.scale))
+            .collect();
         let want = softmax(&want);
         let got = softmax(&got.logits.map(f64::from));
         let (first, margin) = top(&want);
@@ -154,7 +156,8 @@ fn golden(bundle: &Bundle, name: &str) -> Result<Vec<i8>, BundleError> {
     use ndarray::ArrayD;
     use ndarray_npy::ReadNpyExt as _;
     let bytes = bundle.file(&format!("golden/{name}"))?;
-    let array = ArrayD::<i8>::read_npy(bytes).map_err(|error| BundleError::Unsuitable(format!("golden/{name}: {error}")))?;
+    let array =
+        ArrayD::<i8>::read_npy(bytes).map_err(|error| BundleError::Unsuitable(format!("golden/{name}: {error}")))?;
     Ok(array.iter().copied().collect())
 }
 

@@ -40,17 +40,33 @@ impl TractEngine {
     pub fn load(bundle: &Bundle) -> Result<Self, BundleError> {
         let manifest = bundle.manifest();
         let (ct, he) = rayon::join(
-            || Network::load(bundle, "ct.onnx", &manifest.quantisation.ct.onnx, "logits", manifest.ct.mean, manifest.ct.std),
-            || Network::load(bundle, "he.onnx", &manifest.quantisation.he.onnx, "embedding", manifest.he.mean, manifest.he.std),
+            || {
+                Network::load(
+                    bundle,
+                    "ct.onnx",
+                    &manifest.quantisation.ct.onnx,
+                    "logits",
+                    manifest.ct.mean,
+                    manifest.ct.std,
+                )
+            },
+            || {
+                Network::load(
+                    bundle,
+                    "he.onnx",
+                    &manifest.quantisation.he.onnx,
+                    "embedding",
+                    manifest.he.mean,
+                    manifest.he.std,
+                )
+            },
         );
         let metadata = parse(bundle.file("metadata.onnx")?)
             .and_then(|model| model.with_input_fact(0, f32::fact([1, 3]).into())?.into_optimized()?.into_runnable())
             .map_err(|error| unsuitable("metadata.onnx", &error))?;
         let engine = Self { ct: ct?, he: he?, mil: bundle.file("mil.onnx")?.to_vec(), metadata };
         // The graph of the head is built for every case; a bundle whose head cannot be built is rejected now.
-        engine
-            .attention_plan(1)
-            .map_err(|error| unsuitable("mil.onnx", &error))?;
+        engine.attention_plan(1).map_err(|error| unsuitable("mil.onnx", &error))?;
         Ok(engine)
     }
 
@@ -113,7 +129,10 @@ impl Network {
             // A tensor may carry its scale in its type; the levels are the same.
             let bytes = outputs[index].as_bytes();
             if bytes.len() != wanted {
-                tract_onnx::prelude::tract_data::internal::bail!("output {index} has {} levels, not {wanted}", bytes.len());
+                tract_onnx::prelude::tract_data::internal::bail!(
+                    "output {index} has {} levels, not {wanted}",
+                    bytes.len()
+                );
             }
             Ok(bytes.iter().map(|&byte| self.outputs[index].quantiser.real(byte.cast_signed())).collect())
         };
@@ -210,7 +229,8 @@ impl AttentionWeights {
     /// [`BundleError::Unsuitable`] if one is missing or of another shape.
     pub fn read(bundle: &Bundle) -> Result<Self, BundleError> {
         let mut bytes = bundle.file("mil.onnx")?;
-        let model = tract_onnx::onnx().proto_model_for_read(&mut bytes).map_err(|error| unsuitable("mil.onnx", &error))?;
+        let model =
+            tract_onnx::onnx().proto_model_for_read(&mut bytes).map_err(|error| unsuitable("mil.onnx", &error))?;
         let tensors: BTreeMap<String, pb::TensorProto> = model
             .graph
             .map(|graph| graph.initializer.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect())

@@ -1,7 +1,7 @@
 //! Why an input is not taken.
 
-use hilum_domain::Refusal;
 use hilum_dicom::ReadError;
+use hilum_domain::Refusal;
 
 /// The input cannot be read at all. Names the file by its place in the reading order, since a path on a share may
 /// identify a patient; the person who typed the path knows it.

@@ -63,7 +63,8 @@ fn folder(path: &Path) -> Result<(Vec<PathBuf>, Option<MicronsPerPixel>), Unread
     if images.is_empty() {
         return Err(Unreadable::Empty { what: "the image folder".to_owned(), wanted: "image" });
     }
-    let said = fs::read(path.join("fields.json")).ok().and_then(|bytes| serde_json::from_slice::<FieldsFile>(&bytes).ok());
+    let said =
+        fs::read(path.join("fields.json")).ok().and_then(|bytes| serde_json::from_slice::<FieldsFile>(&bytes).ok());
     Ok((images, said.and_then(|said| MicronsPerPixel::plausible(said.um_per_px))))
 }
 
@@ -83,7 +84,8 @@ fn read_field(
     limits.max_image_height = Some(MAX_EDGE);
     limits.max_alloc = Some(MAX_ALLOC);
     decoder.set_limits(limits).map_err(broken)?;
-    let colour_file = !matches!(decoder.color_type(), ColorType::L8 | ColorType::La8 | ColorType::L16 | ColorType::La16);
+    let colour_file =
+        !matches!(decoder.color_type(), ColorType::L8 | ColorType::La8 | ColorType::L16 | ColorType::La16);
     let image = DynamicImage::from_decoder(decoder).map_err(broken)?.into_rgb8();
     let scale = given.or_else(|| format.and_then(|format| tagged_scale(path, format))).or(said);
     Ok(Field { image, scale, colour_file })
@@ -148,7 +150,9 @@ fn tiff_scale(path: &Path) -> Option<f64> {
             return said;
         }
     }
-    let tiff::decoder::ifd::Value::Rational(above, below) = decoder.get_tag(Tag::XResolution).ok()? else { return None };
+    let tiff::decoder::ifd::Value::Rational(above, below) = decoder.get_tag(Tag::XResolution).ok()? else {
+        return None;
+    };
     let um_per_unit = match decoder.get_tag_u32(Tag::ResolutionUnit) {
         Ok(3) => 10_000.0,
         Ok(2) | Err(_) => 25_400.0,
@@ -187,7 +191,10 @@ mod tests {
         assert_eq!(scale(&screen, None), None, "96 dpi is a screen's");
         fs::write(folder.path().join("fields.json"), br#"{"um_per_px": 0.25}"#).expect("written");
         let all = read_fields(&[folder.path().to_owned()], None).expect("read");
-        assert_eq!(all.iter().map(|field| field.scale.map(MicronsPerPixel::um)).collect::<Vec<_>>(), [Some(0.25), Some(0.5)]);
+        assert_eq!(
+            all.iter().map(|field| field.scale.map(MicronsPerPixel::um)).collect::<Vec<_>>(),
+            [Some(0.25), Some(0.5)]
+        );
     }
 
     #[test]

@@ -8,6 +8,8 @@ mod error;
 mod field;
 mod series;
 mod share;
+#[cfg(test)]
+mod tests;
 
 pub use cohort::{CohortCase, CohortFault, read_cohort};
 pub use error::{Rejection, Unreadable};

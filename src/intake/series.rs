@@ -98,7 +98,9 @@ pub fn volume(path: &Path, uid: Option<&str>) -> Result<CtStudy, Rejection> {
             .unwrap_or_else(|| Refusal::new(RefusalCode::NoVolume, "there is no CT image among the DICOM files"))
             .into()),
         1 => volume_of(usable.remove(0)),
-        several => Err(Refusal::new(RefusalCode::SeveralSeries, format!("{several} CT series lie in the folder")).into()),
+        several => {
+            Err(Refusal::new(RefusalCode::SeveralSeries, format!("{several} CT series lie in the folder")).into())
+        }
     }
 }
 
@@ -112,7 +114,9 @@ fn volume_of(stack: Stack) -> Result<CtStudy, Rejection> {
         Verdict::NotAVolume(refusal) => return Err(refusal.into()),
         Verdict::Refused(refusals) => {
             let first = refusals.into_iter().next();
-            return Err(first.unwrap_or_else(|| Refusal::new(RefusalCode::NoVolume, "the series makes no volume")).into());
+            return Err(first
+                .unwrap_or_else(|| Refusal::new(RefusalCode::NoVolume, "the series makes no volume"))
+                .into());
         }
     }
     Ok(stack.into_study())
@@ -158,7 +162,8 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Unreadable> {
 
 /// Whether the name says that the file is DICOM: then a file that is none is damaged, not something else.
 fn named_dicom(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| ["dcm", "dicom", "ima"].iter().any(|known| extension.eq_ignore_ascii_case(known)))
+    path.extension()
+        .is_some_and(|extension| ["dcm", "dicom", "ima"].iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
 /// Reads every CT image below `path`.
@@ -172,7 +177,7 @@ fn load(path: &Path) -> Result<Vec<CtSlice>, Unreadable> {
     let of = files.len();
     let read_one = |(index, file): (usize, &PathBuf)| match read(file) {
         Ok(found) => Ok(Some(found)),
-        Err(ReadError::NotDicom(_)) if !single && !named_dicom(file) => Ok(None),
+        Err(ReadError::NotDicom) if !single && !named_dicom(file) => Ok(None),
         Err(source) => Err(Unreadable::Dicom { number: index + 1, of, source }),
     };
     let found: Vec<Found> =
@@ -296,7 +301,8 @@ impl Stack {
                 || !close(header.orientation.as_flattened(), first.orientation.as_flattened(), 1e-3)
         });
         if let Some(index) = odd {
-            let what = format!("slice {} differs from slice 1 in size, spacing, orientation or frame of reference", index + 1);
+            let what =
+                format!("slice {} differs from slice 1 in size, spacing, orientation or frame of reference", index + 1);
             problems.push(Refusal::new(RefusalCode::MixedGeometry, what));
             return problems;
         }

@@ -238,7 +238,8 @@ mod tests {
             assert_eq!(of_class.len(), PROPORTIONS[class.index()]);
             for (split, share) in [(Split::Train, 0.7), (Split::Val, 0.1), (Split::Test, 0.2)] {
                 #[expect(clippy::cast_precision_loss, reason = "test")]
-                let found = of_class.iter().filter(|patient| patient.split == split).count() as f64 / of_class.len() as f64;
+                let found =
+                    of_class.iter().filter(|patient| patient.split == split).count() as f64 / of_class.len() as f64;
                 assert!((found - share).abs() < 0.01, "{class:?} {split:?}: {found}");
             }
         }

@@ -200,7 +200,8 @@ fn write_ct(folder: &Path, patient: &Patient, seed: u64, size: Size) -> Result<(
         // Named as a console does, by instance, from the head down.
         let path = ct.join(format!("IM{:04}.dcm", grid.size[2] - k));
         let sop_uid = uid(&mut random);
-        write_ct_slice(&path, &series, &rendered.ct, k, &sop_uid).map_err(|source| CohortError::Slice { path, source })?;
+        write_ct_slice(&path, &series, &rendered.ct, k, &sop_uid)
+            .map_err(|source| CohortError::Slice { path, source })?;
     }
     let mask = Volume::new(rendered.mask, grid).expect("the mask has the volume's shape");
     let path = folder.join("ct_mask.nii.gz");
@@ -208,10 +209,8 @@ fn write_ct(folder: &Path, patient: &Patient, seed: u64, size: Size) -> Result<(
     let mut gz = GzBuilder::new().write(Vec::new(), Compression::fast());
     gz.write_all(&nifti::encode(&mask)).map_err(at(&path))?;
     fs::write(&path, gz.finish().map_err(at(&path))?).map_err(at(&path))?;
-    let lesion = Lesion {
-        center_lps_mm: rendered.lesion_lps_mm.map(hundredths),
-        diameter_mm: hundredths(rendered.diameter_mm),
-    };
+    let lesion =
+        Lesion { center_lps_mm: rendered.lesion_lps_mm.map(hundredths), diameter_mm: hundredths(rendered.diameter_mm) };
     write_json(&folder.join("lesion.json"), &lesion)
 }
 
@@ -241,13 +240,21 @@ fn write_he(folder: &Path, patient: &Patient, seed: u64, size: Size) -> Result<(
         let path = fields.join(&name);
         write_png(&path, width, height, rendered.field.as_raw(), png::ColorType::Rgb, um_per_px).map_err(at(&path))?;
         let path = masks.join(&name);
-        write_png(&path, width, height, rendered.mask.as_raw(), png::ColorType::Grayscale, um_per_px).map_err(at(&path))?;
+        write_png(&path, width, height, rendered.mask.as_raw(), png::ColorType::Grayscale, um_per_px)
+            .map_err(at(&path))?;
     }
     write_json(&fields.join("fields.json"), &Fields { um_per_px })
 }
 
 /// A PNG that says its scale.
-fn write_png(path: &Path, width: u32, height: u32, bytes: &[u8], color: png::ColorType, um_per_px: f64) -> io::Result<()> {
+fn write_png(
+    path: &Path,
+    width: u32,
+    height: u32,
+    bytes: &[u8],
+    color: png::ColorType,
+    um_per_px: f64,
+) -> io::Result<()> {
     let mut encoder = png::Encoder::new(BufWriter::new(File::create(path)?), width, height);
     encoder.set_color(color);
     encoder.set_compression(png::Compression::Fast);

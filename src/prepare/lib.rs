@@ -53,7 +53,7 @@ impl Parameters {
                 tile_px: 224,
                 scale: MicronsPerPixel::new(0.5).expect("positive"),
                 min_tissue_share: 0.05,
-                min_focus: 0.05,
+                min_focus: 0.09,
                 max_stain_distance_deg: 25.0,
             },
         }
@@ -134,8 +134,7 @@ pub fn prepare_cohort(
     parameters: &Parameters,
     progress: impl Fn(usize, usize),
 ) -> Result<Summary, PrepareError> {
-    let cases: Vec<CohortCase> =
-        read_cohort(from)?.into_iter().skip(shard.index - 1).step_by(shard.of).collect();
+    let cases: Vec<CohortCase> = read_cohort(from)?.into_iter().skip(shard.index - 1).step_by(shard.of).collect();
     let folder = out.join(format!("shard-{}-of-{}", shard.index, shard.of));
     let at = |path: &Path| {
         let path = path.to_owned();
@@ -155,7 +154,9 @@ pub fn prepare_cohort(
         for (case, prepared) in chunk.iter().zip(read) {
             let Prepared { patch, slide, refusals } = prepared?;
             let ct_row = match &patch {
-                Some(levels) => Some(ct.append(levels.as_standard_layout().as_slice().unwrap_or_default()).map_err(at(&ct_path))?),
+                Some(levels) => {
+                    Some(ct.append(levels.as_standard_layout().as_slice().unwrap_or_default()).map_err(at(&ct_path))?)
+                }
                 None => None,
             };
             let tile_first = he.rows();
@@ -188,7 +189,8 @@ pub fn prepare_cohort(
         fs::write(&path, bytes).map_err(at(&path))?;
     }
     let path = out.join("prepared.json");
-    let described = serde_json::to_vec_pretty(&Described::new(shard.of, parameters)).map_err(|error| at(&path)(error.into()))?;
+    let described =
+        serde_json::to_vec_pretty(&Described::new(shard.of, parameters)).map_err(|error| at(&path)(error.into()))?;
     fs::write(&path, described).map_err(at(&path))?;
     Ok(summary)
 }
@@ -240,7 +242,13 @@ struct CaseRow<'a> {
 }
 
 impl<'a> CaseRow<'a> {
-    fn new(case: &'a CohortCase, ct_row: Option<usize>, tile_first: usize, tile_count: usize, refusals: &[Refusal]) -> Self {
+    fn new(
+        case: &'a CohortCase,
+        ct_row: Option<usize>,
+        tile_first: usize,
+        tile_count: usize,
+        refusals: &[Refusal],
+    ) -> Self {
         let Metadata { age, sex, smoking, specimen } = case.metadata;
         Self {
             case_id: &case.case_id,

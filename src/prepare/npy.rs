@@ -53,7 +53,8 @@ impl NpyAppender {
     /// If it cannot be written.
     pub fn finish(mut self) -> io::Result<()> {
         let [a, b, c] = self.shape;
-        let described = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({}, {a}, {b}, {c}), }}", self.rows);
+        let described =
+            format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({}, {a}, {b}, {c}), }}", self.rows);
         let padded = format!("{described:<width$}\n", width = HEADER - 11);
         let mut header = b"\x93NUMPY\x01\x00".to_vec();
         header.extend_from_slice(&u16::try_from(padded.len()).map_err(io::Error::other)?.to_le_bytes());

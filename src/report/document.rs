@@ -31,6 +31,20 @@ pub struct Report {
     provenance: Provenance,
 }
 
+impl Report {
+    /// How many tiles were read.
+    #[must_use]
+    pub fn tiles(&self) -> usize {
+        self.he.as_ref().map_or(0, |he| he.tiles.len())
+    }
+
+    /// How long each stage took, in ms.
+    #[must_use]
+    pub const fn timing_ms(&self) -> &BTreeMap<&'static str, f64> {
+        &self.timing_ms
+    }
+}
+
 #[derive(Debug, Clone, Serialize)]
 struct Note {
     code: &'static str,
@@ -229,11 +243,8 @@ pub fn assessed(result: &Assessed, context: &Context, files: &[ExplanationFiles]
 #[must_use]
 pub fn refused(refusal: &Refusal, context: &Context, timings: &Timings) -> Report {
     let mut report = empty(context, "refused", timings);
-    report.refusal = Some(Note {
-        code: refusal.code.code(),
-        message: refusal.message.clone(),
-        next_step: refusal.code.next_step(),
-    });
+    report.refusal =
+        Some(Note { code: refusal.code.code(), message: refusal.message.clone(), next_step: refusal.code.next_step() });
     report
 }
 

@@ -131,7 +131,12 @@ fn hottest<'a>(maps: impl IntoIterator<Item = &'a Array2<f32>>) -> f32 {
 ///
 /// The slice is drawn along the patient's axes, as the patch is read: left of the picture is the patient's right.
 #[must_use]
-pub fn ct_overlay(volume: &Volume<i16>, finding: &CtFinding, geometry: &PatchGeometry, map: Option<&Array2<f32>>) -> RgbImage {
+pub fn ct_overlay(
+    volume: &Volume<i16>,
+    finding: &CtFinding,
+    geometry: &PatchGeometry,
+    map: Option<&Array2<f32>>,
+) -> RgbImage {
     let window = Window::around(-600.0, 1500.0);
     let mut canvas = Canvas(RgbImage::new(2 * PANEL + 8, PANEL + CAPTION));
     let middle = volume_middle(volume, finding.lesion);

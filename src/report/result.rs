@@ -24,7 +24,11 @@ pub fn result_card(result: &Assessed, ct: Option<&RgbImage>, he: Option<&RgbImag
     let top = Class::ALL[result.fused.top()];
     canvas.text((24, 16), &format!("HILUM   {NOTICE}"), FAINT);
     let probability = result.fused.probabilities[result.fused.top()] * 100.0;
-    canvas.text((24, 48), &format!("The evidence favours: {} ({probability:.0}%)", top.display(metadata.specimen)), INK);
+    canvas.text(
+        (24, 48),
+        &format!("The evidence favours: {} ({probability:.0}%)", top.display(metadata.specimen)),
+        INK,
+    );
 
     let rows: Vec<(&str, Rgb888, &Scores)> = [
         Some(("fused", FUSED, &result.fused)),
