@@ -18,7 +18,7 @@ use crate::{
     terminal::print_json,
 };
 
-/// A seed of no training.
+/// Any patient does: what is timed does not depend on what was trained on.
 const SEED: u64 = 2;
 
 #[derive(clap::Args)]

@@ -201,7 +201,7 @@ fn hounsfield(object: &Object, header: &Header) -> Result<Vec<i16>, ReadError> {
     let wanted = usize::from(header.rows) * usize::from(header.columns);
     let stored = stored_values(object, wanted)?;
     // Bits above Bits Stored are not part of the value (PS3.5 8.1.1): old scanners keep overlays there.
-    let unused = 16 - u32::from(bits_stored.unsigned_abs() as u8);
+    let unused = 16 - bits_stored.unsigned_abs();
     Ok(stored
         .into_iter()
         .map(|bits| {

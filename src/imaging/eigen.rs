@@ -22,10 +22,9 @@ pub fn symmetric_3x3(matrix: [[f64; 3]; 3]) -> [(f64, [f64; 3]); 3] {
             for row in &mut a {
                 (row[p], row[q]) = (cos * row[p] - sin * row[q], sin * row[p] + cos * row[q]);
             }
-            for column in 0..3 {
-                (a[p][column], a[q][column]) =
-                    (cos * a[p][column] - sin * a[q][column], sin * a[p][column] + cos * a[q][column]);
-            }
+            let (row_p, row_q) = (a[p], a[q]);
+            a[p] = std::array::from_fn(|column| cos * row_p[column] - sin * row_q[column]);
+            a[q] = std::array::from_fn(|column| sin * row_p[column] + cos * row_q[column]);
             for row in &mut v {
                 (row[p], row[q]) = (cos * row[p] - sin * row[q], sin * row[p] + cos * row[q]);
             }

@@ -66,10 +66,10 @@ pub fn encode<T: NiftiVoxel>(volume: &Volume<T>) -> Vec<u8> {
     };
     put(0, &348_i32.to_le_bytes());
     put(40, &3_i16.to_le_bytes());
-    for axis in 0..3 {
+    for (axis, step_mm) in spacing.into_iter().enumerate() {
         let size = i16::try_from(volume.grid().size[axis]).unwrap_or(i16::MAX);
         put(42 + 2 * axis, &size.to_le_bytes());
-        put(80 + 4 * axis, &float(spacing[axis]));
+        put(80 + 4 * axis, &float(step_mm));
     }
     for axis in 3..7 {
         put(42 + 2 * axis, &1_i16.to_le_bytes());

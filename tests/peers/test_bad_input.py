@@ -94,7 +94,7 @@ def test_text_beside_slices(check, series, lesion):
     check(["--ct", series[0].parent, *lesion], 65, ["DICOM"])
 
 
-@pytest.mark.parametrize("share, said", [(0.6, "truncated"), (0.004, "DICOM")])
+@pytest.mark.parametrize("share, said", [(0.6, "cut off"), (0.004, "DICOM")])
 def test_truncated_slice(check, series, lesion, share, said):
     middle = series[len(series) // 2]
     whole = middle.read_bytes()

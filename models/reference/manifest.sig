@@ -1,0 +1,4 @@
+untrusted comment: hilum bundle
+RUQqMStUrSmTsSofE5RQlAjrodH6stgc+Bk/fx/ZSb7pKtdbUnGPpEPriKYBVhQWrFJMFJM7oVBAPkXhBJKu/R+5qYs3PjVTfAA=
+trusted comment: hilum bundle
+vl6uDmUz26ye7JFIYUwDS74jgnZvQLZAXNL4iDEe3VTY11QZzBREjRpaknNZ7D4Y4LvU1Pe6CbdQv1klXI5eDQ==
