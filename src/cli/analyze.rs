@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PATH")]
     he: Vec<PathBuf>,
     /// The scale of the images, where the files do not say it.
-    #[arg(long, value_name = "F", value_parser = scale)]
+    #[arg(long, value_name = "F", allow_hyphen_values = true, value_parser = scale)]
     um_per_px: Option<MicronsPerPixel>,
     /// Age in years.
     #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = age)]

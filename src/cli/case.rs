@@ -168,13 +168,24 @@ fn stacked(maps: &[Array2<f32>]) -> Array3<f32> {
     Array3::from_shape_fn((maps.len(), rows, columns), |(tile, row, column)| maps[tile][[row, column]])
 }
 
-/// Removes what an earlier run left under the names that this one will use.
+/// Removes the report and pictures of an earlier case: two patients never lie in one folder.
 pub(crate) fn clean(out: &Path) -> Result<(), Failure> {
     fs::create_dir_all(out).map_err(Failure::internal)?;
-    match fs::remove_file(out.join("report.json")) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Failure::internal(error)),
-        _ => Ok(()),
+    for entry in fs::read_dir(out).map_err(Failure::internal)? {
+        let entry = entry.map_err(Failure::internal)?;
+        if entry.file_name().to_str().is_some_and(is_ours) {
+            fs::remove_file(entry.path()).map_err(Failure::internal)?;
+        }
     }
+    Ok(())
+}
+
+/// Whether a run of ours leaves files of that name.
+fn is_ours(name: &str) -> bool {
+    let map = |modality: Modality| {
+        name.strip_prefix(modality.name()).is_some_and(|rest| rest.starts_with("-gradcam") || rest == ".png")
+    };
+    name == "report.json" || name == "report.json.part" || name == "result.png" || Modality::ALL.into_iter().any(map)
 }
 
 /// Now, RFC 3339 in UTC.

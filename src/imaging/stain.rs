@@ -84,13 +84,14 @@ impl Stains {
         let major = if major.iter().sum::<f64>() < 0.0 { major.map(|part| -part) } else { major };
         // The angle of a pixel in the plane of the two main directions, as `torchstain` takes it: atan2(major, minor).
         let project = density.projected([minor, major]);
-        let angles = gather(&blocks, |pixel| {
-            density.is_stained(pixel).then(|| {
-                let [along_minor, along_major] = project.of(pixel);
-                pseudo_angle(along_minor, along_major)
-            })
+        let angles = histogram(&blocks, -2.0, 2.0, |pixel| {
+            if !density.is_stained(pixel) {
+                return None;
+            }
+            let [along_minor, along_major] = project.of(pixel);
+            Some([pseudo_angle(along_minor, along_major)])
         });
-        let [low, high] = percentiles(&angles, [ALPHA, 100.0 - ALPHA], angle_of_pseudo);
+        let [low, high] = [ALPHA, 100.0 - ALPHA].map(|percent| angle_of_pseudo(angles[0].percentile(percent)));
         let towards = |angle: f64| -> [f64; 3] {
             let (sin, cos) = (libm::sin(angle), libm::cos(angle));
             std::array::from_fn(|channel| minor[channel] * cos + major[channel] * sin)
@@ -103,10 +104,8 @@ impl Stains {
         }
         let matrix: StainMatrix = std::array::from_fn(|channel| [h[channel], e[channel]]);
         let unmix = density.projected(pseudo_inverse(&matrix));
-        let max_concentration = [0, 1].map(|stain: usize| {
-            let concentrations = gather(&blocks, |pixel| Some(unmix.of(pixel)[stain]));
-            percentiles(&concentrations, [MAX_PERCENTILE], f64::from)[0]
-        });
+        let concentrations = histogram(&blocks, -4.0, 12.0, |pixel| Some(unmix.of(pixel)));
+        let max_concentration = concentrations.map(|stain| stain.percentile(MAX_PERCENTILE));
         if max_concentration.iter().any(|&max| max.is_nan() || max <= 1e-3) {
             return Err(Degenerate::NoConcentration);
         }
@@ -134,12 +133,12 @@ impl Stains {
                     .sum::<f64>()
             })
         });
-        let transform = Density::table().projected(to_reference);
+        let transform = Density::table().transmitted(to_reference);
         let mut normalised = RgbImage::new(image.width(), image.height());
         let target: &mut [u8] = &mut normalised;
         target.par_chunks_mut(BLOCK).zip(image.as_raw().par_chunks(BLOCK)).for_each(|(out, block)| {
             for (to, pixel) in out.as_chunks_mut::<3>().0.iter_mut().zip(block.as_chunks::<3>().0) {
-                *to = transform.of(pixel).map(transmitted_level);
+                *to = transform.of(pixel);
             }
         });
         normalised
@@ -150,25 +149,51 @@ impl Stains {
 const BLOCK: usize = 3 * 16_384;
 
 /// The optical density of each of the 256 levels.
-struct Density([f64; 256]);
+struct Density {
+    of_level: [f64; 256],
+    /// The brightest level with OD ≥ β: density falls with the level.
+    faintest: u8,
+}
 
 impl Density {
     fn table() -> Self {
         #[expect(clippy::cast_precision_loss, reason = "0 to 255")]
-        let density = std::array::from_fn(|level| -libm::log((level as f64 + 1.0) / I0));
-        Self(density)
+        let density: [f64; 256] = std::array::from_fn(|level| -libm::log((level as f64 + 1.0) / I0));
+        let faintest = (0..=255_u8).rev().find(|&level| density[usize::from(level)] >= BETA).unwrap_or(0);
+        Self { of_level: density, faintest }
     }
 
-    /// The level at and below which a channel has OD ≥ β: density falls with the level.
     fn is_stained(&self, pixel: &[u8; 3]) -> bool {
-        pixel.iter().all(|&level| self.0[usize::from(level)] >= BETA)
+        let [r, g, b] = *pixel;
+        r.max(g).max(b) <= self.faintest
     }
 
     /// The table form of `rows · OD`.
     fn projected<const N: usize>(&self, rows: [[f64; 3]; N]) -> Projected<N> {
         #[expect(clippy::cast_possible_truncation, reason = "single precision is plenty for 8-bit levels")]
-        let of = |channel: usize, level: usize| rows.map(|row| (row[channel] * self.0[level]) as f32);
+        let of = |channel: usize, level: usize| rows.map(|row| (row[channel] * self.of_level[level]) as f32);
         Projected(std::array::from_fn(|channel| std::array::from_fn(|level| of(channel, level))))
+    }
+
+    /// The table form of `I0 · exp(−rows · OD)`: the exponential of a sum is a product, so a picture needs none.
+    fn transmitted(&self, rows: [[f64; 3]; 3]) -> Transmitted {
+        #[expect(clippy::cast_possible_truncation, reason = "clamped to what single precision holds thrice multiplied")]
+        let of = |channel: usize, level: usize| {
+            rows.map(|row| libm::exp((-row[channel] * self.of_level[level]).clamp(-28.0, 28.0)) as f32)
+        };
+        Transmitted(std::array::from_fn(|channel| std::array::from_fn(|level| of(channel, level))))
+    }
+}
+
+/// An optical transform of a pixel, as three look-ups and two multiplications a channel.
+struct Transmitted([[[f32; 3]; 256]; 3]);
+
+impl Transmitted {
+    /// At most 255, truncated as the reference does.
+    fn of(&self, pixel: &[u8; 3]) -> [u8; 3] {
+        let [r, g, b] = [0, 1, 2].map(|channel: usize| &self.0[channel][usize::from(pixel[channel])]);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive; the cast saturates")]
+        std::array::from_fn(|out| (240.0 * r[out] * g[out] * b[out]) as u8)
     }
 }
 
@@ -195,7 +220,7 @@ impl Moments {
         let mut moments = Self::default();
         for pixel in block.as_chunks::<3>().0 {
             if density.is_stained(pixel) {
-                let od = pixel.map(|level| density.0[usize::from(level)]);
+                let od = pixel.map(|level| density.of_level[usize::from(level)]);
                 moments.count += 1;
                 for row in 0..3 {
                     moments.sum[row] += od[row];
@@ -232,11 +257,66 @@ impl Moments {
     }
 }
 
-/// Applies `value` to every pixel of every block and gathers what it gives, in order.
-fn gather(blocks: &[&[u8]], value: impl Fn(&[u8; 3]) -> Option<f32> + Sync) -> Vec<f32> {
-    let parts: Vec<Vec<f32>> =
-        blocks.par_iter().map(|block| block.as_chunks::<3>().0.iter().filter_map(&value).collect()).collect();
-    parts.concat()
+/// Counts of values in equal bins over a fixed range; what lies outside counts in the outer bins.
+struct Histogram {
+    low: f64,
+    bin_width: f64,
+    counts: Vec<u32>,
+}
+
+/// Bins enough that a percentile, interpolated within its bin, is exact to about a thousandth of a radian or unit of
+/// concentration, and few enough to stay in the nearest cache.
+const BINS: usize = 4_096;
+
+impl Histogram {
+    /// The value below which `percent` of the counts lie, taken as evenly spread within a bin.
+    fn percentile(&self, percent: f64) -> f64 {
+        let all: u64 = self.counts.iter().map(|&count| u64::from(count)).sum();
+        #[expect(clippy::cast_precision_loss, reason = "pixel counts are far below 2^52")]
+        let mut left = percent / 100.0 * all as f64;
+        let mut edge = self.low;
+        for &count in &self.counts {
+            let count = f64::from(count);
+            if left <= count && count > 0.0 {
+                return edge + self.bin_width * left / count;
+            }
+            left -= count;
+            edge += self.bin_width;
+        }
+        edge
+    }
+}
+
+/// Histograms over `low` to `high` of what `value` gives for every pixel.
+fn histogram<const N: usize>(
+    blocks: &[&[u8]],
+    low: f32,
+    high: f32,
+    value: impl Fn(&[u8; 3]) -> Option<[f32; N]> + Sync,
+) -> [Histogram; N] {
+    #[expect(clippy::cast_precision_loss, reason = "4096")]
+    let bins = BINS as f32;
+    let per_unit = bins / (high - low);
+    let empty = || [(); N].map(|()| vec![0_u32; BINS]);
+    let counts = blocks
+        .par_iter()
+        .fold(empty, |mut counts, block| {
+            for values in block.as_chunks::<3>().0.iter().filter_map(&value) {
+                for (counts, value) in counts.iter_mut().zip(values) {
+                    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
+                    let bin = (((value - low) * per_unit) as usize).min(BINS - 1);
+                    counts[bin] += 1;
+                }
+            }
+            counts
+        })
+        .reduce(empty, |mut sum, part| {
+            for (sum, part) in sum.iter_mut().zip(part) {
+                sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+            }
+            sum
+        });
+    counts.map(|counts| Histogram { low: f64::from(low), bin_width: f64::from(high - low) / f64::from(bins), counts })
 }
 
 /// The least-squares inverse of a 3×2 matrix: (AᵀA)⁻¹Aᵀ.
@@ -263,78 +343,9 @@ fn pseudo_angle(x: f32, y: f32) -> f32 {
 }
 
 /// The angle whose [`pseudo_angle`] is `pseudo`, in radians.
-fn angle_of_pseudo(pseudo: f32) -> f64 {
-    let pseudo = f64::from(pseudo);
+fn angle_of_pseudo(pseudo: f64) -> f64 {
     let (x, sign) = if pseudo >= 0.0 { (1.0 - pseudo, 1.0) } else { (pseudo + 1.0, -1.0) };
     libm::atan2(sign * (1.0 - x.abs()), x)
-}
-
-/// Percentiles by linear interpolation between order statistics (numpy's default), taken after `meaning`, which must
-/// not change the order. `values` must not be empty.
-fn percentiles<const N: usize>(values: &[f32], at: [f64; N], meaning: impl Fn(f32) -> f64) -> [f64; N] {
-    const BINS: usize = 4_096;
-    let (low, high) = values
-        .par_chunks(BLOCK)
-        .map(|part| part.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(l, h), &v| (l.min(v), h.max(v))))
-        .reduce(|| (f32::INFINITY, f32::NEG_INFINITY), |a, b| (a.0.min(b.0), a.1.max(b.1)));
-    #[expect(clippy::cast_precision_loss, reason = "4096")]
-    let per_unit = if high > low { (BINS - 1) as f32 / (high - low) } else { 0.0 };
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to BINS − 1; the cast saturates")]
-    let bin = |value: f32| (((value - low) * per_unit) as usize).min(BINS - 1);
-    let histogram = values
-        .par_chunks(BLOCK)
-        .map(|part| {
-            let mut counts = vec![0_u32; BINS];
-            for &value in part {
-                counts[bin(value)] += 1;
-            }
-            counts
-        })
-        .reduce(
-            || vec![0; BINS],
-            |mut sum, part| {
-                sum.iter_mut().zip(part).for_each(|(s, p)| *s += p);
-                sum
-            },
-        );
-    // The histogram says in which bin the wanted order statistic lies; only that bin is sorted.
-    let order_statistic = |rank: usize| -> f64 {
-        let mut before = 0_usize;
-        for (index, &count) in histogram.iter().enumerate() {
-            let count = count as usize;
-            if rank < before + count {
-                let mut inside: Vec<f32> = values.iter().copied().filter(|&value| bin(value) == index).collect();
-                let (_, value, _) = inside.select_nth_unstable_by(rank - before, f32::total_cmp);
-                return meaning(*value);
-            }
-            before += count;
-        }
-        meaning(high)
-    };
-    at.map(|percent| {
-        #[expect(clippy::cast_precision_loss, reason = "pixel counts are far below 2^52")]
-        let virtual_rank = percent / 100.0 * (values.len() - 1) as f64;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the ranks")]
-        let rank = virtual_rank.floor() as usize;
-        let (below, above) = (order_statistic(rank), order_statistic((rank + 1).min(values.len() - 1)));
-        below + (above - below) * (virtual_rank - virtual_rank.floor())
-    })
-}
-
-/// `I0 · exp(−density)`, at most 255, truncated as the reference does. Vectorises; relative error below 2e-6.
-fn transmitted_level(density: f32) -> u8 {
-    let exponent = (-density * std::f32::consts::LOG2_E).clamp(-60.0, 2.0);
-    let whole = exponent.floor();
-    let rest = exponent - whole;
-    // 2^rest on [0, 1): Taylor series of exp(rest · ln 2), truncated after the sixth power.
-    let r = rest * std::f32::consts::LN_2;
-    let power =
-        1.0 + r * (1.0 + r * (0.5 + r * (1.0 / 6.0 + r * (1.0 / 24.0 + r * (1.0 / 120.0 + r * (1.0 / 720.0))))));
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "−60 to 2; the level saturates at 255")]
-    {
-        let scale = f32::from_bits(((whole as i32 + 127) as u32) << 23);
-        (240.0 * power * scale) as u8
-    }
 }
 
 #[cfg(test)]
@@ -378,12 +389,17 @@ mod tests {
     }
 
     #[test]
-    fn the_fast_exponential_is_the_exponential() {
-        for step in -400..6_000_i16 {
-            let density = f32::from(step) / 1_000.0;
-            let exact = (240.0 * libm::exp(-f64::from(density))).min(255.0);
-            let difference = f64::from(transmitted_level(density)) - exact.floor();
-            assert!(difference.abs() < 0.5 || (exact - exact.round()).abs() < 1e-3, "{density}: {exact}");
+    fn tables_transmit_as_the_formula_does() {
+        let rows = [[1.1, -0.3, 0.2], [0.1, 0.9, 0.2], [-0.2, 0.4, 0.8]];
+        let table = Density::table().transmitted(rows);
+        let density = |level: u8| -libm::log((f64::from(level) + 1.0) / I0);
+        for pixel in [[0, 0, 0], [255, 255, 255], [120, 30, 200], [3, 250, 128]] {
+            let found = table.of(&pixel);
+            for (out, row) in rows.iter().enumerate() {
+                let sum: f64 = (0..3).map(|channel| row[channel] * density(pixel[channel])).sum();
+                let want = (I0 * libm::exp(-sum)).min(255.0);
+                assert!((f64::from(found[out]) - want.floor()).abs() <= 1.0, "{pixel:?}: {} for {want}", found[out]);
+            }
         }
     }
 
@@ -395,17 +411,19 @@ mod tests {
             #[expect(clippy::cast_possible_truncation, reason = "test")]
             let pseudo = pseudo_angle(libm::cos(angle) as f32, libm::sin(angle) as f32);
             assert!(pseudo > last, "{degree}");
-            assert!((angle_of_pseudo(pseudo) - angle).abs() < 1e-5, "{degree}");
+            assert!((angle_of_pseudo(f64::from(pseudo)) - angle).abs() < 1e-5, "{degree}");
             last = pseudo;
         }
     }
 
     #[test]
-    fn percentiles_are_numpys() {
-        // numpy.percentile([1, 2, 4, 8, 16], [1, 50, 99]) = 1.04, 4, 15.68
-        let found = percentiles(&[16.0, 1.0, 8.0, 2.0, 4.0], [1.0, 50.0, 99.0], f64::from);
-        for (found, want) in found.into_iter().zip([1.04, 4.0, 15.68]) {
-            assert!((found - want).abs() < 1e-6, "{found} for {want}");
+    fn percentiles_lie_within_a_bin_of_the_order_statistics() {
+        // Levels 0 to 255 once each, as one value each: the percentile of level/255 is the percentage.
+        let bytes: Vec<u8> = (0..=255_u8).flat_map(|level| [level; 3]).collect();
+        let [found] = histogram(&[&bytes], 0.0, 1.0, |pixel| Some([f32::from(pixel[0]) / 256.0]));
+        for percent in [1.0, 25.0, 50.0, 99.0] {
+            let value = found.percentile(percent);
+            assert!((value - percent / 100.0).abs() < 1.0 / 200.0, "{percent}: {value}");
         }
     }
 }

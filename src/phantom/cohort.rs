@@ -3,9 +3,9 @@
 //! **Metadata reach a result through the fusion weights alone**, so the cohort gives the weights something to learn:
 //! each modality's reliability depends on the metadata by a mechanism, not on the class.
 //!
-//! * CT: emphysema and scarring grow with age and smoking and hide a lesion's margin ([`ct_obscurity`]).
+//! * CT: emphysema and scarring grow with age and smoking and hide a lesion's margin (`ct_obscurity`).
 //! * H&E: the weaker the smoking history, the more peripheral the tumour and the thinner the needle: scanty, crushed
-//!   cores ([`he_obscurity`]).
+//!   cores (`he_obscurity`).
 //!
 //! A presentation is discordant (the picture shows another class than the truth) with a probability that rises with
 //! its obscurity, drawn apart for the two modalities: their errors are not the same cases.

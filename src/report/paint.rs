@@ -30,10 +30,10 @@ impl DrawTarget for Canvas {
 
     fn draw_iter<I: IntoIterator<Item = Pixel<Rgb888>>>(&mut self, pixels: I) -> Result<(), Self::Error> {
         for Pixel(at, color) in pixels {
-            if let (Ok(x), Ok(y)) = (u32::try_from(at.x), u32::try_from(at.y)) {
-                if let Some(pixel) = self.0.get_pixel_mut_checked(x, y) {
-                    *pixel = Rgb([color.r(), color.g(), color.b()]);
-                }
+            if let (Ok(x), Ok(y)) = (u32::try_from(at.x), u32::try_from(at.y))
+                && let Some(pixel) = self.0.get_pixel_mut_checked(x, y)
+            {
+                *pixel = Rgb([color.r(), color.g(), color.b()]);
             }
         }
         Ok(())
@@ -217,7 +217,7 @@ pub fn field_overlay(image: &RgbImage, field: usize, finding: &HeFinding, maps: 
     };
     let mut canvas = Canvas(RgbImage::new(width, height + CAPTION));
     canvas.picture((0, 0), &small);
-    let top = maps.map_or(1.0, |maps| hottest(maps));
+    let top = maps.map_or(1.0, hottest);
     let most = finding.attention.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
     for (index, tile) in finding.tiles.iter().enumerate().filter(|(_, tile)| tile.field == field) {
         let (left, upper, edge) = (scaled(tile.origin[0]), scaled(tile.origin[1]), scaled(tile.edge).max(1));
