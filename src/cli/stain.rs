@@ -16,6 +16,9 @@ pub(crate) struct Arguments {
     /// The normalised image.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Do it so often and report the median time: the first run of a process also pays for its memory and threads.
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    repeat: u16,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -38,10 +41,18 @@ struct Timing {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let field = read_fields(std::slice::from_ref(&arguments.image), None)?.remove(0);
-    let from = Instant::now();
-    let stains = Stains::of_image(&field.image);
-    let normalised = stains.as_ref().map(|stains| stains.normalise(&field.image)).ok();
-    let timing_ms = Timing { normalise: from.elapsed().as_secs_f64() * 1e3 };
+    let mut times = Vec::new();
+    let (stains, normalised) = loop {
+        let from = Instant::now();
+        let stains = Stains::of_image(&field.image);
+        let normalised = stains.as_ref().map(|stains| stains.normalise(&field.image)).ok();
+        times.push(from.elapsed().as_secs_f64() * 1e3);
+        if times.len() >= usize::from(arguments.repeat) {
+            break (stains, normalised);
+        }
+    };
+    times.sort_by(f64::total_cmp);
+    let timing_ms = Timing { normalise: times[times.len() / 2] };
     let answer = Answer {
         verdict: if stains.is_ok() { "ok" } else { "refused" },
         stain_matrix: stains.as_ref().ok().map(|stains| stains.matrix),
