@@ -232,8 +232,8 @@ pub fn field_overlay(image: &RgbImage, field: usize, finding: &HeFinding, maps: 
             }
         }
         let attention = finding.attention[index];
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 220")]
-        let light = (attention / most * 220.0) as u8;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "60 to 220")]
+        let light = (60.0 + attention / most * 160.0) as u8;
         #[expect(clippy::cast_possible_wrap, reason = "within the picture")]
         let (x, y) = (left as i32, upper as i32);
         canvas.frame((x + 1, y + 1), (edge.saturating_sub(2), edge.saturating_sub(2)), Rgb888::new(0, light, light), 2);

@@ -78,13 +78,19 @@ pub fn result_card(result: &Assessed, ct: Option<&RgbImage>, he: Option<&RgbImag
     }
     let mut y = 48;
     for picture in [ct, he].into_iter().flatten() {
-        let width = 650;
-        let height = (picture.height() * width / picture.width().max(1)).clamp(1, 470);
-        let small = imageops::thumbnail(picture, width, height);
-        canvas.picture((i64::from(WIDTH - width) - 16, y), &small);
+        let (width, height) = fitted(picture.dimensions(), (650, 480));
+        canvas.picture((i64::from(WIDTH - width) - 16, y), &imageops::thumbnail(picture, width, height));
         y += i64::from(height) + 16;
     }
     canvas.0
+}
+
+/// The largest size of the same shape that fits into `room`.
+fn fitted((width, height): (u32, u32), room: (u32, u32)) -> (u32, u32) {
+    let scale = (f64::from(room.0) / f64::from(width.max(1))).min(f64::from(room.1) / f64::from(height.max(1)));
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most the room")]
+    let scaled = |length: u32| ((f64::from(length) * scale).round() as u32).max(1);
+    (scaled(width), scaled(height))
 }
 
 /// A bar of at most `width` pixels.
@@ -115,6 +121,12 @@ fn wrapped(text: &str, columns: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pictures_keep_their_shape() {
+        assert_eq!(fitted((1032, 540), (650, 480)), (650, 340));
+        assert_eq!(fitted((896, 924), (650, 480)), (465, 480));
+    }
 
     #[test]
     fn words_are_not_cut() {
