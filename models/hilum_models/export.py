@@ -227,6 +227,7 @@ class Agreement:
 
     images: int
     same_class_share: float
+    mean_quanta_first: float
     max_quanta_first: int
     max_quanta_features: int
     mean_quanta_features: float
@@ -257,7 +258,7 @@ def compare(tflite: Path, onnx_path: Path, contract: Contract, images: Iterable[
             if index == 0:
                 same.append(class_of(dequantised(answer, output)) == class_of(dequantised(wanted[0], output)))
     first, features = map(np.stack, gaps)
-    return Agreement(len(same), float(np.mean(same)), int(first.max()), int(features.max()), round(float(features.mean()), 3))
+    return Agreement(len(same), float(np.mean(same)), round(float(first.mean()), 3), int(first.max()), int(features.max()), round(float(features.mean()), 3))
 
 
 def dense_layer(tflite: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -286,6 +286,7 @@ def _agreement(floats: np.ndarray, int8: np.ndarray, compared: export.Agreement)
         "logit_correlation": float(np.corrcoef(floats.ravel(), int8.ravel())[0, 1]),
         "onnx_images": compared.images,
         "onnx_same_class_share": compared.same_class_share,
+        "onnx_mean_quanta_first": compared.mean_quanta_first,
         "onnx_max_quanta_first": compared.max_quanta_first,
         "onnx_max_quanta_features": compared.max_quanta_features,
         "onnx_mean_quanta_features": compared.mean_quanta_features,
