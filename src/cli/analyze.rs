@@ -9,7 +9,7 @@ use hilum_intake::{Rejection, read_fields, volume};
 use crate::{
     Failure, case,
     locate::{EngineName, load},
-    terminal::print_json,
+    terminal::{print_json, say},
 };
 
 #[derive(clap::Args)]
@@ -123,7 +123,11 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
                 let class = Class::ALL[result.fused.top()];
                 let probability = result.fused.probabilities[result.fused.top()] * 100.0;
                 let display = class.display(specimen);
-                eprintln!("{display}, {probability:.0}%; {} limits; {}", result.limits.len(), hilum_report::NOTICE);
+                say(&format!(
+                    "{display}, {probability:.0}%; {} limits; {}",
+                    result.limits.len(),
+                    hilum_report::NOTICE
+                ))?;
             }
             Ok(())
         }

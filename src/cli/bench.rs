@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::{
     Failure, case,
     locate::{EngineName, load},
-    terminal::print_json,
+    terminal::{print_json, say},
 };
 
 /// Any patient does: what is timed does not depend on what was trained on.
@@ -157,10 +157,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return print_json(&answer);
     }
     for (stage, spread) in &answer.stages {
-        eprintln!("{stage:>16}  {:>9.2} ms  (at most {:.2}, {} runs)", spread.p50_ms, spread.max_ms, spread.n);
+        say(&format!("{stage:>16}  {:>9.2} ms  (at most {:.2}, {} runs)", spread.p50_ms, spread.max_ms, spread.n))?;
     }
     let CaseFigures { wall_s, peak_rss_mb, slices, tiles } = answer.case;
-    eprintln!("a case of {slices} slices and {tiles} tiles: {wall_s:.2} s, {peak_rss_mb:.0} MB");
+    say(&format!("a case of {slices} slices and {tiles} tiles: {wall_s:.2} s, {peak_rss_mb:.0} MB"))?;
     Ok(())
 }
 

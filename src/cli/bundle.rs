@@ -8,7 +8,10 @@ use std::{
 
 use serde::Serialize;
 
-use crate::{Failure, locate, terminal::print_json};
+use crate::{
+    Failure, locate,
+    terminal::{print_json, say},
+};
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
@@ -63,10 +66,10 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
             let agreement = hilum_infer::accept(loaded.engine.as_ref(), &loaded.bundle, usize::MAX)
                 .map_err(|error| Failure::Rejected(error.into()))?;
             let engine = loaded.engine.name();
-            eprintln!(
+            say(&format!(
                 "verified; {engine} agrees on {} golden pictures, at most {:.4} apart",
                 agreement.compared, agreement.largest
-            );
+            ))?;
             Ok(())
         }
         Command::Sign { folder, key } => sign(folder, key),

@@ -8,7 +8,10 @@ use hilum_imaging::{Volume, lesion_candidates, nifti, resample_isotropic};
 use hilum_intake::{Verdict, list, volume};
 use serde::Serialize;
 
-use crate::{Failure, terminal::print_json};
+use crate::{
+    Failure,
+    terminal::{print_json, say},
+};
 
 /// How many candidates are worth a look.
 const MOST: usize = 10;
@@ -108,7 +111,8 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
             }
             for series in &listed.series {
                 let reasons: Vec<&str> = series.reasons.iter().map(|reason| reason.message.as_str()).collect();
-                eprintln!("{}  {} slices  {}  {}", series.uid, series.slices, series.verdict, reasons.join("; "));
+                let reasons = reasons.join("; ");
+                say(&format!("{}  {} slices  {}  {reasons}", series.uid, series.slices, series.verdict))?;
             }
             Ok(())
         }
@@ -139,10 +143,10 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
             }
             for found in &ranked.candidates {
                 let [x, y, z] = found.lps_mm;
-                eprintln!(
+                say(&format!(
                     "{}. {x:.1},{y:.1},{z:.1} mm  {:.0} mm  {:.0} HU",
                     found.rank, found.diameter_mm, found.mean_hu
-                );
+                ))?;
             }
             Ok(())
         }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::{
     Failure,
     locate::{EngineName, Loaded, load},
-    terminal::{Progress, print_json},
+    terminal::{Progress, print_json, say},
 };
 
 #[derive(clap::Args)]
@@ -150,7 +150,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.json {
         return print_json(&summary);
     }
-    eprintln!("{} of {} right, {} refused", summary.correct, summary.cases, summary.refused);
+    say(&format!("{} of {} right, {} refused", summary.correct, summary.cases, summary.refused))?;
     Ok(())
 }
 

@@ -8,7 +8,10 @@ use hilum_intake::read_fields;
 use hilum_prepare::Parameters;
 use serde::Serialize;
 
-use crate::{Failure, terminal::print_json};
+use crate::{
+    Failure,
+    terminal::{print_json, say},
+};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -69,14 +72,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         print_json(&answer)?;
     } else {
         for image in &answer.images {
-            eprintln!(
+            say(&format!(
                 "{}: {} (sharpness {:.3}, tissue {:.0}%): {}",
                 image.path,
                 image.verdict,
                 image.focus,
                 image.tissue_share * 100.0,
                 image.advice
-            );
+            ))?;
         }
     }
     first.map_or(Ok(()), |refusal| Err(refusal.into()))

@@ -12,6 +12,11 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     writeln!(stdout().lock(), "{text}").map_err(Failure::internal)
 }
 
+/// Prints a line for people, where no JSON was asked for.
+pub(crate) fn say(line: &str) -> Result<(), Failure> {
+    writeln!(stdout().lock(), "{line}").map_err(Failure::internal)
+}
+
 /// A line on standard error that is written over and over, on a terminal only.
 pub(crate) struct Progress {
     what: &'static str,
