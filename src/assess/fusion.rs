@@ -16,8 +16,14 @@ impl Scores {
     /// The position of the most probable class.
     #[must_use]
     pub fn top(&self) -> usize {
-        (0..5).max_by(|&a, &b| self.probabilities[a].total_cmp(&self.probabilities[b])).unwrap_or(0)
+        top(&self.probabilities)
     }
+}
+
+/// The position of the most probable class; of equals, which int8 logits do give, the first, as numpy's argmax has it.
+#[must_use]
+pub fn top(probabilities: &PerClass<f64>) -> usize {
+    (0..5).rev().max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b])).unwrap_or(0)
 }
 
 /// Scores of logits at a temperature (Guo et al. 2017): softmax(z / T).
@@ -63,6 +69,12 @@ mod tests {
         }
         assert!(flat.probabilities[0] < sharp.probabilities[0]);
         assert!(scores([1e6, -1e6, 0.0, 0.0, 0.0], 0.1).probabilities.iter().all(|p| p.is_finite()));
+    }
+
+    #[test]
+    fn of_equals_the_first_is_the_top() {
+        assert_eq!(top(&[0.1, 0.4, 0.1, 0.4, 0.0]), 1);
+        assert_eq!(top(&[0.2; 5]), 0);
     }
 
     #[test]

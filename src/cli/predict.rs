@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use hilum_assess::{CtInput, Outcome, Study, Timings, assess};
-use hilum_domain::{Class, Metadata, PerClass, Refusal};
+use hilum_assess::{CtInput, Outcome, Study, Timings, assess, top};
+use hilum_domain::{Metadata, PerClass, Refusal};
 use hilum_intake::{CohortCase, Rejection, read_cohort, read_fields, volume};
 use serde::Serialize;
 
@@ -152,14 +152,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     say(&format!("{} of {} right, {} refused", summary.correct, summary.cases, summary.refused))?;
     Ok(())
-}
-
-fn top(probabilities: &PerClass<f64>) -> usize {
-    Class::ALL
-        .iter()
-        .map(|class| class.index())
-        .max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b]))
-        .unwrap_or(0)
 }
 
 fn predict(case: &CohortCase, branch: Branch, loaded: &Loaded) -> Result<Result<PerClass<f64>, Refusal>, Failure> {
