@@ -1,6 +1,6 @@
 //! Weighted decision-level fusion of logits.
 
-use hilum_domain::{Metadata, PerClass};
+use hilum_domain::{Metadata, PerClass, softmax, top};
 use hilum_infer::MetadataManifest;
 
 /// Logits and what they say.
@@ -20,20 +20,10 @@ impl Scores {
     }
 }
 
-/// The position of the most probable class; of equals, which int8 logits do give, the first, as numpy's argmax has it.
-#[must_use]
-pub fn top(probabilities: &PerClass<f64>) -> usize {
-    (0..5).rev().max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b])).unwrap_or(0)
-}
-
 /// Scores of logits at a temperature (Guo et al. 2017): softmax(z / T).
 #[must_use]
 pub fn scores(logits: PerClass<f64>, temperature: f64) -> Scores {
-    let scaled = logits.map(|logit| logit / temperature);
-    let largest = scaled.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let powers = scaled.map(|logit| (logit - largest).exp());
-    let sum: f64 = powers.iter().sum();
-    Scores { logits, probabilities: powers.map(|power| power / sum) }
+    Scores { logits, probabilities: softmax(&logits.map(|logit| logit / temperature)) }
 }
 
 /// z = w_ct · z_ct + w_he · z_he.
@@ -69,12 +59,6 @@ mod tests {
         }
         assert!(flat.probabilities[0] < sharp.probabilities[0]);
         assert!(scores([1e6, -1e6, 0.0, 0.0, 0.0], 0.1).probabilities.iter().all(|p| p.is_finite()));
-    }
-
-    #[test]
-    fn of_equals_the_first_is_the_top() {
-        assert_eq!(top(&[0.1, 0.4, 0.1, 0.4, 0.0]), 1);
-        assert_eq!(top(&[0.2; 5]), 0);
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod gate;
 mod pipeline;
 
 pub use explain::{ExplainMethod, cam_ct, cam_he};
-pub use fusion::{Scores, fuse, scores, standardised, top};
+pub use fusion::{Scores, fuse, scores, standardised};
 pub use pipeline::{
     Assessed, CtFinding, CtInput, Explanation, HeFinding, Maps, Model, Outcome, Study, Timings, assess,
 };

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use hilum_assess::{CtInput, Outcome, Study, Timings, assess, top};
-use hilum_domain::{Metadata, PerClass, Refusal};
+use hilum_assess::{CtInput, Outcome, Study, Timings, assess};
+use hilum_domain::{Metadata, PerClass, Refusal, top};
 use hilum_intake::{CohortCase, Rejection, read_cohort, read_fields, volume};
 use serde::Serialize;
 

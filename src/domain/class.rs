@@ -65,6 +65,21 @@ impl Class {
     }
 }
 
+/// exp(z) / Σ exp(z).
+#[must_use]
+pub fn softmax(logits: &PerClass<f64>) -> PerClass<f64> {
+    let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let powers = logits.map(|logit| (logit - largest).exp());
+    let sum: f64 = powers.iter().sum();
+    powers.map(|power| power / sum)
+}
+
+/// The position of the most probable class; of equals, which int8 logits do give, the first, as numpy's argmax has it.
+#[must_use]
+pub fn top(probabilities: &PerClass<f64>) -> usize {
+    (0..5).rev().max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b])).unwrap_or(0)
+}
+
 impl std::str::FromStr for Class {
     type Err = UnknownName;
 
@@ -96,6 +111,12 @@ mod tests {
         assert!(large.display(Some(Specimen::Biopsy)).starts_with("NSCLC-NOS"));
         assert!(large.display(Some(Specimen::Cytology)).starts_with("NSCLC-NOS"));
         assert_eq!(large.display(Some(Specimen::Resection)), "large cell carcinoma");
+    }
+
+    #[test]
+    fn of_equals_the_first_is_the_top() {
+        assert_eq!(top(&[0.1, 0.4, 0.1, 0.4, 0.0]), 1);
+        assert_eq!(top(&[0.2; 5]), 0);
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod metadata;
 mod outcome;
 mod units;
 
-pub use class::{Class, PerClass};
+pub use class::{Class, PerClass, softmax, top};
 pub use metadata::{Age, AgeOutOfRange, Metadata, Modality, Sex, Smoking, Specimen, UnknownName};
 pub use outcome::{Limit, LimitCode, Refusal, RefusalCode};
 pub use units::{MicronsPerPixel, Point, Step};

@@ -66,10 +66,21 @@ pub fn judge(
     min_tissue_share: f64,
     min_focus: f64,
 ) -> FieldQuality {
+    judge_on(image, &TissueMask::of(image), colour_file, number, min_tissue_share, min_focus)
+}
+
+/// [`judge`] where the tissue is known already.
+fn judge_on(
+    image: &RgbImage,
+    tissue: &TissueMask,
+    colour_file: bool,
+    number: usize,
+    min_tissue_share: f64,
+    min_focus: f64,
+) -> FieldQuality {
     let exposure = Exposure::of(image);
-    let tissue = TissueMask::of(image);
     let tissue_share = tissue.share();
-    let focus = field::focus(image, &tissue);
+    let focus = field::focus(image, tissue);
     let refuse = |code, what: String| Some(Refusal::new(code, format!("image {number} {what}")));
     let refusal = if exposure.is_dark() {
         refuse(RefusalCode::TooDark, format!("is too dark (mean level {:.0} of 255)", exposure.mean_level))
@@ -203,7 +214,8 @@ fn scale_and_judge(field: Field, index: usize, contract: &SlideContract) -> (Fie
     let native_width = f64::from(image.width());
     let image = field::rescale(image, scale, contract.scale);
     let number = index + 1;
-    let mut quality = judge(&image, colour_file, number, contract.min_tissue_share, contract.min_focus);
+    let tissue = TissueMask::of(&image);
+    let mut quality = judge_on(&image, &tissue, colour_file, number, contract.min_tissue_share, contract.min_focus);
     // Too coarse a scale looks blurred, too: name the cause, not its effect.
     if scale.um() > SlideContract::COARSEST_UM {
         let what = format!("image {number} has {:.2} µm per pixel: nuclei cannot be seen", scale.um());
@@ -216,7 +228,6 @@ fn scale_and_judge(field: Field, index: usize, contract: &SlideContract) -> (Fie
     if quality.refusal.is_some() {
         return (quality, None);
     }
-    let tissue = TissueMask::of(&image);
     let native_per_scaled = native_width / f64::from(image.width());
     (quality, Some(Scaled { index, image, tissue, native_per_scaled }))
 }

@@ -1,9 +1,9 @@
 //! What every engine does, and how one proves that it does it right.
 
-use hilum_domain::PerClass;
+use hilum_domain::{PerClass, softmax, top};
 use ndarray::{Array2, Array3, ArrayView3};
 
-use crate::{Bundle, BundleError};
+use crate::{Bundle, BundleError, Quantiser, TensorManifest};
 
 /// What the CT network says of a patch.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,8 +89,11 @@ const MARGIN: f64 = 0.1;
 pub fn accept(engine: &dyn Engine, bundle: &Bundle, most: usize) -> Result<Agreement, BundleError> {
     let manifest = bundle.manifest();
     let broken = |what: &str| BundleError::Unsuitable(format!("golden/{what} is not as expected"));
-    let logits_of = manifest.quantisation.ct.tflite.output("logits").ok_or_else(|| broken("logits"))?;
+    let levels_of = |tensor: &TensorManifest| Quantiser::new(tensor.scale, tensor.zero_point);
+    let logits_of =
+        manifest.quantisation.ct.tflite.output("logits").and_then(levels_of).ok_or_else(|| broken("logits"))?;
     let embedding_of = manifest.quantisation.he.tflite.output("embedding").ok_or_else(|| broken("embedding"))?;
+    let embedding_levels = levels_of(embedding_of).ok_or_else(|| broken("embedding"))?;
     let images = golden(bundle, "ct_image.npy")?;
     let logits = golden(bundle, "ct_logits.npy")?;
     let edge = manifest.ct.size;
@@ -99,17 +102,13 @@ pub fn accept(engine: &dyn Engine, bundle: &Bundle, most: usize) -> Result<Agree
         let levels: Vec<u8> = image.iter().map(|&level| unquantised(level)).collect();
         let view = ArrayView3::from_shape((edge, edge, 3), &levels).map_err(|_| broken("ct_image.npy"))?;
         let got = engine.ct(view).map_err(|fault| BundleError::Unsuitable(chain(&fault)))?;
-        let want: Vec<f64> = want
-            .iter()
-            .map(|&level| f64::from(i16::from(level) - i16::from(logits_of.zero_point)) * f64::from(logits_of.scale))
-            .collect();
-        let want = softmax(&want);
+        let want = PerClass::<i8>::try_from(want).map_err(|_| broken("ct_logits.npy"))?;
+        let want = softmax(&want.map(|level| f64::from(logits_of.real(level))));
         let got = softmax(&got.logits.map(f64::from));
-        let (first, margin) = top(&want);
         let largest = want.iter().zip(&got).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         agreement.largest = agreement.largest.max(largest);
         agreement.compared += 1;
-        if (margin > MARGIN && top(&got).0 != first) || largest > engine.tolerance() {
+        if (margin(&want) > MARGIN && top(&got) != top(&want)) || largest > engine.tolerance() {
             return Err(BundleError::Unsuitable(format!(
                 "the {} engine differs from its golden CT outputs by {largest:.3}",
                 engine.name()
@@ -123,7 +122,7 @@ pub fn accept(engine: &dyn Engine, bundle: &Bundle, most: usize) -> Result<Agree
     for (image, want) in tiles.chunks_exact(tile * tile * 3).zip(embeddings.chunks_exact(channels)).take(most) {
         let levels: Vec<u8> = image.iter().map(|&level| unquantised(level)).collect();
         let got = engine.he(&levels).map_err(|fault| BundleError::Unsuitable(chain(&fault)))?;
-        let want = want.iter().map(|&level| f64::from(i16::from(level) - i16::from(embedding_of.zero_point)));
+        let want = want.iter().map(|&level| f64::from(embedding_levels.real(level)));
         let (mut product, mut a2, mut b2) = (0.0, 0.0, 0.0);
         for (a, b) in want.zip(&got.embedding) {
             let b = f64::from(*b);
@@ -161,18 +160,11 @@ fn golden(bundle: &Bundle, name: &str) -> Result<Vec<i8>, BundleError> {
     Ok(array.iter().copied().collect())
 }
 
-fn softmax(logits: &[f64]) -> Vec<f64> {
-    let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let powers: Vec<f64> = logits.iter().map(|logit| (logit - largest).exp()).collect();
-    let sum: f64 = powers.iter().sum();
-    powers.iter().map(|power| power / sum).collect()
-}
-
-/// The position of the largest probability and its distance from the next.
-fn top(probabilities: &[f64]) -> (usize, f64) {
-    let mut order: Vec<usize> = (0..probabilities.len()).collect();
-    order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
-    (order[0], probabilities[order[0]] - probabilities[order[1]])
+/// How far the most probable class is ahead of the next.
+fn margin(probabilities: &PerClass<f64>) -> f64 {
+    let mut sorted = *probabilities;
+    sorted.sort_by(f64::total_cmp);
+    sorted[4] - sorted[3]
 }
 
 fn chain(error: &dyn std::error::Error) -> String {
