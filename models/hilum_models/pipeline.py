@@ -412,7 +412,7 @@ def _manifest(
         "quantisation": {
             name: {"tflite": _contract(part.contract), "onnx": _contract(part.onnx_contract)} for name, part in (("ct", ct), ("he", he))
         },
-        "refusal": {"min_tissue_share": float(about_he.get("min_tissue_share", 0.05))},
+        "refusal": {name: float(about_he[name]) for name in ("min_tissue_share", "min_focus")},
         "training": training,
         "metrics": metrics,
     }

@@ -84,7 +84,7 @@ def test_the_clock_goes_on_after_a_restart(tmp_path):
 
 def test_the_command_names_no_place():
     options = cli.arguments(["--out", "/secret/out", "--work", "/secret/work", "--hilum", "/secret/hilum", "--seed", "3", "--label-noise", "0.1"])
-    assert cli.canonical_command(options) == "models/train --out DIR --seed 3 --budget 120 --patients 500 --label-noise 0.1"
+    assert cli.canonical_command(options) == "models/train --out DIR --seed 3 --budget 140 --patients 1600 --label-noise 0.1"
 
 
 def test_toml_is_read_back():

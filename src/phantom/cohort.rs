@@ -137,9 +137,9 @@ fn he_obscurity(age: Age, smoking: Smoking, random: &mut Random) -> f64 {
     (needle - 0.25 * (age.years() - 65.0) / 40.0 + random.normal(0.0, 0.12)).clamp(0.0, 1.0)
 }
 
-/// How often the picture shows another class than the truth.
-fn discordance(obscurity: f64) -> f64 {
-    0.01 + 0.30 * obscurity * obscurity.sqrt()
+/// How often the picture shows another class than the truth: `most` of the wholly hidden cases. An assumption.
+fn discordance(obscurity: f64, most: f64) -> f64 {
+    0.01 + most * obscurity * obscurity
 }
 
 /// The patients of a cohort, in the order of their case ids. The same seed and size give the same patients.
@@ -202,12 +202,12 @@ fn patient(index: usize, label: Class, split: Split, seed: u64) -> Patient {
     let site = random.below(4);
     let ct_obscurity = ct_obscurity(age, smoking, &mut random);
     let he_obscurity = he_obscurity(age, smoking, &mut random);
-    let mut shown = |obscurity: f64, discordant: &PerClass<PerClass<f64>>| {
+    let mut shown = |chance: f64, discordant: &PerClass<PerClass<f64>>| {
         let other = Class::ALL[random.weighted(&discordant[label.index()])];
-        if random.chance(discordance(obscurity)) { other } else { label }
+        if random.chance(chance) { other } else { label }
     };
-    let ct_phenotype = shown(ct_obscurity, &CT_DISCORDANT);
-    let he_phenotype = shown(he_obscurity, &HE_DISCORDANT);
+    let ct_phenotype = shown(discordance(ct_obscurity, 0.30), &CT_DISCORDANT);
+    let he_phenotype = shown(discordance(he_obscurity, 0.45), &HE_DISCORDANT);
     let patient_id = format!("PHANTOM-{seed}-{:04}", index + 1);
     Patient {
         case_id,
