@@ -11,7 +11,7 @@ use hilum_imaging::{
     slide::{self, Field, SlideContract, SlideTile},
     stain::Stains,
 };
-use hilum_infer::{AttentionWeights, Bundle, BundleError, Engine, EngineFault};
+use hilum_infer::{AttentionWeights, Bundle, BundleError, Engine, EngineFault, HeOutput, bag};
 use ndarray::{Array2, Array3};
 use rayon::prelude::*;
 
@@ -318,14 +318,10 @@ fn read_he(
     };
     limits.extend(slide.limits);
     let from = Instant::now();
-    let outputs: Vec<_> =
+    let outputs: Vec<HeOutput> =
         slide.tiles.par_iter().map(|tile| engine.he(tile.image.as_raw())).collect::<Result<_, _>>()?;
     timings.0.push(("he_cnn", from.elapsed()));
-    let channels = outputs.first().map_or(0, |output| output.embedding.len());
-    let mut embeddings = Array2::zeros((outputs.len(), channels));
-    for (mut row, output) in embeddings.rows_mut().into_iter().zip(&outputs) {
-        row.iter_mut().zip(&output.embedding).for_each(|(to, from)| *to = *from);
-    }
+    let embeddings = bag(&outputs);
     let features = outputs.into_iter().map(|output| output.features).collect();
     let (logits, attention) = timings.time("mil", || engine.attention(&embeddings))?;
     let scores = scores(logits.map(f64::from), model.temperatures[1]);

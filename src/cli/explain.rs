@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use hilum_assess::{ExplainMethod, cam_ct, cam_he, scores};
 use hilum_domain::{Class, Modality};
-use hilum_infer::HeOutput;
+use hilum_infer::{HeOutput, bag};
 use hilum_report::resized_map;
-use ndarray::{Array2, Array3, Array4, ArrayD, Axis, Ix3, Ix4};
+use ndarray::{Array3, Array4, ArrayD, Axis, Ix3, Ix4};
 use serde::Serialize;
 
 use crate::{
@@ -118,9 +118,7 @@ fn he(
             loaded.engine.he(&levels).map_err(Failure::internal)
         })
         .collect::<Result<_, _>>()?;
-    let channels = outputs.first().map_or(0, |output| output.embedding.len());
-    let embeddings =
-        Array2::from_shape_fn((outputs.len(), channels), |(tile, channel)| outputs[tile].embedding[channel]);
+    let embeddings = bag(&outputs);
     let (logits, attention) = loaded.engine.attention(&embeddings).map_err(Failure::internal)?;
     let features: Vec<&Array3<f32>> = outputs.iter().map(|output| &output.features).collect();
     let class = arguments.class.index();

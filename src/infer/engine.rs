@@ -23,6 +23,17 @@ pub struct HeOutput {
     pub features: Array3<f32>,
 }
 
+/// The bag of a case: one row a tile, `[tile, channel]`, as the attention head reads it.
+#[must_use]
+pub fn bag(tiles: &[HeOutput]) -> Array2<f32> {
+    let channels = tiles.first().map_or(0, |tile| tile.embedding.len());
+    let mut embeddings = Array2::zeros((tiles.len(), channels));
+    for (mut row, tile) in embeddings.rows_mut().into_iter().zip(tiles) {
+        row.iter_mut().zip(&tile.embedding).for_each(|(to, &from)| *to = from);
+    }
+    embeddings
+}
+
 /// The engine failed: the device is not well.
 #[derive(Debug, thiserror::Error)]
 #[error("the {engine} engine failed on {what}")]

@@ -10,7 +10,7 @@ mod quantise;
 mod tract;
 
 pub use bundle::{Bundle, BundleError, PublicKey, Trust, parse_public_key};
-pub use engine::{Agreement, CtOutput, Engine, EngineFault, HeOutput, accept};
+pub use engine::{Agreement, CtOutput, Engine, EngineFault, HeOutput, accept, bag};
 pub use manifest::{BranchManifest, CtManifest, HeManifest, Manifest, MetadataManifest, Quantisation, TensorManifest};
 pub use quantise::{InputLevels, Quantiser};
 pub use tract::{AttentionWeights, TractEngine};

@@ -219,14 +219,7 @@ fn write_he(folder: &Path, patient: &Patient, seed: u64, size: Size) -> Result<(
     let preparation = he::Preparation::draw(patient.site, &mut random);
     let traits = he::Traits::draw(patient.he_phenotype, patient.he_obscurity, &mut random);
     let (count, width, height, um_per_px) = size.fields();
-    let request = he::Request {
-        phenotype: patient.he_phenotype,
-        obscurity: patient.he_obscurity,
-        specimen: patient.specimen,
-        width,
-        height,
-        um_per_px,
-    };
+    let request = he::Request { phenotype: patient.he_phenotype, specimen: patient.specimen, width, height, um_per_px };
     let (fields, masks) = (folder.join("he"), folder.join("he_mask"));
     fs::create_dir_all(&fields).map_err(at(&fields))?;
     fs::create_dir_all(&masks).map_err(at(&masks))?;
