@@ -65,8 +65,16 @@ pub(crate) fn methods(text: &str) -> Result<Methods, String> {
         "none" => Ok(Methods(Vec::new())),
         "all" => Ok(Methods(ExplainMethod::ALL.to_vec())),
         names => {
-            let parsed: Result<Vec<ExplainMethod>, _> = names.split(',').map(str::parse).collect();
-            parsed.map(Methods).map_err(|error| error.to_string())
+            let parsed: Result<Vec<ExplainMethod>, _> = names.split(',').map(|name| name.trim().parse()).collect();
+            let mut methods = parsed.map_err(|error| error.to_string())?;
+            let mut seen = Vec::new();
+            methods.retain(|method| {
+                !seen.contains(method) && {
+                    seen.push(*method);
+                    true
+                }
+            });
+            Ok(Methods(methods))
         }
     }
 }
@@ -91,7 +99,8 @@ fn age(text: &str) -> Result<Age, String> {
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { ct, lesion, he, um_per_px, age, sex, smoking, specimen, bundle, engine, explain, json, out } =
         arguments;
-    case::clean(&out)?;
+    let inputs: Vec<PathBuf> = ct.iter().chain(&he).cloned().collect();
+    case::clean(&out, &inputs)?;
     let loaded = load(bundle.as_deref(), engine)?;
     let metadata = Metadata { age, sex, smoking, specimen };
     let order = case::Order { loaded: &loaded, methods: &explain.0, out: &out };
@@ -112,7 +121,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         Err(Rejection::Refused(refusal)) => return Err(refuse(refusal, metadata, &order, &timings, json)),
     };
     let case = case::Case { ct: study.map(|study| (study, lesion)), he: fields, metadata };
-    let (report, outcome) = case::run(case, &order, timings)?;
+    let case::Done { report, outcome, .. } = case::run(case, &order, timings)?;
     if json {
         print_json(&report)?;
     }

@@ -24,8 +24,8 @@ const SEED: u64 = 2;
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// How often the case is assessed.
-    #[arg(long, value_name = "N", default_value_t = 5)]
-    runs: usize,
+    #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u16).range(1..))]
+    runs: u16,
     /// The bundle to use.
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
@@ -81,7 +81,7 @@ struct Ratio {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let runs = arguments.runs.max(1);
+    let runs = arguments.runs;
     let scratch = tempfile::tempdir().map_err(Failure::internal)?;
     let (cohort, out) = (scratch.path().join("cohort"), scratch.path().join("out"));
     // Rendering a phantom takes more memory than reading it: in a process of its own, it does not count here.
@@ -97,7 +97,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (ct, he) = (patient.ct(), patient.he());
 
     let loaded = load(arguments.bundle.as_deref(), EngineName::Tract)?;
-    case::clean(&out)?;
+    case::clean(&out, &[])?;
     let mut samples: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     let (mut slices, mut tiles) = (0, 0);
     for _ in 0..runs {
@@ -111,7 +111,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         slices = study.volume.grid().size[2];
         let case = case::Case { ct: Some((study, Some(lesion))), he: Some(fields), metadata: patient.metadata };
         let order = case::Order { loaded: &loaded, methods: &[ExplainMethod::GradCamPlusPlus], out: &out };
-        let (report, _) = case::run(case, &order, timings)?;
+        let case::Done { report, writing, .. } = case::run(case, &order, timings)?;
+        samples.entry("report".to_owned()).or_default().push(writing.as_secs_f64() * 1e3);
         tiles = report.tiles();
         for (stage, took) in report.timing_ms() {
             samples.entry((*stage).to_owned()).or_default().push(*took);

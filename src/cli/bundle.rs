@@ -19,11 +19,17 @@ pub(crate) enum Command {
     Inspect {
         /// The bundle.
         folder: PathBuf,
+        /// Print JSON: what is printed in any case.
+        #[arg(long)]
+        json: bool,
     },
     /// Check signature and hashes, and that the engine reproduces the golden outputs.
     Verify {
         /// The bundle.
         folder: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Sign a bundle's manifest.
     Sign {
@@ -46,9 +52,18 @@ struct Inspected<'a> {
     files: Vec<&'a str>,
 }
 
+#[derive(Serialize)]
+struct Verified {
+    engine: &'static str,
+    /// Golden pictures that were compared.
+    golden: usize,
+    /// The largest difference of a probability (CT) or of a cosine from 1 (H&E).
+    largest: f64,
+}
+
 pub(crate) fn run(command: &Command) -> Result<(), Failure> {
     match command {
-        Command::Inspect { folder } => {
+        Command::Inspect { folder, json: _ } => {
             let bundle = locate::open(Some(folder))?;
             let manifest = bundle.manifest();
             print_json(&Inspected {
@@ -61,11 +76,14 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
                 files: manifest.files.keys().map(String::as_str).collect(),
             })
         }
-        Command::Verify { folder } => {
+        Command::Verify { folder, json } => {
             let loaded = locate::load(Some(folder), locate::EngineName::Tract)?;
             let agreement = hilum_infer::accept(loaded.engine.as_ref(), &loaded.bundle, usize::MAX)
                 .map_err(|error| Failure::Rejected(error.into()))?;
             let engine = loaded.engine.name();
+            if *json {
+                return print_json(&Verified { engine, golden: agreement.compared, largest: agreement.largest });
+            }
             say(&format!(
                 "verified; {engine} agrees on {} golden pictures, at most {:.4} apart",
                 agreement.compared, agreement.largest
@@ -92,5 +110,6 @@ fn sign(folder: &Path, key: &Path) -> Result<(), Failure> {
     // No time in the trusted comment: the same bundle has the same signature.
     let signature = minisign::sign(None, &secret, Cursor::new(manifest), Some("hilum bundle"), Some("hilum bundle"))
         .map_err(rejected)?;
-    fs::write(folder.join("manifest.sig"), signature.into_string()).map_err(Failure::internal)
+    let path = folder.join("manifest.sig");
+    fs::write(&path, signature.into_string()).map_err(Failure::unwritable(path.display()))
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::{
     Failure,
-    terminal::{print_json, say},
+    terminal::{print_json, say, writable},
 };
 
 /// How many candidates are worth a look.
@@ -117,6 +117,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
             Ok(())
         }
         Command::Volume { path, series, spacing, out, json } => {
+            writable(out)?;
             let study = volume(path, series.as_deref())?;
             let written = match spacing {
                 None => save(&study.volume, out, &study.series_uid)?,
@@ -179,7 +180,7 @@ fn save<T: nifti::NiftiVoxel>(volume: &Volume<T>, out: &PathBuf, series: &str) -
         gz.write_all(&bytes).map_err(Failure::internal)?;
         bytes = gz.finish().map_err(Failure::internal)?;
     }
-    fs::write(out, bytes).map_err(Failure::internal)?;
+    fs::write(out, bytes).map_err(Failure::unwritable(out.display()))?;
     let [x, y, z] = nifti::ras_affine(volume);
     let affine = [x, y, z, [0.0, 0.0, 0.0, 1.0]];
     let grid = volume.grid();

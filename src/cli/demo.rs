@@ -41,7 +41,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let out = arguments.out.as_path();
-    case::clean(out)?;
+    case::clean(out, &[])?;
     let loaded = load(arguments.bundle.as_deref(), EngineName::Tract)?;
     eprintln!("making a phantom patient");
     let cohort = out.join("phantom");
@@ -71,7 +71,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let lesion = Some(patient.lesion()?);
     let order = case::Order { loaded: &loaded, methods: &[ExplainMethod::GradCamPlusPlus], out };
     let case = case::Case { ct: Some((study, lesion)), he: Some(fields), metadata: patient.metadata };
-    match case::run(case, &order, Timings::default())?.1 {
+    match case::run(case, &order, Timings::default())?.outcome {
         Outcome::Refused(refusal) => Err(refusal.into()),
         Outcome::Assessed(result) => {
             let class = Class::ALL[result.fused.top()];

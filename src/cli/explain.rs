@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::{
     Failure,
     locate::{EngineName, Loaded, load},
-    terminal::print_json,
+    terminal::{print_json, writable},
 };
 
 #[derive(clap::Args)]
@@ -53,6 +53,7 @@ struct Answer {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    writable(&arguments.out)?;
     let loaded = load(arguments.bundle.as_deref(), EngineName::Tract)?;
     let unreadable = |what: String| Failure::Unreadable(anyhow::anyhow!("cannot read the input array: {what}"));
     let input: ArrayD<f32> = ndarray_npy::read_npy(&arguments.input).map_err(|error| unreadable(error.to_string()))?;
@@ -88,7 +89,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
     };
     let blank = !map.iter().any(|&value| value > 0.0);
-    ndarray_npy::write_npy(&arguments.out, &map).map_err(Failure::internal)?;
+    ndarray_npy::write_npy(&arguments.out, &map).map_err(Failure::unwritable(arguments.out.display()))?;
     let answer = Answer {
         method: arguments.method.name(),
         class: arguments.class.name(),

@@ -5,9 +5,12 @@ use std::{fmt, process::ExitCode};
 use hilum_domain::Refusal;
 use hilum_intake::{CohortFault, Rejection, Unreadable};
 
-/// Why a command failed, which decides the exit code. (64, words that make no sense, is decided before any command runs.)
+/// Why a command failed, which decides the exit code. (Most of 64, words that make no sense, is found before any command
+/// runs.)
 #[derive(Debug)]
 pub(crate) enum Failure {
+    /// 64: the words do not fit what they name.
+    Usage(String),
     /// 2: the input can be read and must not be scored.
     Refused(Refusal),
     /// 65: the input cannot be read.
@@ -24,9 +27,24 @@ impl Failure {
         Self::Internal(error.into())
     }
 
+    /// That `what` (a path, or what a person calls it) cannot be written.
+    pub(crate) fn unwritable<E: Into<anyhow::Error>>(what: impl fmt::Display) -> impl FnOnce(E) -> Self {
+        move |error| Self::Internal(error.into().context(format!("cannot write {what}")))
+    }
+
+    /// Says which of many cases it was.
+    pub(crate) fn of(self, case_id: &str) -> Self {
+        match self {
+            Self::Unreadable(error) => Self::Unreadable(error.context(format!("cannot read {case_id}"))),
+            Self::Internal(error) => Self::Internal(error.context(case_id.to_owned())),
+            other => other,
+        }
+    }
+
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Refused(_) => 2,
+            Self::Usage(_) => 64,
             Self::Unreadable(_) => 65,
             Self::Internal(_) => 70,
             Self::Rejected(_) => 78,
@@ -39,6 +57,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(refusal) => write!(f, "refused: {}; {}", refusal.message, refusal.code.next_step()),
+            Self::Usage(message) => f.write_str(message),
             Self::Unreadable(error) | Self::Internal(error) | Self::Rejected(error) => write!(f, "{error:#}"),
         }
     }

@@ -97,6 +97,10 @@ fn usage(error: &clap::Error) -> ExitCode {
         drop(error.print());
         return ExitCode::SUCCESS;
     }
+    if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        eprintln!("hilum: say which command (see --help)");
+        return ExitCode::from(64);
+    }
     let whole = error.to_string();
     let first = whole.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
     let line: Vec<&str> = first.split_whitespace().collect();

@@ -63,7 +63,7 @@ pub(crate) fn open(given: Option<&Path>) -> Result<Bundle, Failure> {
 }
 
 fn find() -> Result<PathBuf, Failure> {
-    if let Some(said) = env::var_os("HILUM_BUNDLE") {
+    if let Some(said) = env::var_os("HILUM_BUNDLE").filter(|said| !said.is_empty()) {
         return Ok(PathBuf::from(said));
     }
     let beside = env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("bundle")));

@@ -9,8 +9,8 @@ use crate::{Failure, terminal::Progress};
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// How many patients.
-    #[arg(long, value_name = "N")]
-    patients: usize,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    patients: u32,
     /// The same seed gives the same bytes.
     #[arg(long, value_name = "S")]
     seed: u64,
@@ -35,7 +35,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         SizeName::Small => Size::Small,
         SizeName::Full => Size::Full,
     };
+    let patients = arguments.patients as usize;
     let progress = Progress::new("cases");
-    write_cohort(&arguments.out, arguments.patients, arguments.seed, size, |done| progress.at(done, arguments.patients))
+    write_cohort(&arguments.out, patients, arguments.seed, size, |done| progress.at(done, patients))
         .map_err(Failure::internal)
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::{
     Failure,
     locate::{EngineName, Loaded, load},
-    terminal::{Progress, print_json, say},
+    terminal::{Progress, print_json, say, writable},
 };
 
 #[derive(clap::Args)]
@@ -80,12 +80,16 @@ struct Summary {
     correct: usize,
     /// A refused case counts as wrong.
     accuracy: f64,
+    /// The share of cases that were not refused.
     coverage: f64,
+    /// Among these; `null` if every case was refused.
+    accuracy_covered: Option<f64>,
     engine: &'static str,
     bundle_sha256: String,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    writable(&arguments.out)?;
     let wanted = match arguments.split {
         Split::Test => Some("test"),
         Split::Val => Some("val"),
@@ -104,7 +108,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let (mut refused, mut correct) = (0, 0);
     for (index, case) in cases.iter().enumerate() {
-        let outcome = predict(case, arguments.branch, &loaded)?;
+        let outcome = predict(case, arguments.branch, &loaded).map_err(|failure| failure.of(&case.case_id))?;
         let (probabilities, refusal) = match &outcome {
             Ok(probabilities) => (probabilities.map(Some), ""),
             Err(refusal) => ([None; 5], refusal.code.code()),
@@ -134,24 +138,33 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     drop(progress);
     let bytes = writer.into_inner().map_err(|error| Failure::internal(anyhow::anyhow!("{error}")))?;
-    std::fs::write(&arguments.out, bytes).map_err(Failure::internal)?;
+    std::fs::write(&arguments.out, bytes).map_err(Failure::unwritable(arguments.out.display()))?;
     #[expect(clippy::cast_precision_loss, reason = "case counts")]
-    let share = |count: usize| count as f64 / cases.len() as f64;
+    let share = |count: usize, of: usize| count as f64 / of as f64;
+    let covered = cases.len() - refused;
     let summary = Summary {
         branch: arguments.branch,
         cases: cases.len(),
         refused,
         correct,
-        accuracy: share(correct),
-        coverage: 1.0 - share(refused),
+        accuracy: share(correct, cases.len()),
+        coverage: share(covered, cases.len()),
+        accuracy_covered: (covered > 0).then(|| share(correct, covered)),
         engine: loaded.engine.name(),
         bundle_sha256: loaded.bundle.sha256().to_owned(),
     };
     if arguments.json {
         return print_json(&summary);
     }
-    say(&format!("{} of {} right, {} refused", summary.correct, summary.cases, summary.refused))?;
-    Ok(())
+    let covered = summary.accuracy_covered.map_or_else(String::new, |share| format!(", {:.1}%", share * 100.0));
+    say(&format!(
+        "{} of {} right, {:.1}%, a refused case counting as wrong; covered {:.1}%, of these right {}{covered}",
+        summary.correct,
+        summary.cases,
+        summary.accuracy * 100.0,
+        summary.coverage * 100.0,
+        summary.correct,
+    ))
 }
 
 fn predict(case: &CohortCase, branch: Branch, loaded: &Loaded) -> Result<Result<PerClass<f64>, Refusal>, Failure> {

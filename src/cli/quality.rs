@@ -53,18 +53,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             };
             let quality =
                 slide::judge(&image, field.colour_file, index + 1, contract.min_tissue_share, contract.min_focus);
-            let stains = Stains::of_image(&image).ok();
-            let advice = quality.refusal.as_ref().map_or("usable", |refusal| refusal.code.next_step());
+            let stains = Stains::of_image(&image);
+            let refusal = quality.refusal.or_else(|| stains.as_ref().err().copied().map(Refusal::from));
+            let advice = refusal.as_ref().map_or("usable", |refusal| refusal.code.next_step());
             images.push(Judged {
                 path: path.display().to_string(),
-                verdict: if quality.refusal.is_some() { "refused" } else { "ok" },
+                verdict: if refusal.is_some() { "refused" } else { "ok" },
                 focus: quality.focus,
                 exposure: quality.exposure.mean_level,
                 tissue_share: quality.tissue_share,
-                stain_distance: stains.map(|stains| stains.distance_deg()),
+                stain_distance: stains.ok().map(|stains| stains.distance_deg()),
                 advice: advice.to_owned(),
             });
-            first = first.or(quality.refusal);
+            first = first.or(refusal);
         }
     }
     let answer = Answer { images };

@@ -2,12 +2,16 @@
 
 use std::{path::PathBuf, time::Instant};
 
-use hilum_domain::{Refusal, RefusalCode};
+use hilum_domain::Refusal;
 use hilum_imaging::stain::{StainMatrix, Stains};
 use hilum_intake::read_fields;
+use image::ImageFormat;
 use serde::Serialize;
 
-use crate::{Failure, terminal::print_json};
+use crate::{
+    Failure,
+    terminal::{print_json, writable},
+};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -40,6 +44,13 @@ struct Timing {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    writable(&arguments.out)?;
+    if !matches!(ImageFormat::from_path(&arguments.out), Ok(ImageFormat::Png | ImageFormat::Tiff | ImageFormat::Bmp)) {
+        return Err(Failure::Usage(format!("{} does not end in .png, .tif or .bmp", arguments.out.display())));
+    }
+    if arguments.image.is_dir() {
+        return Err(Failure::Usage("stain takes one image, not a folder".to_owned()));
+    }
     let field = read_fields(std::slice::from_ref(&arguments.image), None)?.remove(0);
     let mut times = Vec::new();
     let (stains, normalised) = loop {
@@ -61,15 +72,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         timing_ms,
     };
     if let Some(normalised) = normalised {
-        normalised.save(&arguments.out).map_err(Failure::internal)?;
+        normalised.save(&arguments.out).map_err(Failure::unwritable(arguments.out.display()))?;
     }
     if arguments.json {
         print_json(&answer)?;
     }
-    match stains {
-        Ok(_) => Ok(()),
-        Err(reason) => {
-            Err(Refusal::new(RefusalCode::StainDegenerate, format!("the stain cannot be read: {reason}")).into())
-        }
-    }
+    stains.map(|_| ()).map_err(|reason| Refusal::from(reason).into())
 }

@@ -1,6 +1,9 @@
 //! What people and scripts see: progress on a terminal, one JSON document on standard output.
 
-use std::io::{IsTerminal as _, Write as _, stderr, stdout};
+use std::{
+    io::{ErrorKind, IsTerminal as _, Write as _, stderr, stdout},
+    path::Path,
+};
 
 use serde::Serialize;
 
@@ -9,12 +12,32 @@ use crate::Failure;
 /// Prints one JSON document.
 pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value).map_err(Failure::internal)?;
-    writeln!(stdout().lock(), "{text}").map_err(Failure::internal)
+    print(&text)
 }
 
 /// Prints a line for people, where no JSON was asked for.
 pub(crate) fn say(line: &str) -> Result<(), Failure> {
-    writeln!(stdout().lock(), "{line}").map_err(Failure::internal)
+    print(line)
+}
+
+/// A reader that has seen enough (`hilum … | head -1`) is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    match writeln!(stdout().lock(), "{text}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::unwritable("standard output")(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a file can be made at `path`, found before the work and not after it. The folder must be there.
+pub(crate) fn writable(path: &Path) -> Result<(), Failure> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if path.is_dir() {
+        return Err(Failure::Usage(format!("{} is a folder, not a file", path.display())));
+    }
+    if !folder.is_dir() {
+        return Err(Failure::Usage(format!("there is no folder {}", folder.display())));
+    }
+    Ok(())
 }
 
 /// A line on standard error that is written over and over, on a terminal only.

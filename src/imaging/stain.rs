@@ -4,6 +4,7 @@
 //! constants and conventions of the reference implementation `torchstain` (numpy back end): I0 240,
 //! OD = −ln((I + 1) / I0), β 0.15 in all three channels, α 1, output truncated to whole levels.
 
+use hilum_domain::{Refusal, RefusalCode};
 use image::RgbImage;
 use rayon::prelude::*;
 
@@ -56,6 +57,12 @@ pub enum Degenerate {
     /// A stain has no positive concentration.
     #[error("a stain's largest concentration is not positive")]
     NoConcentration,
+}
+
+impl From<Degenerate> for Refusal {
+    fn from(reason: Degenerate) -> Self {
+        Self::new(RefusalCode::StainDegenerate, format!("the stain cannot be read: {reason}"))
+    }
 }
 
 impl Stains {

@@ -67,6 +67,11 @@ pub struct Bundle {
 /// The files without which nothing runs.
 const NEEDED: [&str; 5] = ["ct.onnx", "he.onnx", "mil.onnx", "metadata.onnx", "ct_head.npy"];
 
+/// How a signature file begins: as we write it, and as the program minisign does. Nothing signs this line; another one is
+/// damage.
+const COMMENTS: [&str; 2] =
+    ["untrusted comment: hilum bundle\n", "untrusted comment: signature from minisign secret key\n"];
+
 impl Bundle {
     /// Opens a bundle: signature of the manifest, hash of every file, then the manifest itself.
     ///
@@ -78,6 +83,9 @@ impl Bundle {
         };
         let manifest_bytes = read("manifest.toml")?;
         let signature = String::from_utf8(read("manifest.sig")?).map_err(|_| BundleError::Signature)?;
+        if !COMMENTS.iter().any(|comment| signature.starts_with(comment)) || signature.lines().count() != 4 {
+            return Err(BundleError::Signature);
+        }
         let signature = Signature::decode(&signature).map_err(|_| BundleError::Signature)?;
         if !trust.keys.iter().any(|key| key.verify(&manifest_bytes, &signature, false).is_ok()) {
             return Err(BundleError::Signature);

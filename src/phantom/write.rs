@@ -100,13 +100,17 @@ pub fn write_cohort(
 ) -> Result<(), CohortError> {
     let cohort = cohort::draw(patients, seed);
     fs::create_dir_all(folder).map_err(at(folder))?;
+    let index = folder.join("cohort.csv");
+    match fs::remove_file(&index) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&index)(error)),
+        _ => (),
+    }
     let done = std::sync::atomic::AtomicUsize::new(0);
     cohort.par_iter().try_for_each(|patient| {
         write_case(&folder.join(&patient.case_id), patient, seed, size)?;
         progress(done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1);
         Ok(())
     })?;
-    let index = folder.join("cohort.csv");
     write_index(&index, &cohort).map_err(at(&index))
 }
 
@@ -154,11 +158,18 @@ struct Fields {
     um_per_px: f64,
 }
 
-/// Writes one case into `folder`: `ct/`, `ct_mask.nii.gz`, `lesion.json`, `he/`, `he_mask/`.
+/// Writes one case into `folder`, in the place of one that is there: `ct/`, `ct_mask.nii.gz`, `lesion.json`, `he/`, `he_mask/`.
 ///
 /// # Errors
 /// [`CohortError`] if anything cannot be written.
 pub fn write_case(folder: &Path, patient: &Patient, seed: u64, size: Size) -> Result<(), CohortError> {
+    // An earlier, larger case of that name would leave slices and fields among those of this one.
+    for part in ["ct", "he", "he_mask"].map(|part| folder.join(part)) {
+        match fs::remove_dir_all(&part) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&part)(error)),
+            _ => (),
+        }
+    }
     write_ct(folder, patient, seed, size)?;
     write_he(folder, patient, seed, size)
 }

@@ -11,6 +11,9 @@ use crate::NOTICE;
 /// The JSON Schema of a report.
 pub const REPORT_SCHEMA: &str = include_str!("report.schema.json");
 
+/// What `schema` says in every report.
+const SCHEMA: &str = "hilum.report/1";
+
 /// A report, as written.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
@@ -259,7 +262,7 @@ fn empty(context: &Context, outcome: &'static str, timings: &Timings) -> Report 
         *timing_ms.entry(*stage).or_insert(0.0) += took.as_secs_f64() * 1e3;
     }
     Report {
-        schema: "hilum.report/1",
+        schema: SCHEMA,
         notice: NOTICE,
         outcome,
         refusal: None,
@@ -330,6 +333,22 @@ fn he_entry(he: &HeFinding, prediction: Prediction, context: &Context) -> He {
         distance_deg: he.stains.distance_deg(),
     };
     He { prediction, tiles, stain, fields }
+}
+
+/// The files beside a report that it names: its maps and pictures. `None` if the bytes are no report.
+#[must_use]
+pub fn files_of(report: &[u8]) -> Option<Vec<String>> {
+    let report: serde_json::Value = serde_json::from_slice(report).ok()?;
+    if report["schema"] != SCHEMA {
+        return None;
+    }
+    let mut files = vec!["result.png".to_owned(), "ct.png".to_owned()];
+    for explanation in report["explanations"].as_array().into_iter().flatten() {
+        let overlays = explanation["overlays"].as_array().into_iter().flatten();
+        let named = overlays.chain([&explanation["map"], &explanation["overlay"]]);
+        files.extend(named.filter_map(|name| name.as_str()).map(str::to_owned));
+    }
+    Some(files)
 }
 
 /// Writes `report.json` into a folder, whole or not at all: under another name first, then renamed.

@@ -1,0 +1,135 @@
+"""What commands do around their work: folders, earlier results, summaries, words that do not fit."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+
+@pytest.fixture
+def field(cohort, tmp_path) -> Path:
+    """A good image in a folder of its own."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    return Path(shutil.copy(cohort.one("normal").he / "field-1.png", folder / "he.png"))
+
+
+def test_reports_of_two_patients_never_mix(hilum, cohort, check_report, tmp_path):
+    out = tmp_path / "out"
+    hilum("analyze", *cohort.one("adenocarcinoma").he_words, "--out", out)
+    (out / "letter.txt").write_text("mine")
+    hilum("analyze", *cohort.one("normal").ct_words, "--out", out)
+    check_report(out)
+    left = {path.name for path in out.iterdir()}
+    assert "letter.txt" in left and not any(name.startswith("he-") for name in left), left
+
+
+def test_an_input_outlives_its_report(hilum, field):
+    """The report goes into the folder of the image, twice; the image is there afterwards and nothing else was read."""
+    before = field.read_bytes()
+    for _ in range(2):
+        ended = hilum("analyze", "--he", field.parent, "--json", "--out", field.parent).json
+        assert len(ended["he"]["fields"]) == 1
+    assert field.read_bytes() == before
+
+
+def test_an_input_with_a_name_of_ours_is_not_written_over(hilum, field):
+    taken = field.rename(field.with_name("result.png"))
+    ended = hilum("analyze", "--he", taken, "--out", taken.parent, code=64)
+    assert "result.png is an input" in ended.err and len(ended.err.splitlines()) == 1
+    assert taken.is_file()
+
+
+def test_a_smaller_cohort_takes_the_place_of_a_larger_one(hilum, tmp_path):
+    slices = lambda: len(list((tmp_path / "case-0001" / "ct").iterdir()))
+    (tmp_path / "case-0001" / "ct").mkdir(parents=True)
+    (tmp_path / "case-0001" / "ct" / "IM9999.dcm").write_bytes(b"of an earlier cohort")
+    hilum("phantom", "--patients", 1, "--seed", 1, "--out", tmp_path)
+    assert slices() == 60
+    assert hilum("phantom", "--patients", 0, "--seed", 1, "--out", tmp_path, code=64).err
+
+
+def test_accuracy_is_given_on_all_and_on_covered_cases(hilum, cohort, tmp_path):
+    copy = tmp_path / "cohort"
+    shutil.copytree(cohort.folder, copy)
+    slices = sorted((copy / "case-0002" / "ct").iterdir())
+    slices[len(slices) // 2].unlink()
+    found = hilum("predict", "--cohort", copy, "--split", "all", "--branch", "ct", "--json", "--out", tmp_path / "p.csv").json
+    assert (found["cases"], found["refused"]) == (5, 1)
+    assert found["coverage"] == 0.8
+    assert found["accuracy"] == found["correct"] / 5 and found["accuracy_covered"] == found["correct"] / 4
+
+
+def test_the_unreadable_case_of_a_cohort_is_named(hilum, cohort, tmp_path):
+    copy = tmp_path / "cohort"
+    shutil.copytree(cohort.folder, copy)
+    (copy / "case-0003" / "he" / "field-1.png").write_bytes(b"no image")
+    ended = hilum("predict", "--cohort", copy, "--split", "all", "--branch", "he", "--out", tmp_path / "p.csv", code=65)
+    assert "case-0003" in ended.err and len(ended.err.splitlines()) == 1
+    assert not (tmp_path / "p.csv").exists()
+
+
+@pytest.mark.parametrize("command", ["", "ct", "bundle"])
+def test_a_missing_command_is_said(hilum, command):
+    assert "say which command" in hilum(*command.split(), code=64).err
+
+
+@pytest.mark.parametrize("command", [["predict", "--cohort", "."], ["ct", "volume", "."], ["stain", "x.png"]])
+def test_a_file_that_cannot_be_is_found_before_the_work(hilum, tmp_path, command):
+    nowhere = tmp_path / "no" / "folder" / "x.png"
+    assert "there is no folder" in hilum(*command, "--out", nowhere, code=64).err
+    assert "is a folder, not a file" in hilum(*command, "--out", tmp_path, code=64).err
+
+
+def test_stain_writes_lossless_pictures_only(hilum, field, tmp_path):
+    for name in ("x.jpg", "x.xyz", "x"):
+        assert ".png" in hilum("stain", field, "--out", tmp_path / name, code=64).err
+    assert "not a folder" in hilum("stain", field.parent, "--out", tmp_path / "x.png", code=64).err
+
+
+def test_quality_judges_the_stain(hilum, field):
+    """One dye only: eosin's share of the picture is taken out."""
+    grey = Image.open(field).convert("L")
+    shade = [Image.eval(grey, lambda level, power=power: round(255 * (level / 255) ** power)) for power in (0.56, 0.72, 0.41)]
+    Image.merge("RGB", shade).save(field, dpi=(50_800, 50_800))
+    judged = hilum("quality", field, "--json", code=2).json["images"][0]
+    assert (judged["verdict"], judged["stain_distance"]) == ("refused", None)
+
+
+def test_an_empty_variable_names_no_bundle(hilum, bundle, cohort, tmp_path):
+    """Not the current folder, whatever lies there."""
+    program = Path(os.environ.get("HILUM", Path(__file__).resolve().parents[2] / "target" / "release" / "hilum")).resolve()
+    spoilt = tmp_path / "bundle"
+    shutil.copytree(bundle, spoilt)
+    (spoilt / "manifest.sig").write_text("")
+    words = [program, "analyze", *cohort.one("normal").ct_words, "--out", tmp_path / "out"]
+    done = subprocess.run(words, cwd=spoilt, env={**os.environ, "HILUM_BUNDLE": ""}, capture_output=True, encoding="utf-8", timeout=300)
+    assert done.returncode == 0, done.stderr
+
+
+def test_no_byte_of_a_signature_is_free(hilum, bundle, tmp_path):
+    spoilt = tmp_path / "bundle"
+    shutil.copytree(bundle, spoilt)
+    signature = spoilt / "manifest.sig"
+    whole = signature.read_bytes()
+    for at in [*range(0, len(whole), 7), len(whole) - 1]:
+        signature.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        hilum("bundle", "inspect", spoilt, code=78)
+    signature.write_bytes(whole + b"\n")
+    hilum("bundle", "inspect", spoilt, code=78)
+    signature.write_bytes(whole)
+    assert hilum("bundle", "verify", spoilt, "--json").json["golden"] > 0
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure(hilum, bundle):
+    program = os.environ.get("HILUM", str(Path(__file__).resolve().parents[2] / "target" / "release" / "hilum"))
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([program, "bundle", "inspect", str(bundle)], stdout=write, stderr=subprocess.PIPE, timeout=60)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")
