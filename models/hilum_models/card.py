@@ -31,7 +31,9 @@ Not intended: any decision about a person; screening; images of another modality
 
 {data}
 
-Cases (patients never straddle splits): train {training["cases_train"]}, validation {training["cases_val"]}, test {training["cases_test"]}.
+Cases (patients never straddle splits): train {training["cases_train"]}, fusion {training["cases_fusion"]}, validation {training["cases_val"]}, test {training["cases_test"]}.
+The fusion cases belong to the training split and were held back from the branches: weights and temperatures are fitted on them and on
+the validation cases, the branches' training is stopped by the validation cases alone.
 Labels of the training split that were replaced by another class on purpose: {training["label_noise"]:.1%} asked for, {training["labels_changed"]} cases.
 The prepared arrays have sha256 `{training["prepared_sha256"]}` (prepared.json and every cases.csv).
 
@@ -45,7 +47,7 @@ On the held-out test split, with the int8 networks that are in this bundle:
 
 A case counts for a branch when that branch could read it; the fused figure covers every case with at least one.
 Mean weight given to CT on the test split: {metrics["fusion"]["mean_weight_ct"]:.3f}, standard deviation {metrics["fusion"]["std_weight_ct"]:.3f}.
-Held-out loss of the weights inside validation: {metrics["fusion"]["val_fold_log_loss"]:.3f}, with equal weights {metrics["fusion"]["val_fold_log_loss_equal"]:.3f}.
+Loss of the weights on folds left out of their fit: {metrics["fusion"]["fold_log_loss"]:.3f}, with equal weights {metrics["fusion"]["fold_log_loss_equal"]:.3f}.
 With the metadata of the test cases shuffled, the fused accuracy is {metrics["fusion"]["accuracy_shuffled_metadata"]:.3f}.
 
 int8 against float:
@@ -64,7 +66,7 @@ int8 against float:
 
 ## Limits
 
-- The validation split is small; temperatures and fusion weights are fitted on it and carry its noise.
+- Temperatures and fusion weights are fitted on few cases (fusion and validation) and carry their noise.
 - The H&E tiles are all labelled with their slide's class; benign tissue in a tumour slide is learned as tumour.
 - Five classes only: a metastasis, an infection or a carcinoid is forced into one of them or refused for other reasons.
 - Large cell carcinoma is a diagnosis on resections; on biopsies and cytology it is shown as "NSCLC-NOS, large-cell pattern".

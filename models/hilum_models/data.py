@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +91,19 @@ def load(root: Path) -> Prepared:
         he_parts.append(he)
     _check_patients(cases)
     return Prepared(root, about, tuple(cases), Stack(ct_parts), Stack(he_parts), digest.hexdigest())
+
+
+def hold_back(prepared: Prepared, share: float, seed: int) -> Prepared:
+    """The same cases, a share of the training split now in the split "fusion": they train no branch.
+
+    The validation split alone is too small to learn how metadata change the branches' reliability.
+    """
+    train = sorted(prepared.split("train"), key=lambda case: case.case_id)
+    patients = sorted({case.patient_id for case in train})
+    rng = np.random.default_rng([seed, 11])
+    chosen = {patients[index] for index in rng.permutation(len(patients))[: round(share * len(patients))]}
+    cases = tuple(replace(case, split="fusion") if case.split == "train" and case.patient_id in chosen else case for case in prepared.cases)
+    return replace(prepared, cases=cases)
 
 
 def metadata_moments(cases: list[Case]) -> tuple[np.ndarray, np.ndarray]:

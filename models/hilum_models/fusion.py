@@ -1,6 +1,6 @@
 """Temperatures, and the metadata encoder that weighs the branches: z = w_ct z_ct + w_he z_he, softmax(z/T).
 
-Both are fitted on the validation split's int8 logits, never on logits of cases that trained a branch.
+Both are fitted on int8 logits of cases that trained no branch: those held back for it, and the validation split's.
 """
 
 from __future__ import annotations
@@ -90,10 +90,11 @@ def train(
         "dense1_bias": same(32, zero=True),
         "dense2_weight": same(2, 32, zero=True),
         "dense2_bias": same(2, zero=True),
-        "log_temperature": tf.Variable(np.zeros(runs, np.float32)),
+        # Where equal weights have it: from 1, the first steps would only sharpen, by weighing up whichever branch is louder.
+        "log_temperature": tf.Variable(np.full(runs, np.log(fit_temperature((ct + he) / 2, truth)), np.float32)),
     }
     order = list(variables.values())
-    optimiser = keras.optimizers.AdamW(3e-3, weight_decay=1e-2)
+    optimiser = keras.optimizers.AdamW(1e-3, weight_decay=1e-2)
     optimiser.exclude_from_weight_decay(var_list=[variables["log_temperature"]])
     optimiser.build(order)
     x, ct_z, he_z, target = (tf.constant(value, tf.float32) for value in (metadata, ct, he, np.eye(len(CLASSES))[truth]))

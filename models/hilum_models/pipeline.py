@@ -24,6 +24,7 @@ INTENDED_USE = (
 FUSION_RULE = "z = w_ct z_ct + w_he z_he; softmax(z/T)"
 CALIBRATION_IMAGES = 160
 GOLDEN_IMAGES = 8
+FUSION_SHARE = 0.2  # of the training split's patients: held back from the branches, for fusion and temperatures
 CT_SHARE = 0.35  # of the training time; what CT leaves over goes to H&E
 
 
@@ -38,8 +39,9 @@ class Int8:
 
 
 def run(prepared: Prepared, options: argparse.Namespace, clock: work.Clock) -> None:
+    prepared = data.hold_back(prepared, FUSION_SHARE, options.seed)
     labels = data.noisy_labels(prepared.split("train"), options.label_noise, options.seed)
-    fingerprint = f"{prepared.sha256} noise {options.label_noise} seed {options.seed}"
+    fingerprint = f"{prepared.sha256} noise {options.label_noise} held back {FUSION_SHARE} seed {options.seed}"
     end_s = clock.budget_s - _reserve_s(prepared, clock)
     trained: dict[str, branch.Trained] = {}
     for modality, share in (("ct", CT_SHARE), ("he", 1.0)):
@@ -49,28 +51,28 @@ def run(prepared: Prepared, options: argparse.Namespace, clock: work.Clock) -> N
         checkpoint = options.work / f"{modality}.npz"
         trained[modality] = branch.train(prepared, labels, settings, checkpoint, fingerprint, span_s, clock)
 
-    val, test = prepared.split("val"), prepared.split("test")
-    _fold_temperature(trained["ct"].model, prepared, val)
+    unseen, test = [*prepared.split("val"), *prepared.split("fusion")], prepared.split("test")
+    _fold_temperature(trained["ct"].model, prepared, unseen)
     ct = _int8(trained["ct"].model, "ct", "logits", prepared, options)
     he = _int8(trained["he"].model, "he", "embedding", prepared, options)
     clock.save()
 
     bags = _embeddings(he, prepared, options.work / "embeddings.npz", clock)
     mil_weights, mil_epoch = _train_mil(trained["he"].model, bags, prepared, labels, options)
-    ct_logits = _ct_logits(ct, [*val, *test], prepared)
-    he_logits = {case.case_id: mil.evaluate(mil_weights, [bags[case.case_id]])[0][0] for case in (*val, *test) if case.tiles}
+    ct_logits = _ct_logits(ct, [*unseen, *test], prepared)
+    he_logits = {case.case_id: mil.evaluate(mil_weights, [bags[case.case_id]])[0][0] for case in (*unseen, *test) if case.tiles}
 
     mean, std = data.metadata_moments(prepared.split("train"))
-    both = [case for case in val if case.case_id in ct_logits and case.case_id in he_logits]
+    both = [case for case in unseen if case.case_id in ct_logits and case.case_id in he_logits]
     if not both:
-        raise data.PreparedError("no validation case has both a CT and H&E tiles")
+        raise data.PreparedError("no case that trained no branch has both a CT and H&E tiles")
     stacked = [np.stack([logits[case.case_id] for case in both]) for logits in (ct_logits, he_logits)]
     truth = np.array([case.label for case in both])
     fit = fusion.train(data.standardise(both, mean, std), *stacked, truth, seed=options.seed, steps=40 if options.smoke else 400)
     weights = fusion.evaluate(fit.weights, data.standardise(both, mean, std))
     temperatures = {
-        "ct": _branch_temperature(ct_logits, val),
-        "he": _branch_temperature(he_logits, val),
+        "ct": _branch_temperature(ct_logits, unseen),
+        "he": _branch_temperature(he_logits, unseen),
         "fused": fusion.fit_temperature(fusion.fuse(weights, *stacked), truth),
     }
     print(f"mil epoch {mil_epoch}; fusion {fit.steps} steps; temperatures {temperatures}", flush=True)
@@ -79,7 +81,7 @@ def run(prepared: Prepared, options: argparse.Namespace, clock: work.Clock) -> N
     metrics = {name: _figures(fuser, ct_logits, he_logits, test, name) for name in ("ct", "he", "fused")}
     metrics["fusion"] = _fusion_figures(fuser, fit, ct_logits, he_logits, test, options.seed)
     metrics["quantisation"] = {
-        "ct": _ct_agreement(ct, trained["ct"].model, prepared, [*val, *test], ct_logits),
+        "ct": _ct_agreement(ct, trained["ct"].model, prepared, [*unseen, *test], ct_logits),
         "he": _he_agreement(he, trained["he"].model, prepared, test, mil_weights),
     }
 
@@ -148,9 +150,9 @@ def _reserve_s(prepared: Prepared, clock: work.Clock) -> float:
     return min(0.4 * clock.budget_s, 150 + len(prepared.he) / 100)
 
 
-def _fold_temperature(model: keras.Model, prepared: Prepared, val: list[Case]) -> None:
+def _fold_temperature(model: keras.Model, prepared: Prepared, unseen: list[Case]) -> None:
     """Divides the dense layer by the float network's temperature: fusion adds raw logits, so both branches must be on one scale."""
-    cases = [case for case in val if case.ct is not None]
+    cases = [case for case in unseen if case.ct is not None]
     logits = branch.predict(model, prepared.ct.take([case.ct for case in cases]))
     temperature = fusion.fit_temperature(logits, np.array([case.label for case in cases]))
     dense = model.get_layer("logits")
@@ -248,8 +250,8 @@ def _fusion_figures(fuser: Fuser, fit: fusion.Fit, ct: dict, he: dict, cases: li
     shuffled = [(fusion.fuse(weights[rng.permutation(len(both))], *logits).argmax(1) == truth).mean() for _ in range(100)]
     return {
         "n": len(both),
-        "val_fold_log_loss": fit.held_out_loss,
-        "val_fold_log_loss_equal": fit.held_out_loss_equal,
+        "fold_log_loss": fit.held_out_loss,
+        "fold_log_loss_equal": fit.held_out_loss_equal,
         "mean_weight_ct": float(weights[:, 0].mean()),
         "std_weight_ct": float(weights[:, 0].std()),
         "accuracy_equal_weights": float(((logits[0] + logits[1]).argmax(1) == truth).mean()),
@@ -369,7 +371,7 @@ def _training(
         "python": platform.python_version(),
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
-        **{f"cases_{split}": len(prepared.split(split)) for split in data.SPLITS},
+        **{f"cases_{split}": len(prepared.split(split)) for split in (*data.SPLITS, "fusion")},
         "tiles": len(prepared.he),
         "prepared_sha256": prepared.sha256,
     }

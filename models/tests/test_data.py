@@ -85,6 +85,17 @@ def test_label_noise_is_seeded_and_only_as_much_as_asked(prepared):
     assert noisy == data.noisy_labels(train, 0.5, 1) and len(train) * 0.2 < changed < len(train) * 0.8
 
 
+def test_cases_held_back_are_whole_patients_of_the_training_split(prepared):
+    held = data.hold_back(prepared, 0.2, 3)
+    assert {case.case_id for case in held.split("fusion")} < {case.case_id for case in prepared.split("train")}
+    patients = lambda split: {case.patient_id for case in held.split(split)}
+    assert not patients("fusion") & patients("train")
+    assert len(patients("fusion")) == round(0.2 * len({case.patient_id for case in prepared.split("train")}))
+    for split in ("val", "test"):
+        assert held.split(split) == prepared.split(split)
+    assert held.cases == data.hold_back(prepared, 0.2, 3).cases != data.hold_back(prepared, 0.2, 4).cases
+
+
 def test_mixed_labels_stay_distributions_and_match_the_pixels():
     labels = np.eye(5, dtype=np.float32)[[0, 1, 2, 3, 4, 0, 1, 2]]
     # Each image is filled with its own class's one-hot value in channel space, so that its mean is its label.

@@ -24,7 +24,7 @@ const SEED: u64 = 2;
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// How often the case is assessed.
-    #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, default_value = "5", value_parser = clap::value_parser!(u16).range(1..))]
     runs: u16,
     /// The bundle to use.
     #[arg(long, value_name = "DIR")]

@@ -34,7 +34,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "UID")]
         series: Option<String>,
         /// Resample to this spacing, isotropic.
-        #[arg(long, value_name = "MM", value_parser = spacing)]
+        #[arg(long, value_name = "MM", allow_hyphen_values = true, value_parser = spacing)]
         spacing: Option<Step>,
         /// FILE.nii or FILE.nii.gz.
         #[arg(long, value_name = "FILE")]
@@ -119,9 +119,15 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::Volume { path, series, spacing, out, json } => {
             writable(out)?;
             let study = volume(path, series.as_deref())?;
-            let written = match spacing {
+            let resampled = spacing.map(|step| match &study.exact {
+                Some(exact) => resample_isotropic(exact, step),
+                None => resample_isotropic(&study.volume, step),
+            });
+            let resampled =
+                resampled.transpose().map_err(|error| Failure::Usage(format!("--spacing is too small: {error}")))?;
+            let written = match resampled.as_ref().or(study.exact.as_ref()) {
+                Some(floats) => save(floats, out, &study.series_uid)?,
                 None => save(&study.volume, out, &study.series_uid)?,
-                Some(step) => save(&resample_isotropic(&study.volume, *step), out, &study.series_uid)?,
             };
             if *json { print_json(&written) } else { Ok(()) }
         }

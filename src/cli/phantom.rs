@@ -9,10 +9,10 @@ use crate::{Failure, terminal::Progress};
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// How many patients.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     patients: u32,
     /// The same seed gives the same bytes.
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", allow_hyphen_values = true)]
     seed: u64,
     /// How large the pictures are.
     #[arg(long, value_enum, default_value = "small")]

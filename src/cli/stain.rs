@@ -21,7 +21,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// Do it so often and report the median time: the first run of a process also pays for its memory and threads.
-    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, default_value = "1", value_parser = clap::value_parser!(u16).range(1..=1000))]
     repeat: u16,
     /// Print JSON.
     #[arg(long)]

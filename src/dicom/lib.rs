@@ -4,7 +4,10 @@
 //! decided in `intake`.
 
 mod read;
+mod rle;
+#[cfg(test)]
+mod tests;
 mod write;
 
-pub use read::{CtSlice, Found, Header, ReadError, read};
+pub use read::{CtSlice, Found, Header, ReadError, Unusable, read};
 pub use write::{CtSeries, WriteError, write_ct_slice};

@@ -182,20 +182,32 @@ pub fn tiles(width: u32, height: u32, tissue: &TissueMask, edge: u32, least_shar
     if rich.is_empty() { with(least_share) } else { rich }
 }
 
-/// A field at another scale, low-pass filtered when it shrinks; unchanged when the scales agree within 1%.
+/// What a field may be enlarged to, in pixels: 4000 × 3000 at 2 µm are still read.
+const MOST_ENLARGED: f64 = 268_435_456.0;
+
+/// The size of a field at another scale; `None` if it would have to be enlarged beyond all reason.
+#[must_use]
+pub fn size_at(width: u32, height: u32, from: MicronsPerPixel, to: MicronsPerPixel) -> Option<(u32, u32)> {
+    let factor = from.um() / to.um();
+    if factor > 1.0 && f64::from(width) * f64::from(height) * factor * factor > MOST_ENLARGED {
+        return None;
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 2^28")]
+    let scaled = |length: u32| ((f64::from(length) * factor).round() as u32).max(1);
+    Some((scaled(width), scaled(height)))
+}
+
+/// A field at another scale, low-pass filtered when it shrinks; unchanged when the scales agree within 1%, or where there
+/// is no [`size_at`] that scale.
 #[must_use]
 pub fn rescale(image: RgbImage, from: MicronsPerPixel, to: MicronsPerPixel) -> RgbImage {
-    let factor = from.um() / to.um();
-    if (factor - 1.0).abs() <= 0.01 {
+    if (from.um() / to.um() - 1.0).abs() <= 0.01 {
         return image;
     }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the cast saturates, and sizes are bounded at intake"
-    )]
-    let scaled = |length: u32| ((f64::from(length) * factor).round() as u32).max(1);
-    imageops::resize(&image, scaled(image.width()), scaled(image.height()), imageops::FilterType::Triangle)
+    match size_at(image.width(), image.height(), from, to) {
+        Some((width, height)) => imageops::resize(&image, width, height, imageops::FilterType::Triangle),
+        None => image,
+    }
 }
 
 #[cfg(test)]
@@ -234,6 +246,21 @@ mod tests {
         assert!((mask.share() - 0.5).abs() < 1e-12);
         assert!((mask.share_within(0, 0, 128, 128) - 1.0).abs() < 1e-12);
         assert!(mask.at(127, 0) && !mask.at(128, 0));
+    }
+
+    #[test]
+    fn enlarging_is_bounded() {
+        let um = |um| MicronsPerPixel::new(um).expect("positive");
+        let size = |width, height, from| size_at(width, height, um(from), um(0.5));
+        assert_eq!(size(1_920, 1_080, 0.25), Some((960, 540)));
+        assert_eq!(size(20_000, 20_000, 0.5), Some((20_000, 20_000)));
+        assert_eq!(size(4_000, 3_000, 2.0), Some((16_000, 12_000)));
+        assert_eq!(size(896, 896, 1e-9), Some((1, 1)));
+        for (edge, from) in [(896, 100.0), (896, 1e300), (1, 1e300), (10_000, 1.0)] {
+            assert_eq!(size(edge, edge, from), None, "{edge} pixels of {from} µm");
+        }
+        let image = RgbImage::new(8, 8);
+        assert_eq!(rescale(image.clone(), um(1e9), um(0.5)), image);
     }
 
     #[test]

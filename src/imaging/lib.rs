@@ -5,6 +5,7 @@
 mod candidates;
 mod eigen;
 pub mod field;
+pub mod jpeg;
 pub mod nifti;
 mod resample;
 pub mod slide;
@@ -13,5 +14,5 @@ mod volume;
 
 pub use candidates::{Candidate, lesion_candidates};
 pub use eigen::symmetric_3x3;
-pub use resample::{Patch, PatchGeometry, Window, lesion_patch, resample_isotropic, trilinear};
+pub use resample::{Patch, PatchGeometry, TooManyVoxels, Window, lesion_patch, resample_isotropic, trilinear};
 pub use volume::{Grid, Volume, cross, dot};

@@ -12,7 +12,7 @@ const AIR_HU: f32 = -1024.0;
 /// The value at a voxel index (i, j, k) between voxel centres, by trilinear interpolation; `None` beyond half a voxel
 /// outside the outermost centres. Within that half voxel the outermost value is repeated.
 #[must_use]
-pub fn trilinear(volume: &Volume<i16>, index: [f64; 3]) -> Option<f32> {
+pub fn trilinear<T: Copy + Into<f32>>(volume: &Volume<T>, index: [f64; 3]) -> Option<f32> {
     let mut corner = [0_usize; 3];
     let mut rest = [0.0_f32; 3];
     for axis in 0..3 {
@@ -34,7 +34,7 @@ pub fn trilinear(volume: &Volume<i16>, index: [f64; 3]) -> Option<f32> {
     let voxels = volume.voxels();
     let [columns, rows, slices] = volume.grid().size;
     let next = [(corner[0] + 1).min(columns - 1), (corner[1] + 1).min(rows - 1), (corner[2] + 1).min(slices - 1)];
-    let at = |i: usize, j: usize, k: usize| f32::from(voxels[[k, j, i]]);
+    let at = |i: usize, j: usize, k: usize| -> f32 { voxels[[k, j, i]].into() };
     let along_i = |j: usize, k: usize| at(corner[0], j, k) * (1.0 - rest[0]) + at(next[0], j, k) * rest[0];
     let along_j = |k: usize| along_i(corner[1], k) * (1.0 - rest[1]) + along_i(next[1], k) * rest[1];
     Some(along_j(corner[2]) * (1.0 - rest[2]) + along_j(next[2]) * rest[2])
@@ -116,20 +116,41 @@ impl Window {
     }
 }
 
+/// A spacing so small that the copy would not fit into memory or into a NIfTI file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it makes more than {MOST_VOXELS} voxels, or more than {MOST_ALONG} along an axis")]
+pub struct TooManyVoxels;
+
+/// 2 GiB of floats.
+const MOST_VOXELS: usize = 1 << 29;
+/// NIfTI-1 counts in 16 bits.
+const MOST_ALONG: i16 = i16::MAX;
+
+/// How many voxels of `to` fill the grid along each axis, at least one.
+fn isotropic_size(old: &Grid, to: Step) -> Result<[usize; 3], TooManyVoxels> {
+    let spacing = old.spacing_mm();
+    #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
+    let size: [f64; 3] = std::array::from_fn(|axis| (old.size[axis] as f64 * spacing[axis] / to.mm()).round().max(1.0));
+    #[expect(clippy::cast_precision_loss, reason = "a power of two")]
+    let fits =
+        size.iter().all(|&along| along <= f64::from(MOST_ALONG)) && size.iter().product::<f64>() <= MOST_VOXELS as f64;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to MOST_ALONG")]
+    let whole = size.map(|along| along as usize);
+    if fits { Ok(whole) } else { Err(TooManyVoxels) }
+}
+
 /// A copy with the same axes and the given spacing along each. The extent, from border to border of the outer voxels,
 /// is kept to within one voxel: the first centre moves by half the difference of the steps.
-#[must_use]
-pub fn resample_isotropic(volume: &Volume<i16>, to: Step) -> Volume<f32> {
+///
+/// # Errors
+/// [`TooManyVoxels`] before anything is allocated.
+pub fn resample_isotropic<T: Copy + Into<f32> + Sync>(
+    volume: &Volume<T>,
+    to: Step,
+) -> Result<Volume<f32>, TooManyVoxels> {
     let old = volume.grid();
     let spacing = old.spacing_mm();
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "positive and far below 2^52"
-    )]
-    let size: [usize; 3] =
-        std::array::from_fn(|axis| ((old.size[axis] as f64 * spacing[axis] / to.mm()).round() as usize).max(1));
+    let size = isotropic_size(old, to)?;
     let old_per_new: [f64; 3] = std::array::from_fn(|axis| to.mm() / spacing[axis]);
     let first: [f64; 3] = old_per_new.map(|ratio| 0.5 * ratio - 0.5);
     let grid = Grid {
@@ -152,7 +173,7 @@ pub fn resample_isotropic(volume: &Volume<i16>, to: Step) -> Volume<f32> {
             *voxel = trilinear(volume, clamped).unwrap_or(AIR_HU);
         }
     });
-    Volume::from_parts(voxels, grid)
+    Ok(Volume::from_parts(voxels, grid))
 }
 
 #[cfg(test)]
@@ -202,7 +223,7 @@ mod tests {
         let volume =
             Volume::new(Array3::from_elem((6, 10, 12), 40_i16), Grid::axial([12, 10, 6], [0.0; 3], [0.7, 0.7, 2.5]))
                 .expect("shape");
-        let copy = resample_isotropic(&volume, step(0.75));
+        let copy = resample_isotropic(&volume, step(0.75)).expect("small");
         assert_eq!(copy.grid().size, [11, 9, 20]);
         assert!(copy.voxels().iter().all(|&hu| (hu - 40.0).abs() < 1e-3));
         // The border: first centre minus half a step.
@@ -210,6 +231,19 @@ mod tests {
         for axis in 0..3 {
             assert!((border(volume.grid())[axis] - border(copy.grid())[axis]).abs() < 1e-9);
         }
+    }
+
+    #[test]
+    fn spacings_that_nothing_can_hold_are_refused() {
+        // A thorax: 360 × 360 × 300 mm.
+        let grid = Grid::axial([512, 512, 200], [0.0; 3], [0.703_125, 0.703_125, 1.5]);
+        assert_eq!(isotropic_size(&grid, step(1.0)), Ok([360, 360, 300]));
+        assert_eq!(isotropic_size(&grid, step(1e9)), Ok([1; 3]));
+        for mm in [0.1, 0.01, 1e-9, 1e-300, f64::MIN_POSITIVE] {
+            assert!(isotropic_size(&grid, step(mm)).is_err(), "{mm} mm");
+        }
+        let long = Grid::axial([1, 1, 200], [0.0; 3], [0.001, 0.001, 1.5]);
+        assert!(isotropic_size(&long, step(0.005)).is_err(), "60,000 along one axis");
     }
 
     #[test]

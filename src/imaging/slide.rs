@@ -101,6 +101,25 @@ fn judge_on(
     FieldQuality { exposure, tissue_share, focus, refusal }
 }
 
+/// Why a field cannot be brought to the network's scale, if it cannot. To be asked before [`field::rescale`], which would
+/// have to invent the pixels.
+#[must_use]
+pub fn too_coarse(
+    image: &RgbImage,
+    scale: MicronsPerPixel,
+    number: usize,
+    contract: &SlideContract,
+) -> Option<Refusal> {
+    let what = if scale.um() > SlideContract::COARSEST_UM {
+        format!("image {number} has {:.2} µm per pixel: nuclei cannot be seen", scale.um())
+    } else if field::size_at(image.width(), image.height(), scale, contract.scale).is_none() {
+        format!("image {number} is too large for its {:.2} µm per pixel", scale.um())
+    } else {
+        return None;
+    };
+    Some(Refusal::new(RefusalCode::ScaleTooCoarse, what))
+}
+
 /// A tile, normalised, and where it was cut.
 #[derive(Debug, Clone)]
 pub struct SlideTile {
@@ -173,8 +192,7 @@ pub fn read_slide(
 
     let pixels: Vec<Vec<u8>> = usable.par_iter().map(Scaled::tissue_pixels).collect();
     let parts: Vec<&[u8]> = pixels.iter().map(Vec::as_slice).collect();
-    let stains = Stains::of_pixels(&parts)
-        .map_err(|reason| Refusal::new(RefusalCode::StainDegenerate, format!("the stain cannot be read: {reason}")))?;
+    let stains = Stains::of_pixels(&parts)?;
     drop(pixels);
     stage("stain");
     let distance_deg = stains.distance_deg();
@@ -203,24 +221,25 @@ struct Scaled {
     index: usize,
     image: RgbImage,
     tissue: TissueMask,
-    /// Pixels as taken per pixel at the network's scale.
-    native_per_scaled: f64,
+    /// Its size as taken, in pixels.
+    native: [u32; 2],
 }
 
 fn scale_and_judge(field: Field, index: usize, contract: &SlideContract) -> (FieldQuality, Option<Scaled>) {
     let Field { image, scale, colour_file } = field;
     // Fields without a scale were dealt with before; for those that are refused anyway the scale does not matter.
     let scale = scale.unwrap_or(contract.scale);
-    let native_width = f64::from(image.width());
-    let image = field::rescale(image, scale, contract.scale);
+    let native = [image.width(), image.height()];
     let number = index + 1;
+    // Too coarse a scale looks blurred, too: name the cause, not its effect.
+    if let Some(refusal) = too_coarse(&image, scale, number, contract) {
+        let seen = judge(&image, colour_file, number, contract.min_tissue_share, contract.min_focus);
+        return (FieldQuality { refusal: Some(refusal), ..seen }, None);
+    }
+    let image = field::rescale(image, scale, contract.scale);
     let tissue = TissueMask::of(&image);
     let mut quality = judge_on(&image, &tissue, colour_file, number, contract.min_tissue_share, contract.min_focus);
-    // Too coarse a scale looks blurred, too: name the cause, not its effect.
-    if scale.um() > SlideContract::COARSEST_UM {
-        let what = format!("image {number} has {:.2} µm per pixel: nuclei cannot be seen", scale.um());
-        quality.refusal = Some(Refusal::new(RefusalCode::ScaleTooCoarse, what));
-    } else if quality.refusal.is_none() && image.width().min(image.height()) < contract.tile_px {
+    if quality.refusal.is_none() && image.width().min(image.height()) < contract.tile_px {
         let edge_um = f64::from(contract.tile_px) * contract.scale.um();
         let what = format!("image {number} is smaller than one tile of {edge_um:.0} µm");
         quality.refusal = Some(Refusal::new(RefusalCode::TooSmall, what));
@@ -228,8 +247,7 @@ fn scale_and_judge(field: Field, index: usize, contract: &SlideContract) -> (Fie
     if quality.refusal.is_some() {
         return (quality, None);
     }
-    let native_per_scaled = native_width / f64::from(image.width());
-    (quality, Some(Scaled { index, image, tissue, native_per_scaled }))
+    (quality, Some(Scaled { index, image, tissue, native }))
 }
 
 impl Scaled {
@@ -244,18 +262,29 @@ impl Scaled {
         bytes
     }
 
+    /// The upper left corner and the edge of a tile in the field as taken, where it never leaves the field: sizes are rounded
+    /// when a field is scaled, and again here.
+    fn as_taken(&self, corner: [u32; 2], edge: u32) -> ([u32; 2], u32) {
+        let scaled = [self.image.width(), self.image.height()];
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the field as taken")]
+        let along = |axis: usize, length: u32| {
+            (f64::from(length) * f64::from(self.native[axis]) / f64::from(scaled[axis])).round() as u32
+        };
+        let edge = along(0, edge).min(self.native[0]).min(self.native[1]);
+        ([0, 1].map(|axis| along(axis, corner[axis]).min(self.native[axis] - edge)), edge)
+    }
+
     fn tiles(&self, stains: &Stains, contract: &SlideContract) -> Vec<SlideTile> {
         let edge = contract.tile_px;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the field as taken")]
-        let native = |scaled: u32| (f64::from(scaled) * self.native_per_scaled).round() as u32;
         field::tiles(self.image.width(), self.image.height(), &self.tissue, edge, contract.min_tissue_share)
             .into_iter()
             .map(|tile| {
                 let cut = imageops::crop_imm(&self.image, tile.x, tile.y, edge, edge).to_image();
+                let (origin, native_edge) = self.as_taken([tile.x, tile.y], edge);
                 SlideTile {
                     field: self.index,
-                    origin: [native(tile.x), native(tile.y)],
-                    edge: native(edge),
+                    origin,
+                    edge: native_edge,
                     tissue_share: tile.tissue_share,
                     image: stains.normalise(&cut),
                 }
@@ -323,6 +352,27 @@ mod tests {
     }
 
     #[test]
+    fn tiles_never_leave_the_field_as_taken() {
+        for (width, height, um) in [(561, 561, 0.3993), (561, 419, 0.3993), (419, 561, 0.3993), (300, 701, 0.37)] {
+            let image = imageops::resize(&tissue(256, 256), width, height, imageops::FilterType::Nearest);
+            for tile_px in [64, 112, 128] {
+                let contract = SlideContract { tile_px, min_focus: 0.0, ..contract() };
+                let fields = vec![field(image.clone(), Some(um))];
+                let slide = read_slide(fields, &contract, &mut |_, _| ()).expect("read");
+                assert!(!slide.tiles.is_empty());
+                for tile in slide.tiles {
+                    let [x, y] = tile.origin;
+                    assert!(
+                        x + tile.edge <= width && y + tile.edge <= height,
+                        "{x} {y} {} {width} {height}",
+                        tile.edge
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
     fn every_kind_of_bad_field_has_its_refusal() {
         let flat = |level: u8| RgbImage::from_pixel(256, 256, image::Rgb([level; 3]));
         check(vec![field(flat(255), Some(0.5))], Err(RefusalCode::Blank));
@@ -331,7 +381,9 @@ mod tests {
         check(vec![field(flat(120), Some(0.5))], Err(RefusalCode::NotColour));
         check(vec![field(tissue(256, 256), None)], Err(RefusalCode::ScaleUnknown));
         check(vec![field(tissue(60, 60), Some(0.5))], Err(RefusalCode::TooSmall));
-        check(vec![field(tissue(256, 256), Some(3.0))], Err(RefusalCode::ScaleTooCoarse));
+        for um in [3.0, 20.0, 100.0, 1e300] {
+            check(vec![field(tissue(256, 256), Some(um))], Err(RefusalCode::ScaleTooCoarse));
+        }
         check(vec![field(imageops::blur(&tissue(256, 256), 6.0), Some(0.5))], Err(RefusalCode::Blurred));
     }
 

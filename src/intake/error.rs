@@ -48,7 +48,7 @@ pub enum Unreadable {
         number: usize,
         /// The decoder's reason.
         #[source]
-        source: image::ImageError,
+        source: ImageFault,
     },
     /// More than can be meant.
     #[error("{what} holds more than {most} files")]
@@ -58,6 +58,31 @@ pub enum Unreadable {
         /// The bound.
         most: usize,
     },
+}
+
+/// A decoder's reason in one sentence. The decoders' own errors repeat their source in their words, which a chain printer
+/// would say twice.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ImageFault(String);
+
+impl ImageFault {
+    pub(crate) fn new(reason: impl std::error::Error) -> Self {
+        // They quote the file, too, line breaks included.
+        Self(reason.to_string().replace(char::is_control, " "))
+    }
+}
+
+impl From<image::ImageError> for ImageFault {
+    fn from(error: image::ImageError) -> Self {
+        Self::new(error)
+    }
+}
+
+impl From<std::io::Error> for ImageFault {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(error)
+    }
 }
 
 /// Why an input was not taken.

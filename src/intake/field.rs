@@ -1,17 +1,16 @@
 //! Image files to fields, with the scale where the file says it.
 
 use std::{
-    fs::{self, File},
-    io::{BufRead as _, BufReader, Read as _},
+    fs,
     path::{Path, PathBuf},
 };
 
 use hilum_domain::MicronsPerPixel;
-use hilum_imaging::slide::Field;
-use image::{ColorType, DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, Limits};
+use hilum_imaging::{jpeg, slide::Field};
+use image::{ColorType, DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, Limits, Rgb, RgbImage};
 use serde::Deserialize;
 
-use crate::Unreadable;
+use crate::{ImageFault, Unreadable, scale};
 
 /// The longest edge a field may have: a whole scanned slide is not a field.
 const MAX_EDGE: u32 = 20_000;
@@ -55,7 +54,7 @@ fn folder(path: &Path) -> Result<(Vec<PathBuf>, Option<MicronsPerPixel>), Unread
     let mut images = Vec::new();
     for entry in fs::read_dir(path).map_err(io)? {
         let entry = entry.map_err(io)?.path();
-        if entry.is_file() && ImageFormat::from_path(&entry).is_ok() {
+        if !entry.is_dir() && is_meant(&entry) {
             images.push(entry);
         }
     }
@@ -68,102 +67,70 @@ fn folder(path: &Path) -> Result<(Vec<PathBuf>, Option<MicronsPerPixel>), Unread
     Ok((images, said.and_then(|said| MicronsPerPixel::plausible(said.um_per_px))))
 }
 
+/// Whether a file in a folder is meant as a field: by its suffix or, where it has none, by how it begins.
+fn is_meant(path: &Path) -> bool {
+    let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+    let read = |format: ImageFormat| format.reading_enabled();
+    !hidden
+        && match path.extension() {
+            // Aperio's slides are TIFF files.
+            Some(suffix) => suffix.eq_ignore_ascii_case("svs") || ImageFormat::from_extension(suffix).is_some_and(read),
+            None => ImageReader::open(path)
+                .and_then(ImageReader::with_guessed_format)
+                .is_ok_and(|reader| reader.format().is_some_and(read)),
+        }
+}
+
 fn read_field(
     path: &Path,
     number: usize,
     given: Option<MicronsPerPixel>,
     said: Option<MicronsPerPixel>,
 ) -> Result<Field, Unreadable> {
-    let io = |source| Unreadable::Io { what: format!("image {number}"), source };
-    let broken = |source| Unreadable::Image { number, source };
-    let reader = ImageReader::open(path).map_err(io)?.with_guessed_format().map_err(io)?;
+    let (image, format, colour_file) = decode(path).map_err(|source| Unreadable::Image { number, source })?;
+    let scale = given.or_else(|| format.and_then(|format| scale::tagged(path, format))).or(said);
+    Ok(Field { image, scale, colour_file })
+}
+
+/// Reads an image whole, and whether its file had colour.
+fn decode(path: &Path) -> Result<(RgbImage, Option<ImageFormat>, bool), ImageFault> {
+    let reader = ImageReader::open(path)?.with_guessed_format()?;
     let format = reader.format();
-    let mut decoder = reader.into_decoder().map_err(broken)?;
+    if format == Some(ImageFormat::Jpeg) {
+        // The decoder fills up with grey what is not there.
+        jpeg::frame(&fs::read(path)?).map_err(ImageFault::new)?;
+    }
+    let mut decoder = reader.into_decoder()?;
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_EDGE);
     limits.max_image_height = Some(MAX_EDGE);
     limits.max_alloc = Some(MAX_ALLOC);
-    decoder.set_limits(limits).map_err(broken)?;
+    decoder.set_limits(limits)?;
     let colour_file =
         !matches!(decoder.color_type(), ColorType::L8 | ColorType::La8 | ColorType::L16 | ColorType::La16);
-    let image = DynamicImage::from_decoder(decoder).map_err(broken)?.into_rgb8();
-    let scale = given.or_else(|| format.and_then(|format| tagged_scale(path, format))).or(said);
-    Ok(Field { image, scale, colour_file })
+    Ok((on_white(DynamicImage::from_decoder(decoder)?), format, colour_file))
 }
 
-/// The scale a file's own tags give, if it is plausible for a microscope.
-fn tagged_scale(path: &Path, format: ImageFormat) -> Option<MicronsPerPixel> {
-    let um = match format {
-        ImageFormat::Png => png_scale(path),
-        ImageFormat::Jpeg => jpeg_scale(path),
-        ImageFormat::Tiff => tiff_scale(path),
-        _ => None,
-    }?;
-    MicronsPerPixel::plausible(um)
-}
-
-/// PNG's pHYs chunk (ISO 15948, 11.3.5.3): pixels per metre.
-fn png_scale(path: &Path) -> Option<f64> {
-    let reader = png::Decoder::new(BufReader::new(File::open(path).ok()?)).read_info().ok()?;
-    let density = reader.info().pixel_dims?;
-    (density.unit == png::Unit::Meter && density.xppu == density.yppu && density.xppu > 0)
-        .then(|| 1e6 / f64::from(density.xppu))
-}
-
-/// JPEG's JFIF header (ISO 10918-5): dots per inch or per centimetre.
-fn jpeg_scale(path: &Path) -> Option<f64> {
-    let mut file = BufReader::new(File::open(path).ok()?);
-    let mut start = [0; 2];
-    file.read_exact(&mut start).ok()?;
-    // Segments before the first scan, a few dozen at most.
-    for _ in 0..64 {
-        let mut head = [0; 4];
-        file.read_exact(&mut head).ok()?;
-        let length = i64::from(u16::from_be_bytes([head[2], head[3]])) - 2;
-        if head[..2] == [0xff, 0xe0] && length >= 12 {
-            let mut body = [0; 12];
-            file.read_exact(&mut body).ok()?;
-            let density = u16::from_be_bytes([body[8], body[9]]);
-            let um_per_unit = match body[7] {
-                1 => 25_400.0,
-                2 => 10_000.0,
-                _ => return None,
-            };
-            return (body.starts_with(b"JFIF\0") && density > 0).then(|| um_per_unit / f64::from(density));
-        }
-        if head[0] != 0xff || head[1] == 0xda {
-            return None;
-        }
-        file.seek_relative(length).ok()?;
-        file.fill_buf().ok()?;
+/// The picture without transparency: as on a page, or on a slide's glass.
+fn on_white(image: DynamicImage) -> RgbImage {
+    if !image.color().has_alpha() {
+        return image.into_rgb8();
     }
-    None
-}
-
-/// TIFF's XResolution (TIFF 6.0), or Aperio's "MPP = …" in the image description.
-fn tiff_scale(path: &Path) -> Option<f64> {
-    use tiff::tags::Tag;
-    let mut decoder = tiff::decoder::Decoder::new(BufReader::new(File::open(path).ok()?)).ok()?;
-    if let Ok(description) = decoder.get_tag_ascii_string(Tag::ImageDescription) {
-        let said = description.split('|').find_map(|part| part.trim().strip_prefix("MPP = ")?.trim().parse().ok());
-        if said.is_some() {
-            return said;
-        }
-    }
-    let tiff::decoder::ifd::Value::Rational(above, below) = decoder.get_tag(Tag::XResolution).ok()? else {
-        return None;
-    };
-    let um_per_unit = match decoder.get_tag_u32(Tag::ResolutionUnit) {
-        Ok(3) => 10_000.0,
-        Ok(2) | Err(_) => 25_400.0,
-        Ok(_) => return None,
-    };
-    (above > 0 && below > 0).then(|| um_per_unit * f64::from(below) / f64::from(above))
+    let image = image.into_rgba8();
+    RgbImage::from_fn(image.width(), image.height(), |x, y| {
+        let [r, g, b, alpha] = image.get_pixel(x, y).0;
+        Rgb([r, g, b].map(|level| {
+            let (level, alpha) = (u16::from(level), u16::from(alpha));
+            // Rounded, and between 0 and 255.
+            u8::try_from((level * alpha + 255 * (255 - alpha) + 127) / 255).unwrap_or(u8::MAX)
+        }))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::File;
 
     fn png(folder: &Path, name: &str, per_metre: Option<u32>) -> PathBuf {
         let path = folder.join(name);
@@ -208,5 +175,78 @@ mod tests {
         let empty = folder.path().join("empty");
         fs::create_dir(&empty).expect("made");
         assert!(matches!(read_fields(&[empty], None), Err(Unreadable::Empty { .. })));
+    }
+
+    fn count(folder: &Path) -> usize {
+        read_fields(&[folder.to_owned()], None).expect("read").len()
+    }
+
+    #[test]
+    fn a_jpeg_that_is_cut_off_is_unreadable() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join("field.jpg");
+        let image = RgbImage::from_fn(64, 48, |x, y| Rgb([x * 3, y * 5, (x * y) % 251].map(|v| v.to_le_bytes()[0])));
+        image.save(&path).expect("written");
+        let whole = fs::read(&path).expect("readable");
+        let read = |bytes: &[u8]| {
+            fs::write(&path, bytes).expect("written");
+            read_fields(std::slice::from_ref(&path), None)
+        };
+        assert!(read(&whole).is_ok());
+        assert!(read(&[&whole[..], b"what a camera adds"].concat()).is_ok());
+        for kept in [20, whole.len() / 10, whole.len() / 2, whole.len() - 2] {
+            assert!(matches!(read(&whole[..kept]), Err(Unreadable::Image { number: 1, .. })), "{kept} bytes");
+        }
+    }
+
+    #[test]
+    fn what_is_no_field_is_passed_over_in_a_folder() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let other = png(folder.path(), "field-1.png", None);
+        for (name, bytes) in [
+            ("._field-1.png", &b"\0\x05\x16\x07"[..]),
+            (".DS_Store", b"\0\0\0\x01Bud1"),
+            ("Thumbs.db", b"\xd0\xcf\x11\xe0"),
+            ("drawing.gif", b"GIF89a"),
+            ("field.webp", b"RIFF"),
+            ("notes.txt", b"two fields"),
+            ("README", b"two fields"),
+            ("empty", b""),
+        ] {
+            fs::write(folder.path().join(name), bytes).expect("written");
+        }
+        assert_eq!(count(folder.path()), 1);
+        fs::copy(&other, folder.path().join("field2")).expect("copied");
+        assert_eq!(count(folder.path()), 2, "an image without suffix");
+        image::RgbImage::new(8, 8)
+            .save_with_format(folder.path().join("slide.SVS"), ImageFormat::Tiff)
+            .expect("written");
+        assert_eq!(count(folder.path()), 3, "a slide");
+        fs::write(folder.path().join("field-4.png"), "not a picture").expect("written");
+        assert!(read_fields(&[folder.path().to_owned()], None).is_err(), "named as a field");
+    }
+
+    #[test]
+    fn what_is_transparent_is_white() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join("field.png");
+        let mut image = image::RgbaImage::from_pixel(4, 4, image::Rgba([10, 20, 30, 255]));
+        image.put_pixel(1, 0, image::Rgba([0, 0, 0, 0]));
+        image.put_pixel(2, 0, image::Rgba([0, 100, 255, 128]));
+        image.save(&path).expect("written");
+        let field = &read_fields(std::slice::from_ref(&path), None).expect("read")[0].image;
+        let pixels = [0, 1, 2].map(|x| field.get_pixel(x, 0).0);
+        assert_eq!(pixels, [[10, 20, 30], [255, 255, 255], [127, 177, 255]]);
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join("field.png");
+        fs::write(&path, "not a picture").expect("written");
+        let Err(error) = read_fields(&[path], None) else { panic!("unreadable") };
+        let cause = std::error::Error::source(&error).expect("a cause");
+        assert_eq!(cause.to_string().matches("signature").count(), 1, "{cause}");
+        assert!(cause.source().is_none());
     }
 }

@@ -6,13 +6,15 @@
 mod cohort;
 mod error;
 mod field;
+mod scale;
 mod series;
 mod share;
 #[cfg(test)]
 mod tests;
+mod tiff_text;
 
 pub use cohort::{CohortCase, CohortFault, read_cohort};
-pub use error::{Rejection, Unreadable};
+pub use error::{ImageFault, Rejection, Unreadable};
 pub use field::read_fields;
 pub use series::{CtStudy, SeriesReport, Verdict, list, volume};
 pub use share::{Arrival, Share};

@@ -2,11 +2,12 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
 };
 
-use hilum_dicom::{CtSlice, Found, Header, ReadError, read};
+use hilum_dicom::{CtSlice, Found, Header, ReadError, Unusable, read};
 use hilum_domain::{Refusal, RefusalCode};
 use hilum_imaging::{Grid, Volume, cross, dot};
 use ndarray::Array3;
@@ -58,8 +59,10 @@ pub struct SeriesReport {
 /// A CT volume and where it came from.
 #[derive(Debug, Clone)]
 pub struct CtStudy {
-    /// HU on the scanner's own grid.
+    /// HU on the scanner's own grid, rounded and held within 16 bits: what is assessed.
     pub volume: Volume<i16>,
+    /// The same without rounding, if that differs: rescaled by fractions, or beyond 16 bits.
+    pub exact: Option<Volume<f32>>,
     /// Series Instance UID.
     pub series_uid: String,
     /// Slice Thickness where the series says it, mm.
@@ -71,7 +74,9 @@ pub struct CtStudy {
 /// # Errors
 /// [`Unreadable`] if there is no readable DICOM file, or one is damaged.
 pub fn list(path: &Path) -> Result<Vec<SeriesReport>, Unreadable> {
-    Ok(group(load(path)?).into_iter().map(|series| series.report()).collect())
+    let (all, spoilt) = load(path)?;
+    pass_over(spoilt, &all, None)?;
+    Ok(all.iter().map(Stack::report).collect())
 }
 
 /// The one CT volume at `path`, or that of the series `uid`.
@@ -80,10 +85,12 @@ pub fn list(path: &Path) -> Result<Vec<SeriesReport>, Unreadable> {
 /// A refusal if the series would make a wrong volume, if there is none, more than one, or more than one patient;
 /// [`Unreadable`] if there is no readable DICOM file, or one is damaged.
 pub fn volume(path: &Path, uid: Option<&str>) -> Result<CtStudy, Rejection> {
-    let all = group(load(path)?);
-    let patients: BTreeSet<&str> = all.iter().flat_map(|series| series.patients()).collect();
-    if patients.len() > 1 {
-        return Err(two_patients(patients.len()).into());
+    let (all, spoilt) = load(path)?;
+    let others: Vec<String> = spoilt.iter().map(|image| image.patient_id.clone()).collect();
+    pass_over(spoilt, &all, uid)?;
+    let patients = all.iter().flat_map(Stack::patients).chain(others.iter().map(String::as_str)).collect();
+    if let Some(refusal) = several_patients(&patients) {
+        return Err(refusal.into());
     }
     if let Some(uid) = uid {
         let chosen = all.into_iter().find(|series| series.uid == uid);
@@ -122,8 +129,47 @@ fn volume_of(stack: Stack) -> Result<CtStudy, Rejection> {
     Ok(stack.into_study())
 }
 
-fn two_patients(count: usize) -> Refusal {
-    Refusal::new(RefusalCode::TwoPatients, format!("the slices belong to {count} patients"))
+/// Patient IDs that differ. An empty one may be anybody's.
+fn several_patients(ids: &BTreeSet<&str>) -> Option<Refusal> {
+    let what = match (ids.len(), ids.contains("")) {
+        (0 | 1, _) => return None,
+        (2, true) => "a slice has no patient id, and others have one".to_owned(),
+        (several, unnamed) => format!("the slices belong to {} patients", several - usize::from(unnamed)),
+    };
+    Some(Refusal::new(RefusalCode::TwoPatients, what))
+}
+
+/// A CT image that is no slice.
+struct Spoilt {
+    series_uid: String,
+    patient_id: String,
+    localiser: bool,
+    error: Unreadable,
+}
+
+/// Passes over images that are no slices and were never meant for the volume: of another series than the chosen one or,
+/// where none is chosen, localisers and series too short for a volume.
+///
+/// # Errors
+/// The first that cannot be passed over.
+fn pass_over(spoilt: Vec<Spoilt>, all: &[Stack], uid: Option<&str>) -> Result<(), Unreadable> {
+    let mut files: BTreeMap<String, usize> = BTreeMap::new();
+    for image in &spoilt {
+        *files.entry(image.series_uid.clone()).or_default() += 1;
+    }
+    for image in spoilt {
+        let beside = all.iter().find(|series| series.uid == image.series_uid);
+        let readable = beside.map_or(0, |series| series.slices.len());
+        let never_meant = match uid {
+            Some(uid) => image.series_uid != uid,
+            None if readable + files[&image.series_uid] < FEWEST_SLICES => true,
+            None => image.localiser && beside.is_none_or(|series| series.not_a_volume().is_some()),
+        };
+        if all.is_empty() || !never_meant {
+            return Err(image.error);
+        }
+    }
+    Ok(())
 }
 
 /// The slices of one series, ordered along the normal of their planes.
@@ -133,22 +179,30 @@ struct Stack {
     slices: Vec<CtSlice>,
 }
 
-/// Every file below `path`, in the order of the names.
+/// Every file below `path`, in the order of the names; links are followed.
 fn files(path: &Path) -> Result<Vec<PathBuf>, Unreadable> {
     let what = || "the CT path".to_owned();
     let io = |source| Unreadable::Io { what: what(), source };
     let mut found = Vec::new();
     let mut folders = vec![(path.to_owned(), 0)];
+    // A folder may be linked to from within itself.
+    let mut visited = BTreeSet::new();
     while let Some((folder, depth)) = folders.pop() {
+        if !visited.insert(fs::canonicalize(&folder).map_err(io)?) {
+            continue;
+        }
         for entry in fs::read_dir(&folder).map_err(io)? {
             let entry = entry.map_err(io)?;
-            if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            if is_passed_over(&entry.file_name()) {
                 continue;
             }
-            let kind = entry.file_type().map_err(io)?;
-            if kind.is_dir() && depth < DEEPEST {
-                folders.push((entry.path(), depth + 1));
-            } else if kind.is_file() {
+            // Through links. One that leads nowhere is left for the reader to fail at, if it is named like a slice.
+            let kind = fs::metadata(entry.path()).map(|meta| meta.file_type()).ok();
+            if kind.is_some_and(|kind| kind.is_dir()) {
+                if depth < DEEPEST {
+                    folders.push((entry.path(), depth + 1));
+                }
+            } else if kind.map_or_else(|| may_be_dicom(&entry.path()), |kind| kind.is_file()) {
                 found.push(entry.path());
             }
             if found.len() > MOST_FILES {
@@ -160,38 +214,54 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Unreadable> {
     Ok(found)
 }
 
+/// What lies beside the slices of an export: hidden files, and the index of a disk (PS3.10 8.6).
+fn is_passed_over(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".") || name.eq_ignore_ascii_case("DICOMDIR")
+}
+
 /// Whether the name says that the file is DICOM: then a file that is none is damaged, not something else.
 fn named_dicom(path: &Path) -> bool {
     path.extension()
         .is_some_and(|extension| ["dcm", "dicom", "ima"].iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
-/// Reads every CT image below `path`.
-fn load(path: &Path) -> Result<Vec<CtSlice>, Unreadable> {
+/// Whether the name may be a slice's: exports leave out the suffix, or number the files with it, or name them by UID.
+fn may_be_dicom(path: &Path) -> bool {
+    named_dicom(path) || path.extension().is_none_or(|suffix| suffix.as_encoded_bytes().iter().all(u8::is_ascii_digit))
+}
+
+/// Reads every CT image below `path`: the series, and the images that are no slices.
+fn load(path: &Path) -> Result<(Vec<Stack>, Vec<Spoilt>), Unreadable> {
     let meta = fs::metadata(path).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => Unreadable::Missing { what: "the CT path".to_owned() },
         _ => Unreadable::Io { what: "the CT path".to_owned(), source },
     })?;
     let single = meta.is_file();
     let files = if single { vec![path.to_owned()] } else { files(path)? };
-    let of = files.len();
+    let error = |index, source| Unreadable::Dicom { number: index + 1, of: files.len(), source };
     let read_one = |(index, file): (usize, &PathBuf)| match read(file) {
-        Ok(found) => Ok(Some(found)),
+        Ok(found) => Ok(Some((index, found))),
         Err(ReadError::NotDicom) if !single && !named_dicom(file) => Ok(None),
-        Err(source) => Err(Unreadable::Dicom { number: index + 1, of, source }),
+        Err(ReadError::Empty | ReadError::Stub) if !single && !may_be_dicom(file) => Ok(None),
+        Err(source) => Err(error(index, source)),
     };
-    let found: Vec<Found> =
+    let found: Vec<(usize, Found)> =
         files.par_iter().enumerate().map(read_one).filter_map(Result::transpose).collect::<Result<_, _>>()?;
     if found.is_empty() {
         return Err(Unreadable::Empty { what: "the CT folder".to_owned(), wanted: "DICOM file" });
     }
-    Ok(found
-        .into_iter()
-        .filter_map(|found| match found {
-            Found::Ct(slice) => Some(*slice),
-            Found::Other { .. } => None,
-        })
-        .collect())
+    let (mut slices, mut spoilt) = (Vec::new(), Vec::new());
+    for (index, found) in found {
+        match found {
+            Found::Ct(slice) => slices.push(*slice),
+            Found::Unusable(image) => {
+                let Unusable { series_uid, patient_id, localiser, why } = *image;
+                spoilt.push(Spoilt { series_uid, patient_id, localiser, error: error(index, why) });
+            }
+            Found::Other { .. } => {}
+        }
+    }
+    Ok((group(slices), spoilt))
 }
 
 /// Groups slices by series, drops second copies of one image, orders each series along its normal.
@@ -228,6 +298,22 @@ fn along(normal: [f64; 3], header: &Header) -> f64 {
     dot(normal, header.position_lps_mm)
 }
 
+/// How far a distance may be from an even one.
+fn tolerance_mm(usual: f64) -> f64 {
+    ROUNDING_MM.max(usual * EVEN_SHARE)
+}
+
+/// How many planes are missing in a gap where `usual` is the step; `None` if the gap is no multiple of it.
+fn missing_in(gap: f64, usual: f64) -> Option<f64> {
+    let steps = (gap / usual).round();
+    (steps >= 1.0 && (gap - steps * usual).abs() <= tolerance_mm(usual) * steps).then_some(steps - 1.0)
+}
+
+/// A number of things in words.
+fn counted(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
 impl Stack {
     fn patients(&self) -> BTreeSet<&str> {
         self.slices.iter().map(|slice| slice.header.patient_id.as_str()).collect()
@@ -239,11 +325,17 @@ impl Stack {
         self.slices.windows(2).map(|pair| along(normal, &pair[1].header) - along(normal, &pair[0].header)).collect()
     }
 
-    /// The usual distance between planes: the median, which a few missing slices do not move.
+    /// The usual distance between planes: the median, which a few missing slices do not move. Where most of a short stack
+    /// is missing they do: then it is the smallest, if all are multiples of that.
     fn usual_gap_mm(&self) -> f64 {
         let mut gaps = self.gaps_mm();
         gaps.sort_by(f64::total_cmp);
-        gaps.get(gaps.len() / 2).copied().unwrap_or(0.0)
+        let (Some(&smallest), Some(&median)) = (gaps.first(), gaps.get(gaps.len() / 2)) else { return 0.0 };
+        let missing = |usual: f64| gaps.iter().map(|&gap| missing_in(gap, usual)).sum::<Option<f64>>();
+        #[expect(clippy::cast_precision_loss, reason = "slice counts are small")]
+        let few = |missing: f64| 2.0 * missing <= self.slices.len() as f64;
+        // One slice too many, half a step from its neighbours, must not make all the others look incomplete.
+        if missing(median).is_none() && missing(smallest).is_some_and(few) { smallest } else { median }
     }
 
     fn report(&self) -> SeriesReport {
@@ -270,11 +362,12 @@ impl Stack {
     fn not_a_volume(&self) -> Option<Refusal> {
         let refuse = |what: String| Some(Refusal::new(RefusalCode::NoVolume, what));
         let first = &self.slices[0].header;
-        if self.slices.iter().all(|slice| slice.header.image_type.iter().any(|value| value == "LOCALIZER")) {
+        if self.slices.iter().all(|slice| slice.header.is_localiser()) {
             return refuse("the series is a localiser".to_owned());
         }
         if self.slices.len() < FEWEST_SLICES {
-            return refuse(format!("the series has {} slices, at least {FEWEST_SLICES} are needed", self.slices.len()));
+            let slices = counted(self.slices.len(), "slice");
+            return refuse(format!("the series has {slices}, at least {FEWEST_SLICES} are needed"));
         }
         // Steeper than 45° to the axial plane: a coronal or sagittal reformat.
         if normal(first)[2].abs() < std::f64::consts::FRAC_1_SQRT_2 {
@@ -285,11 +378,7 @@ impl Stack {
 
     /// Everything that would make the volume wrong.
     fn problems(&self) -> Vec<Refusal> {
-        let mut problems = Vec::new();
-        let patients = self.patients();
-        if patients.len() > 1 {
-            problems.push(two_patients(patients.len()));
-        }
+        let mut problems: Vec<Refusal> = several_patients(&self.patients()).into_iter().collect();
         let first = &self.slices[0].header;
         let close = |a: &[f64], b: &[f64], tolerance: f64| a.iter().zip(b).all(|(x, y)| (x - y).abs() <= tolerance);
         let odd = self.slices.iter().position(|slice| {
@@ -318,27 +407,25 @@ impl Stack {
             let what = format!("slices {} and {} lie at one position", index + 1, index + 2);
             return Some(Refusal::new(RefusalCode::DuplicateSlices, what));
         }
-        let tolerance = ROUNDING_MM.max(usual * EVEN_SHARE);
-        let mut missing = Vec::new();
+        let (mut missing, mut first) = (0.0, None);
         for (index, &gap) in gaps.iter().enumerate() {
-            let steps = (gap / usual).round();
-            if (gap - usual).abs() <= tolerance {
-                continue;
-            }
-            if steps >= 2.0 && (gap - steps * usual).abs() <= tolerance * steps {
-                missing.push((index + 1, steps - 1.0));
-            } else {
+            let Some(here) = missing_in(gap, usual) else {
                 let what = format!(
                     "the slice step is {gap:.3} mm between slices {} and {}, {usual:.3} mm elsewhere",
                     index + 1,
                     index + 2
                 );
                 return Some(Refusal::new(RefusalCode::UnevenSlices, what));
-            }
+            };
+            missing += here;
+            first = first.or((here > 0.0).then(|| format!("between slices {} and {}", index + 1, index + 2)));
         }
-        if let Some((after, _)) = missing.first() {
-            let count: f64 = missing.iter().map(|(_, count)| count).sum();
-            let what = format!("{count:.0} slices are missing, the first between slices {after} and {}", after + 1);
+        if let Some(place) = first {
+            let what = if missing > 1.0 {
+                format!("{missing:.0} slices are missing, the first {place}")
+            } else {
+                format!("1 slice is missing {place}")
+            };
             return Some(Refusal::new(RefusalCode::MissingSlice, what));
         }
         // A tilted gantry moves each slice sideways by the same amount, which the grid can say; anything else it cannot.
@@ -348,7 +435,7 @@ impl Stack {
             (0..3).any(|axis| {
                 #[expect(clippy::cast_precision_loss, reason = "slice counts are small")]
                 let straight = first[axis] + k as f64 * step[axis];
-                (slice.header.position_lps_mm[axis] - straight).abs() > (2.0 * tolerance).max(0.5)
+                (slice.header.position_lps_mm[axis] - straight).abs() > (2.0 * tolerance_mm(usual)).max(0.5)
             })
         });
         off.map(|index| Refusal::new(RefusalCode::MixedGeometry, format!("slice {} lies beside the others", index + 1)))
@@ -379,13 +466,21 @@ impl Stack {
             ],
         };
         let slice_thickness_mm = header.slice_thickness_mm;
-        let mut voxels = Array3::zeros((self.slices.len(), rows, columns));
-        for (mut plane, slice) in voxels.outer_iter_mut().zip(self.slices) {
-            for (voxel, hu) in plane.iter_mut().zip(slice.hu) {
-                *voxel = hu;
-            }
-        }
-        let volume = Volume::new(voxels, grid).expect("the voxels were made to the size of the grid");
-        CtStudy { volume, series_uid: self.uid, slice_thickness_mm }
+        let fractional = self.slices.iter().any(|slice| slice.exact_hu.is_some());
+        let exact = |slice: &CtSlice| -> Vec<f32> {
+            slice.exact_hu.clone().unwrap_or_else(|| slice.hu.iter().copied().map(f32::from).collect())
+        };
+        let exact = fractional.then(|| stacked(grid, self.slices.iter().map(exact)));
+        let volume = stacked(grid, self.slices.into_iter().map(|slice| slice.hu));
+        CtStudy { volume, exact, series_uid: self.uid, slice_thickness_mm }
     }
+}
+
+/// A volume from the voxels of its slices, one slice after the other.
+fn stacked<T>(grid: Grid, slices: impl Iterator<Item = Vec<T>>) -> Volume<T> {
+    let [columns, rows, planes] = grid.size;
+    let mut voxels = Vec::with_capacity(columns * rows * planes);
+    slices.for_each(|slice| voxels.extend(slice));
+    let voxels = Array3::from_shape_vec((planes, rows, columns), voxels);
+    voxels.ok().and_then(|voxels| Volume::new(voxels, grid)).expect("each slice was read to the size of the grid")
 }

@@ -181,3 +181,186 @@ fn what_cannot_be_read_is_no_refusal() {
     }
     assert!(!text.contains("letter"), "{text}");
 }
+
+/// Changes bytes of a file.
+#[track_caller]
+fn patch(path: &Path, from: &[u8], to: &[u8]) {
+    let mut bytes = std::fs::read(path).expect("readable");
+    let at = bytes.windows(from.len()).position(|part| part == from).expect("it is there");
+    bytes.splice(at..at + from.len(), to.iter().copied());
+    std::fs::write(path, bytes).expect("written");
+}
+
+const EIGHT_BITS: (&[u8], &[u8]) = (b"\x28\0\0\x01US\x02\0\x10\0", b"\x28\0\0\x01US\x02\0\x08\0");
+const NO_SPACING: (&[u8], &[u8]) = (b"\x28\0\x30\0DS", b"\x28\0\x31\0DS");
+const LOCALISER: (&[u8], &[u8]) = (b"ORIGINAL\\PRIMARY\\AXIAL", b"DERIVED\\XX\\LOCALIZER  ");
+
+#[track_caller]
+fn check_unreadable(folder: &Path, said: &str) {
+    let Err(Rejection::Unreadable(error)) = volume(folder, None) else { panic!("unreadable") };
+    assert!(format!("{error:?}").contains(said), "{error:?}");
+    assert!(list(folder).is_err());
+}
+
+#[test]
+fn what_is_left_of_a_slice_is_not_passed_over() {
+    for name in ["IM0000", "1.2.840.99", "0", "aaa", "x.IMA"] {
+        for kept in [0, 100, 131, 140, 700] {
+            let folder = tempfile::tempdir().expect("temporary folder");
+            write(folder.path(), &series("P", "2.25.1"), &ramp(6, 2.0, 0.0), &[0, 1, 2, 3], "");
+            let part = folder.path().join(name);
+            write_ct_slice(&part, &series("P", "2.25.1"), &ramp(6, 2.0, 0.0), 4, "2.25.1.4").expect("written");
+            let whole = std::fs::read(&part).expect("readable");
+            std::fs::write(&part, &whole[..kept]).expect("written");
+            check_unreadable(folder.path(), "Dicom");
+        }
+    }
+}
+
+#[test]
+fn what_lies_beside_slices_is_passed_over() {
+    check(
+        |folder| {
+            write(folder, &series("P", "2.25.1"), &ramp(6, 2.0, 0.0), &ALL, "");
+            for (name, bytes) in [
+                ("README", &b"read me"[..]),
+                ("DICOMDIR", b"\0\0\0"),
+                ("._IM0001", b"\0\x05\x16\x07"),
+                (".DS_Store", b""),
+                ("index.json", b""),
+                ("index.xml", b"<?xml"),
+                ("Thumbs.db", b"\xd0\xcf"),
+                ("viewer.exe", b"MZ\0\x01"),
+                ("key.png", b"\x89PNG"),
+                ("notes.txt", b""),
+            ] {
+                std::fs::write(folder.join(name), bytes).expect("written");
+            }
+        },
+        Ok([6, 5, 6]),
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_followed_and_each_folder_is_visited_once() {
+    use std::os::unix::fs::symlink;
+    let elsewhere = tempfile::tempdir().expect("temporary folder");
+    write(elsewhere.path(), &series("P", "2.25.1"), &ramp(6, 2.0, 0.0), &ALL, "");
+    check(
+        |folder| {
+            for file in std::fs::read_dir(elsewhere.path()).expect("readable") {
+                let file = file.expect("readable");
+                symlink(file.path(), folder.join(file.file_name())).expect("linked");
+            }
+        },
+        Ok([6, 5, 6]),
+    );
+    check(
+        |folder| {
+            symlink(elsewhere.path(), folder.join("series")).expect("linked");
+            symlink(folder, folder.join("again")).expect("linked");
+            symlink("itself", folder.join("itself.txt")).expect("linked");
+        },
+        Ok([6, 5, 6]),
+    );
+    let folder = tempfile::tempdir().expect("temporary folder");
+    symlink(elsewhere.path(), folder.path().join("series")).expect("linked");
+    symlink("nowhere", folder.path().join("IM0001")).expect("linked");
+    check_unreadable(folder.path(), "Open");
+}
+
+#[test]
+fn fractions_of_hu_are_kept_beside_the_rounded_volume() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    write(folder.path(), &series("P", "2.25.1"), &ramp(3, 2.0, 0.0), &[0, 1, 2], "");
+    assert!(volume(folder.path(), None).expect("a volume").exact.is_none());
+    // One slice of three: the first stored value is 124, then 125.
+    patch(&folder.path().join("999.dcm"), b"\x28\0\x53\x10DS\x02\x001 ", b"\x28\0\x53\x10DS\x02\0.5");
+    let study = volume(folder.path(), None).expect("a volume");
+    let exact = study.exact.expect("fractions");
+    assert_eq!(exact.grid(), study.volume.grid());
+    let twice = exact.voxels().mapv(|hu| f64::from(hu) * 2.0);
+    for (index, want) in [([0, 0, 0], -1924.0), ([0, 0, 1], -1923.0), ([1, 0, 0], -1740.0)] {
+        assert!((twice[index] - want).abs() < 1e-9, "{index:?}: {}", twice[index]);
+    }
+    assert_eq!([study.volume.voxels()[[0, 0, 0]], study.volume.voxels()[[0, 0, 1]]], [-962, -962]);
+}
+
+#[test]
+fn images_that_were_never_meant_for_a_volume_do_not_spoil_one() {
+    for changes in [&[EIGHT_BITS][..], &[NO_SPACING], &[NO_SPACING, LOCALISER]] {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        write(folder.path(), &series("P", "2.25.1"), &ramp(6, 2.0, 0.0), &ALL, "a");
+        let spoil = |uid: &str, k: usize| {
+            write(folder.path(), &series("P", uid), &ramp(6, 2.0, 0.0), &[k], "b");
+            for (from, to) in changes {
+                patch(&folder.path().join(format!("b{:03}.dcm", 999 - k)), from, to);
+            }
+        };
+        spoil("2.25.2", 0);
+        assert_eq!(volume(folder.path(), None).expect("a volume").series_uid, "2.25.1");
+        assert_eq!(list(folder.path()).expect("readable").len(), 1);
+        // Alone, it is what was meant; in the same series, a slice of it is lost.
+        check_unreadable(&folder.path().join("b999.dcm"), "Dicom");
+        spoil("2.25.1", 0);
+        check_unreadable(folder.path(), "Dicom");
+    }
+}
+
+#[test]
+fn a_whole_series_that_cannot_be_read_is_not_passed_over_unless_another_is_chosen() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    write(folder.path(), &series("P", "2.25.1"), &ramp(6, 2.0, 0.0), &ALL, "a");
+    write(folder.path(), &series("P", "2.25.2"), &ramp(6, 2.0, 0.0), &ALL, "b");
+    for k in ALL {
+        patch(&folder.path().join(format!("b{:03}.dcm", 999 - k)), EIGHT_BITS.0, EIGHT_BITS.1);
+    }
+    check_unreadable(folder.path(), "Bits Allocated");
+    assert_eq!(volume(folder.path(), Some("2.25.1")).expect("chosen").series_uid, "2.25.1");
+    assert!(matches!(volume(folder.path(), Some("2.25.2")), Err(Rejection::Unreadable(_))));
+}
+
+#[test]
+fn few_slices_with_one_missing_are_incomplete_and_not_uneven() {
+    let slices = |which: &'static [usize]| {
+        move |folder: &Path| write(folder, &series("P", "2.25.1"), &ramp(13, 2.0, 0.0), which, "")
+    };
+    check(slices(&[0, 1, 3]), Err(RefusalCode::MissingSlice));
+    check(slices(&[0, 2, 3]), Err(RefusalCode::MissingSlice));
+    check(slices(&[0, 2, 4, 5]), Err(RefusalCode::MissingSlice));
+    check(slices(&[0, 2, 4]), Ok([6, 5, 3]));
+    // One slice too many, half a step from its neighbours.
+    check(slices(&[0, 2, 4, 5, 6, 8, 10, 12]), Err(RefusalCode::UnevenSlices));
+}
+
+#[test]
+fn messages_count_in_words() {
+    let message = |prepare: &dyn Fn(&Path)| {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        prepare(folder.path());
+        let Err(Rejection::Refused(refusal)) = volume(folder.path(), None) else { panic!("refused") };
+        refusal.message
+    };
+    let put = |folder: &Path, patient: &str, which: &[usize], tag: &str| {
+        write(folder, &series(patient, "2.25.1"), &ramp(6, 2.0, 0.0), which, tag);
+    };
+    let one_missing = message(&|folder| put(folder, "P", &[0, 1, 2, 4, 5], ""));
+    assert_eq!(one_missing, "1 slice is missing between slices 3 and 4");
+    let two_missing = message(&|folder| {
+        write(folder, &series("P", "2.25.1"), &ramp(9, 2.0, 0.0), &[0, 1, 3, 4, 5, 7, 8], "");
+    });
+    assert_eq!(two_missing, "2 slices are missing, the first between slices 2 and 3");
+    let single = message(&|folder| put(folder, "P", &[3], ""));
+    assert_eq!(single, "the series has 1 slice, at least 3 are needed");
+    let unnamed = message(&|folder| {
+        put(folder, "P", &[0, 1, 2], "a");
+        put(folder, "", &[3, 4, 5], "b");
+    });
+    assert_eq!(unnamed, "a slice has no patient id, and others have one");
+    let two = message(&|folder| {
+        put(folder, "P", &[0, 1, 2], "a");
+        put(folder, "Q", &[3, 4, 5], "b");
+    });
+    assert_eq!(two, "the slices belong to 2 patients");
+}

@@ -10,6 +10,7 @@ import numpy as np
 import pydicom
 import pytest
 from PIL import Image, ImageFilter
+from pydicom.uid import RLELossless
 
 HALF_UM = (50_800, 50_800)  # dots per inch of 0.5 µm
 
@@ -102,6 +103,41 @@ def test_truncated_slice(check, series, lesion, share, said):
     check(["--ct", series[0].parent, *lesion], 65, ["DICOM", said])
 
 
+@pytest.mark.parametrize("name", ["IM0001", "1.2.840.113619.2.5"])
+@pytest.mark.parametrize("kept", [0, 100])
+@pytest.mark.parametrize("which", [0, -1])
+def test_what_is_left_of_an_outer_slice(check, series, lesion, name, kept, which):
+    """No gap tells that it is missing, and no suffix that it is DICOM."""
+    rest = series[which].read_bytes()[:kept]
+    series[which].unlink()
+    (series[0].parent / name).write_bytes(rest)
+    check(["--ct", series[0].parent, *lesion], 65, ["DICOM", "cut off" if kept else "empty"])
+
+
+def test_damaged_run_lengths(check, series, lesion):
+    slice_ = pydicom.dcmread(series[0])
+    slice_.compress(RLELossless)
+    slice_.PixelData = slice_.PixelData[: len(slice_.PixelData) // 2] + b"\x80" * (len(slice_.PixelData) // 2 - 8) + slice_.PixelData[-8:]
+    slice_.save_as(series[0])
+    check(["--ct", series[0].parent, *lesion], 65, ["DICOM", "too early"])
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+def test_truncated_jpeg(check, cohort, tmp_path, options, share):
+    path = tmp_path / "field.jpg"
+    Image.open(cohort.one("adenocarcinoma").he / "field-1.png").convert("RGB").save(path, quality=95, dpi=HALF_UM, **options)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    check(["--he", path], 65, ["image 1", "cut off"])
+
+
+def test_a_cause_is_told_once(hilum, tmp_path):
+    path = tmp_path / "field.png"
+    path.write_text("not a picture")
+    assert hilum("quality", path, code=65).err.count("signature") == 1
+
+
 def test_damaged_image(check, tmp_path):
     path = tmp_path / "field.png"
     path.write_text("not a picture")
@@ -114,6 +150,19 @@ def test_damaged_image(check, tmp_path):
 def test_missing_slice(check, series, lesion):
     series[len(series) // 2].unlink()
     check(["--ct", series[0].parent, *lesion], 2, ["missing"], "missing-slice")
+
+
+def test_missing_slice_of_four(check, series, lesion):
+    for path in [*series[:20], series[22], *series[24:]]:
+        path.unlink()
+    check(["--ct", series[0].parent, *lesion], 2, ["1 slice is missing"], "missing-slice")
+
+
+def test_patient_without_id(check, series, lesion):
+    slice_ = pydicom.dcmread(series[3])
+    slice_.PatientID = ""
+    slice_.save_as(series[3])
+    check(["--ct", series[0].parent, *lesion], 2, ["no patient id"], "two-patients")
 
 
 def test_two_patients(check, series, lesion):
@@ -167,6 +216,12 @@ def test_screen_resolution_is_no_scale(check, field, tmp_path):
     check(words, 2, ["scale"], "scale-unknown")
 
 
+@pytest.mark.parametrize("um_per_px", [2.1, 5, 20, 100, 1e9])
+def test_coarse_scale(check, field, um_per_px):
+    """Refused before anything is enlarged: at 100 µm that would take 100 GB."""
+    check([*field(lambda image: image), "--um-per-px", um_per_px], 2, ["nuclei"], "scale-too-coarse")
+
+
 def test_one_colour(check, field):
     """Pixels of one hue: no two stains can be told apart."""
 
@@ -191,6 +246,13 @@ NONSENSE = [("--sex", "yes"), ("--smoking", "sometimes"), ("--specimen", "guess"
 @pytest.mark.parametrize("option, value", NONSENSE)
 def test_value(check, cohort, option, value):
     check([*cohort.one("normal").he_words, option, value], 64, [option.strip("-")])
+
+
+@pytest.mark.parametrize("spacing", [0.1, 1e-9])
+def test_spacing_of_a_volume_that_nothing_can_hold(check, cohort, tmp_path, spacing):
+    words = ["volume", cohort.one("normal").ct, "--spacing", spacing, "--out", tmp_path / "x.nii"]
+    check(words, 64, ["--spacing"], command="ct")
+    assert not (tmp_path / "x.nii").exists()
 
 
 def test_unknown_option(check, cohort):

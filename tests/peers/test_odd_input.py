@@ -1,0 +1,185 @@
+"""Input that is unusual and must be read all the same, to the values that others read."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import imagecodecs
+import nibabel
+import numpy as np
+import pydicom
+import pytest
+import tifffile
+from PIL import Image
+from pydicom.uid import JPEGLosslessSV1, RLELossless, generate_uid
+
+HALF_UM = (50_800, 50_800)  # dots per inch of 0.5 µm
+
+
+@pytest.fixture
+def slices(cohort) -> list[pydicom.Dataset]:
+    """A phantom's slices from the feet, for a test to change."""
+    read = [pydicom.dcmread(path) for path in cohort.one("adenocarcinoma").ct.iterdir()]
+    return sorted(read, key=lambda slice_: float(slice_.ImagePositionPatient[2]))
+
+
+@pytest.fixture
+def volume(hilum, tmp_path):
+    """The voxels [i,j,k] that `ct volume` makes of slices or of a folder."""
+
+    def run(given: list[pydicom.Dataset] | Path, *words: object) -> np.ndarray:
+        folder = given
+        if isinstance(given, list):
+            folder = tmp_path / "series"
+            folder.mkdir()
+            for number, slice_ in enumerate(given):
+                slice_.save_as(folder / f"{number:03}.dcm")
+        hilum("ct", "volume", folder, *words, "--out", tmp_path / "x.nii")
+        return np.asanyarray(nibabel.load(tmp_path / "x.nii").dataobj)
+
+    return run
+
+
+def hounsfield(slices: list[pydicom.Dataset]) -> np.ndarray:
+    """[i,j,k], by pydicom's reader and the definition."""
+    return np.stack([slice_.pixel_array * float(slice_.RescaleSlope) + float(slice_.RescaleIntercept) for slice_ in slices], -1).transpose(1, 0, 2)
+
+
+@pytest.mark.parametrize("slope, intercept, dtype", [("1", "-1024", "int16"), ("0.5", "-1000.25", "float32"), ("20", "-1024", "float32")])
+def test_hu_are_exact(volume, slices, slope, intercept, dtype):
+    """Fractions and values beyond 16 bits are not rounded, cut off or wrapped."""
+    for slice_ in slices:
+        slice_.RescaleSlope, slice_.RescaleIntercept = slope, intercept
+    found = volume(slices)
+    assert found.dtype == dtype
+    assert np.array_equal(found, hounsfield(slices))
+
+
+def test_fractions_are_resampled_as_such(volume, slices):
+    for slice_ in slices:
+        slice_.RescaleSlope, slice_.RescaleIntercept = "0", "-1000.25"
+    assert volume(slices, "--spacing", 4) == pytest.approx(-1000.25, abs=1e-3)
+
+
+def test_run_lengths(volume, slices):
+    want = hounsfield(slices)
+    for slice_ in slices:
+        slice_.compress(RLELossless)
+    assert np.array_equal(volume(slices), want)
+
+
+def test_lossless_jpeg(volume, slices):
+    want = hounsfield(slices)
+    for slice_ in slices:
+        coded = imagecodecs.ljpeg_encode(slice_.pixel_array, bitspersample=16)
+        slice_.PixelData = pydicom.encaps.encapsulate([coded])
+        slice_["PixelData"].VR = "OB"
+        slice_["PixelData"].is_undefined_length = True
+        slice_.file_meta.TransferSyntaxUID = JPEGLosslessSV1
+    assert np.array_equal(volume(slices), want)
+
+
+def test_links(volume, slices, cohort, tmp_path):
+    """To slices, to the folder of them, and to the folder that holds the link."""
+    folder = tmp_path / "links"
+    folder.mkdir()
+    original = cohort.one("adenocarcinoma").ct
+    for path in original.iterdir():
+        (folder / path.name).symlink_to(path)
+    assert np.array_equal(volume(folder), hounsfield(slices))
+    shutil.rmtree(folder)
+    folder.mkdir()
+    (folder / "ct").symlink_to(original)
+    (folder / "loop").symlink_to(folder)
+    assert np.array_equal(volume(folder), hounsfield(slices))
+
+
+def no_spacing(slice_: pydicom.Dataset) -> None:
+    del slice_.PixelSpacing
+    slice_.ImageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
+
+
+def eight_bits(slice_: pydicom.Dataset) -> None:
+    slice_.PixelData = (slice_.pixel_array >> 4).clip(0, 255).astype(np.uint8).tobytes()
+    slice_["PixelData"].VR = "OB"
+    slice_.BitsAllocated = slice_.BitsStored = 8
+    slice_.HighBit = 7
+
+
+@pytest.mark.parametrize("change", [no_spacing, eight_bits])
+def test_another_series_that_is_no_volume(volume, slices, cohort, change):
+    extra = pydicom.dcmread(next(cohort.one("adenocarcinoma").ct.iterdir()))
+    change(extra)
+    extra.SeriesInstanceUID, extra.SOPInstanceUID = generate_uid(), generate_uid()
+    extra.file_meta.MediaStorageSOPInstanceUID = extra.SOPInstanceUID
+    assert np.array_equal(volume([*slices, extra]), hounsfield(slices))
+
+
+# --- images ---
+
+
+@pytest.fixture
+def picture(cohort) -> Image.Image:
+    return Image.open(cohort.one("adenocarcinoma").he / "field-1.png").convert("RGB")
+
+
+@pytest.fixture
+def analyze(hilum, tmp_path):
+    """The H&E part of the report on a file or a folder."""
+
+    def run(path: Path, *words: object) -> dict:
+        hilum("analyze", "--he", path, *words, "--explain", "none", "--out", tmp_path / "out")
+        return json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))["he"]
+
+    return run
+
+
+def test_jpeg_with_something_behind_it(analyze, picture, tmp_path):
+    path = tmp_path / "field.jpg"
+    picture.save(path, quality=95, dpi=HALF_UM)
+    with path.open("ab") as file:
+        file.write(b"\xff\xd8 what a camera adds")
+    assert len(analyze(path)["fields"]) == 1
+
+
+def test_what_lies_beside_images(analyze, picture, tmp_path):
+    folder = tmp_path / "he"
+    folder.mkdir()
+    for name in ("field-1.png", "field2"):
+        picture.save(folder / name, format="PNG", dpi=HALF_UM)
+    tifffile.imwrite(folder / "slide.svs", np.asarray(picture), photometric="rgb", description="Aperio|MPP = 0.5|AppMag = 20")
+    picture.save(folder / "drawing.gif")
+    for name, content in [("._field-1.png", b"\0\5\x16\7"), (".DS_Store", b"\0"), ("Thumbs.db", b"\xd0\xcf"), ("notes.txt", b"two fields")]:
+        (folder / name).write_bytes(content)
+    assert [field["um_per_px"] for field in analyze(folder)["fields"]] == [0.5, 0.5, 0.5]
+
+
+@pytest.mark.parametrize("metadata", [None, {}])
+@pytest.mark.parametrize("said", ["MPP = 0.4990", "MPP=0.4990"])
+def test_scale_in_a_description(analyze, picture, tmp_path, said, metadata):
+    """tifffile writes a second description with the shape unless told not to."""
+    path = tmp_path / "field.tif"
+    tifffile.imwrite(path, np.asarray(picture), photometric="rgb", description=f"Aperio |AppMag = 20|{said}", metadata=metadata)
+    assert analyze(path)["fields"][0]["um_per_px"] == 0.499
+
+
+def test_transparent_pixels_are_glass(hilum, picture, tmp_path):
+    pixels = np.dstack([np.asarray(picture), np.full(picture.size[::-1], 255, np.uint8)])
+    pixels[: len(pixels) // 2] = 0
+    Image.fromarray(pixels).save(tmp_path / "clear.png")
+    pixels[: len(pixels) // 2] = 255
+    Image.fromarray(pixels[..., :3]).save(tmp_path / "white.png")
+    clear, white = hilum("quality", tmp_path / "clear.png", tmp_path / "white.png", "--json").json["images"]
+    assert {**clear, "path": ""} == {**white, "path": ""}
+
+
+@pytest.mark.parametrize("width, height, um_per_px", [(561, 561, 0.3993), (561, 600, 0.3993), (600, 561, 0.3993), (896, 449, 0.5049)])
+def test_tiles_stay_inside(analyze, picture, tmp_path, width, height, um_per_px):
+    path = tmp_path / "field.png"
+    picture.crop((0, 0, width, height)).save(path)
+    tiles = analyze(path, "--um-per-px", um_per_px)["tiles"]
+    assert tiles
+    for tile in tiles:
+        assert tile["x"] + tile["size"] <= width and tile["y"] + tile["size"] <= height
