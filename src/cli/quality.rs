@@ -47,14 +47,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         // Read one at a time, so that many images need the memory of one; `number` names them in messages.
         for field in read_fields(std::slice::from_ref(path), None)? {
             // Judged at the network's scale where the scale is known, as it is elsewhere.
+            let coarse = field.scale.and_then(|scale| slide::too_coarse(&field.image, scale, index + 1, &contract));
             let image = match field.scale {
-                Some(scale) => rescale(field.image, scale, contract.scale),
-                None => field.image,
+                Some(scale) if coarse.is_none() => rescale(field.image, scale, contract.scale),
+                _ => field.image,
             };
             let quality =
                 slide::judge(&image, field.colour_file, index + 1, contract.min_tissue_share, contract.min_focus);
             let stains = Stains::of_image(&image);
-            let refusal = quality.refusal.or_else(|| stains.as_ref().err().copied().map(Refusal::from));
+            let refusal = coarse.or(quality.refusal).or_else(|| stains.as_ref().err().copied().map(Refusal::from));
             let advice = refusal.as_ref().map_or("usable", |refusal| refusal.code.next_step());
             images.push(Judged {
                 path: path.display().to_string(),

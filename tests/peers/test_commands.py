@@ -133,3 +133,10 @@ def test_a_reader_that_has_seen_enough_is_no_failure(hilum, bundle):
     done = subprocess.run([program, "bundle", "inspect", str(bundle)], stdout=write, stderr=subprocess.PIPE, timeout=60)
     os.close(write)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_quality_says_that_a_scale_is_too_coarse(hilum, field):
+    with Image.open(field) as picture:
+        picture.save(field, dpi=(5_080, 5_080))
+    judged = hilum("quality", field, "--json", code=2)
+    assert judged.json["images"][0]["verdict"] == "refused" and "per pixel" in judged.err
