@@ -323,9 +323,10 @@ fn hounsfield(object: &Object, header: &Header) -> Result<(Vec<i16>, Option<Vec<
     let hu = stored
         .iter()
         .map(|&bits| {
+            let exact = value(bits);
             #[expect(clippy::cast_possible_truncation, reason = "rounded; the cast saturates")]
-            let hu = value(bits).round() as i16;
-            whole &= (value(bits) - f64::from(hu)).abs() < WHOLE_HU;
+            let hu = exact.round() as i16;
+            whole &= (exact - f64::from(hu)).abs() < WHOLE_HU;
             hu
         })
         .collect();

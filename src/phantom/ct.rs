@@ -96,7 +96,8 @@ pub fn render(request: &Request, random: &mut Random) -> Rendered {
 
 #[cfg(test)]
 mod tests {
-    use super::{shapes::real, *};
+    use super::*;
+    use crate::numbers::real;
 
     fn request(phenotype: Class, obscurity: f64) -> Request {
         Request {

@@ -70,7 +70,8 @@ pub fn render(request: &Request, preparation: &Preparation, traits: &Traits, ran
 
 #[cfg(test)]
 mod tests {
-    use super::{noise::real, *};
+    use super::*;
+    use crate::numbers::real;
 
     const SIDE: u32 = 112;
 

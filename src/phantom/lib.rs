@@ -7,6 +7,7 @@
 pub mod cohort;
 pub mod ct;
 pub mod he;
+mod numbers;
 mod random;
 mod write;
 

@@ -86,6 +86,11 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> CohortError + '_ {
     move |source| CohortError::Write { path: path.to_owned(), source }
 }
 
+/// What is to be removed may not be there.
+fn unless_missing(removed: io::Result<()>) -> io::Result<()> {
+    removed.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+}
+
 /// Writes a cohort of `patients` into `folder`, which may exist. `progress` is told after each case; `cohort.csv` is
 /// written last, so a cohort that has one is whole.
 ///
@@ -101,10 +106,7 @@ pub fn write_cohort(
     let cohort = cohort::draw(patients, seed);
     fs::create_dir_all(folder).map_err(at(folder))?;
     let index = folder.join("cohort.csv");
-    match fs::remove_file(&index) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&index)(error)),
-        _ => (),
-    }
+    unless_missing(fs::remove_file(&index)).map_err(at(&index))?;
     let done = std::sync::atomic::AtomicUsize::new(0);
     cohort.par_iter().try_for_each(|patient| {
         write_case(&folder.join(&patient.case_id), patient, seed, size)?;
@@ -165,10 +167,7 @@ struct Fields {
 pub fn write_case(folder: &Path, patient: &Patient, seed: u64, size: Size) -> Result<(), CohortError> {
     // An earlier, larger case of that name would leave slices and fields among those of this one.
     for part in ["ct", "he", "he_mask"].map(|part| folder.join(part)) {
-        match fs::remove_dir_all(&part) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&part)(error)),
-            _ => (),
-        }
+        unless_missing(fs::remove_dir_all(&part)).map_err(at(&part))?;
     }
     write_ct(folder, patient, seed, size)?;
     write_he(folder, patient, seed, size)

@@ -35,10 +35,16 @@ class Ended:
 
 
 @pytest.fixture(scope="session")
-def hilum():
-    """Runs the release build (or $HILUM) and checks its exit code: `hilum("ct", "list", path, "--json").json`."""
-    program = Path(os.environ.get("HILUM", ROOT / "target" / "release" / "hilum"))
+def program() -> Path:
+    """The release build, or $HILUM."""
+    program = Path(os.environ.get("HILUM", ROOT / "target" / "release" / "hilum")).resolve()
     assert program.is_file(), f"{program} is missing: cargo build --release"
+    return program
+
+
+@pytest.fixture(scope="session")
+def hilum(program):
+    """Runs the program and checks its exit code: `hilum("ct", "list", path, "--json").json`."""
 
     def run(*args: object, code: int | None = 0) -> Ended:
         words = [str(program), *map(str, args)]

@@ -101,9 +101,8 @@ def test_quality_judges_the_stain(hilum, field):
     assert (judged["verdict"], judged["stain_distance"]) == ("refused", None)
 
 
-def test_an_empty_variable_names_no_bundle(hilum, bundle, cohort, tmp_path):
+def test_an_empty_variable_names_no_bundle(program, bundle, cohort, tmp_path):
     """Not the current folder, whatever lies there."""
-    program = Path(os.environ.get("HILUM", Path(__file__).resolve().parents[2] / "target" / "release" / "hilum")).resolve()
     spoilt = tmp_path / "bundle"
     shutil.copytree(bundle, spoilt)
     (spoilt / "manifest.sig").write_text("")
@@ -126,8 +125,7 @@ def test_no_byte_of_a_signature_is_free(hilum, bundle, tmp_path):
     assert hilum("bundle", "verify", spoilt, "--json").json["golden"] > 0
 
 
-def test_a_reader_that_has_seen_enough_is_no_failure(hilum, bundle):
-    program = os.environ.get("HILUM", str(Path(__file__).resolve().parents[2] / "target" / "release" / "hilum"))
+def test_a_reader_that_has_seen_enough_is_no_failure(program, bundle):
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run([program, "bundle", "inspect", str(bundle)], stdout=write, stderr=subprocess.PIPE, timeout=60)

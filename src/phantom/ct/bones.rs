@@ -3,9 +3,12 @@
 use super::{
     anatomy::{Anatomy, Bar, Level},
     canvas::Canvas,
-    shapes::{Vec3, coverage, mix, piecewise, real, single, squircle, unite},
+    shapes::{Vec3, coverage, mix, piecewise, squircle, unite},
 };
-use crate::Random;
+use crate::{
+    Random,
+    numbers::{real, single},
+};
 
 const CORTEX_HU: f64 = 620.0;
 const MARROW_HU: f64 = 190.0;

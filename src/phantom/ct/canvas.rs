@@ -7,10 +7,13 @@ use super::{
     anatomy::{Anatomy, Level},
     lesion::Lesion,
     scanner::Scanner,
-    shapes::{Counter, Vec3, coverage, mix, real, single, sub, times, whole},
+    shapes::{Counter, Vec3, coverage, mix, sub, times, whole},
     tissue::AIR_HU,
 };
-use crate::Random;
+use crate::{
+    Random,
+    numbers::{real, single},
+};
 
 /// The scan while it is being drawn, in the body's axes.
 pub(super) struct Canvas {

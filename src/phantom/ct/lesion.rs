@@ -5,10 +5,13 @@ use hilum_imaging::dot;
 use super::{
     anatomy::{Anatomy, HILUM},
     canvas::Canvas,
-    shapes::{Lattice, Vec3, add, coverage, direction, frame, length, mix, real, single, sub, times, unit, unite},
+    shapes::{Lattice, Vec3, add, coverage, direction, frame, length, mix, sub, times, unit, unite},
     signs::{Calcium, Mimic, Signs},
 };
-use crate::Random;
+use crate::{
+    Random,
+    numbers::{real, single},
+};
 
 /// One ellipsoid of a lesion.
 #[derive(Debug, Clone, Copy)]

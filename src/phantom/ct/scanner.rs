@@ -6,9 +6,12 @@ use ndarray::Array3;
 use super::{
     Rendered, Request,
     canvas::Canvas,
-    shapes::{Vec3, add, real, single, times, whole},
+    shapes::{Vec3, add, times, whole},
 };
-use crate::Random;
+use crate::{
+    Random,
+    numbers::{real, single},
+};
 
 /// What the scan is like, apart from the patient.
 #[derive(Debug, Clone, Copy)]

@@ -4,7 +4,10 @@
 
 use hilum_imaging::{cross, dot};
 
-use crate::Random;
+use crate::{
+    Random,
+    numbers::{real, single},
+};
 
 pub(super) type Vec3 = [f64; 3];
 
@@ -62,11 +65,6 @@ pub(super) fn piecewise(at: f64, knots: &[(f64, f64)]) -> f64 {
     before.1
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts and indices here are far below 2^52")]
-pub(super) const fn real(count: usize) -> f64 {
-    count as f64
-}
-
 /// The whole part of a value that is not negative.
 #[expect(
     clippy::cast_possible_truncation,
@@ -75,11 +73,6 @@ pub(super) const fn real(count: usize) -> f64 {
 )]
 pub(super) const fn whole(value: f64) -> usize {
     value as usize
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "HU need no more than the 24 bits of f32")]
-pub(super) const fn single(value: f64) -> f32 {
-    value as f32
 }
 
 /// A unit vector, uniform over the sphere.

@@ -4,9 +4,9 @@ use hilum_domain::Class;
 
 use super::{
     Request,
-    shapes::{Vec3, mix, real},
+    shapes::{Vec3, mix},
 };
-use crate::Random;
+use crate::{Random, numbers::real};
 
 /// How often a malignant phenotype shows each sign, and how strongly.
 #[derive(Debug, Clone, Copy)]

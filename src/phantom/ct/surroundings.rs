@@ -6,11 +6,11 @@ use super::{
     anatomy::Anatomy,
     canvas::Canvas,
     lesion::Lesion,
-    shapes::{add, coverage, direction, length, mix, single, sub, times, unit},
+    shapes::{add, coverage, direction, length, mix, sub, times, unit},
     signs::Mimic,
     tissue::BLOOD_HU,
 };
-use crate::Random;
+use crate::{Random, numbers::single};
 
 impl Canvas {
     /// What surrounds the lesion: obstruction, strands, satellites, nodes, spicules, tags, vessels that meet in a knot.

@@ -3,8 +3,9 @@
 use super::{
     anatomy::{Anatomy, Level},
     canvas::Canvas,
-    shapes::{Vec3, coverage, intersect, mix, single, squircle, unite},
+    shapes::{Vec3, coverage, intersect, mix, squircle, unite},
 };
+use crate::numbers::single;
 
 pub(super) const AIR_HU: f64 = -1000.0;
 /// Inflated lung at the middle of a supine chest.

@@ -4,10 +4,13 @@ use super::{
     anatomy::{Anatomy, HILUM},
     canvas::Canvas,
     lesion::Lesion,
-    shapes::{Vec3, add, length, mix, real, single, sub, times, unit},
+    shapes::{Vec3, add, length, mix, sub, times, unit},
     tissue::BLOOD_HU,
 };
-use crate::Random;
+use crate::{
+    Random,
+    numbers::{real, single},
+};
 
 /// A piece of a branching tree.
 #[derive(Debug, Clone, Copy)]

@@ -5,10 +5,13 @@ use image::RgbImage;
 use super::{
     dyes::Dyes,
     field::Field,
-    noise::{hash, pixels, real, seed, single},
+    noise::{hash, pixels, seed},
     preparation::Preparation,
 };
-use crate::Random;
+use crate::{
+    Random,
+    numbers::{real, single},
+};
 
 impl Dyes {
     /// Beer-Lambert, the optics' blur, the camera's noise, eight bits.

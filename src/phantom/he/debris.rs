@@ -3,10 +3,10 @@
 use super::{
     dyes::Dyes,
     field::{Field, Kind},
-    noise::{cell, count, noise, seed, single, whole},
+    noise::{cell, count, noise, seed, whole},
     traits::Traits,
 };
-use crate::Random;
+use crate::{Random, numbers::single};
 
 impl Dyes {
     /// Crush streaks, karyorrhexis, red cells, carbon.

@@ -4,10 +4,10 @@ use hilum_domain::Class;
 
 use super::{
     field::{Field, Kind},
-    noise::{nearest, noise, seed, share, single},
+    noise::{nearest, noise, seed, share},
     traits::{Pattern, Traits},
 };
-use crate::Random;
+use crate::{Random, numbers::single};
 
 /// Figures of one pattern in one field.
 pub(super) struct Plan {

@@ -7,10 +7,13 @@ use super::{
     Request,
     field::{Fibres, Field, Kind},
     growth::Plan,
-    noise::{cell, count, fractal, noise, quantile, real, seed, single, whole},
+    noise::{cell, count, fractal, noise, quantile, seed, whole},
     traits::{Pattern, Traits},
 };
-use crate::Random;
+use crate::{
+    Random,
+    numbers::{real, single},
+};
 
 /// A vessel or a bronchiole, cut across.
 struct Tube {

@@ -1,6 +1,9 @@
 //! Noise by hashes of lattice points, and conversions of numbers.
 
-use crate::Random;
+use crate::{
+    Random,
+    numbers::{real, single},
+};
 
 /// A hash of a lattice point.
 pub(super) fn hash(seed: u32, x: i32, y: i32) -> u32 {
@@ -124,18 +127,6 @@ pub(super) fn count(value: usize) -> f32 {
     #[expect(clippy::cast_precision_loss, reason = "pixels of a row are below 2^24")]
     let count = value as f32;
     count
-}
-
-pub(super) fn real(value: usize) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "pixels are below 2^52")]
-    let real = value as f64;
-    real
-}
-
-pub(super) fn single(value: f64) -> f32 {
-    #[expect(clippy::cast_possible_truncation, reason = "seven digits are enough for a picture")]
-    let single = value as f32;
-    single
 }
 
 /// A pixel count as the `image` crate has it.

@@ -5,10 +5,10 @@ use hilum_domain::Class;
 use super::{
     crowd::{Crowd, Look, Nucleus},
     field::{Field, Kind},
-    noise::{cell, count, noise, seed, share, single, unit, whole},
+    noise::{cell, count, noise, seed, share, unit, whole},
     traits::{Cells, Pattern, Traits},
 };
-use crate::Random;
+use crate::{Random, numbers::single};
 
 impl Field {
     /// Places the nuclei of every tissue.

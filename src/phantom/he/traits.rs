@@ -2,8 +2,7 @@
 
 use hilum_domain::Class;
 
-use super::noise::single;
-use crate::Random;
+use crate::{Random, numbers::single};
 
 /// How a lesion is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
