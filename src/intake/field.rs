@@ -23,30 +23,56 @@ struct FieldsFile {
     um_per_px: f64,
 }
 
-/// Reads the fields at `paths`: image files, or folders of them (with an optional `fields.json` that has `um_per_px`).
-///
-/// `given` is the scale the person says; it outranks what the files say.
+/// An image file that is meant as a field, not yet read.
+#[derive(Debug, Clone)]
+pub struct FieldFile {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Its place among all that were given, from 1: what messages call it.
+    pub number: usize,
+    /// The scale that `fields.json` beside it says.
+    said: Option<MicronsPerPixel>,
+}
+
+impl FieldFile {
+    /// Reads the image. `given` is the scale the person says; it outranks what the files say.
+    ///
+    /// # Errors
+    /// [`Unreadable`] if the image is damaged or is none.
+    pub fn read(&self, given: Option<MicronsPerPixel>) -> Result<Field, Unreadable> {
+        let (image, format, colour_file) =
+            decode(&self.path).map_err(|source| Unreadable::Image { number: self.number, source })?;
+        let scale = given.or_else(|| format.and_then(|format| scale::tagged(&self.path, format))).or(self.said);
+        Ok(Field { image, scale, colour_file })
+    }
+}
+
+/// The fields at `paths`: image files, or folders of them (with an optional `fields.json` that has `um_per_px`).
 ///
 /// # Errors
-/// [`Unreadable`] if a path is missing, a folder has no image, or an image is damaged.
-pub fn read_fields(paths: &[PathBuf], given: Option<MicronsPerPixel>) -> Result<Vec<Field>, Unreadable> {
-    let mut fields = Vec::new();
+/// [`Unreadable`] if a path is missing or a folder has no image.
+pub fn field_files(paths: &[PathBuf]) -> Result<Vec<FieldFile>, Unreadable> {
+    let mut files = Vec::new();
     for path in paths {
-        let what = || format!("image {}", fields.len() + 1);
+        let what = || format!("image {}", files.len() + 1);
         let meta = fs::metadata(path).map_err(|source| match source.kind() {
             std::io::ErrorKind::NotFound => Unreadable::Missing { what: what() },
             _ => Unreadable::Io { what: what(), source },
         })?;
-        if meta.is_dir() {
-            let (images, said) = folder(path)?;
-            for image in images {
-                fields.push(read_field(&image, fields.len() + 1, given, said)?);
-            }
-        } else {
-            fields.push(read_field(path, fields.len() + 1, given, None)?);
+        let (images, said) = if meta.is_dir() { folder(path)? } else { (vec![path.clone()], None) };
+        for path in images {
+            files.push(FieldFile { path, number: files.len() + 1, said });
         }
     }
-    Ok(fields)
+    Ok(files)
+}
+
+/// Reads the fields at `paths`, as [`field_files`] finds them and [`FieldFile::read`] reads them.
+///
+/// # Errors
+/// [`Unreadable`] if a path is missing, a folder has no image, or an image is damaged.
+pub fn read_fields(paths: &[PathBuf], given: Option<MicronsPerPixel>) -> Result<Vec<Field>, Unreadable> {
+    field_files(paths)?.iter().map(|file| file.read(given)).collect()
 }
 
 fn folder(path: &Path) -> Result<(Vec<PathBuf>, Option<MicronsPerPixel>), Unreadable> {
@@ -79,17 +105,6 @@ fn is_meant(path: &Path) -> bool {
                 .and_then(ImageReader::with_guessed_format)
                 .is_ok_and(|reader| reader.format().is_some_and(read)),
         }
-}
-
-fn read_field(
-    path: &Path,
-    number: usize,
-    given: Option<MicronsPerPixel>,
-    said: Option<MicronsPerPixel>,
-) -> Result<Field, Unreadable> {
-    let (image, format, colour_file) = decode(path).map_err(|source| Unreadable::Image { number, source })?;
-    let scale = given.or_else(|| format.and_then(|format| scale::tagged(path, format))).or(said);
-    Ok(Field { image, scale, colour_file })
 }
 
 /// Reads an image whole, and whether its file had colour.

@@ -15,6 +15,6 @@ mod tiff_text;
 
 pub use cohort::{CohortCase, CohortFault, read_cohort};
 pub use error::{ImageFault, Rejection, Unreadable};
-pub use field::read_fields;
+pub use field::{FieldFile, field_files, read_fields};
 pub use series::{CtStudy, SeriesReport, Verdict, list, volume};
 pub use share::{Arrival, Share};

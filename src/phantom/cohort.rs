@@ -206,8 +206,8 @@ fn patient(index: usize, label: Class, split: Split, seed: u64) -> Patient {
         let other = Class::ALL[random.weighted(&discordant[label.index()])];
         if random.chance(chance) { other } else { label }
     };
-    let ct_phenotype = shown(discordance(ct_obscurity, 0.30), &CT_DISCORDANT);
-    let he_phenotype = shown(discordance(he_obscurity, 0.45), &HE_DISCORDANT);
+    let ct_phenotype = shown(discordance(ct_obscurity, 0.24), &CT_DISCORDANT);
+    let he_phenotype = shown(discordance(he_obscurity, 0.65), &HE_DISCORDANT);
     let patient_id = format!("PHANTOM-{seed}-{:04}", index + 1);
     Patient {
         case_id,

@@ -101,6 +101,18 @@ def test_quality_judges_the_stain(hilum, field):
     assert (judged["verdict"], judged["stain_distance"]) == ("refused", None)
 
 
+def test_quality_says_which_image_of_a_folder_it_means(hilum, field, tmp_path):
+    folder = tmp_path / "fields"
+    folder.mkdir()
+    for name in ("b.png", "a.png"):
+        shutil.copy(field, folder / name)
+    judged = hilum("quality", field, folder, "--json").json["images"]
+    assert [image["path"] for image in judged] == [str(field), str(folder / "a.png"), str(folder / "b.png")]
+    assert len({image["focus"] for image in judged}) == 1
+    (folder / "b.png").write_bytes(b"no picture")
+    assert "image 3" in hilum("quality", field, folder, code=65).err
+
+
 def test_an_empty_variable_names_no_bundle(program, bundle, cohort, tmp_path):
     """Not the current folder, whatever lies there."""
     spoilt = tmp_path / "bundle"
