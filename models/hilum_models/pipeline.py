@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import platform
 import shutil
 from dataclasses import asdict, dataclass
@@ -13,8 +14,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from . import CLASSES, branch, bundle, card, cli, data, export, fusion, golden, lite0, mil, work
+from . import CLASSES, branch, bundle, card, data, export, fusion, golden, lite0, mil, work
 from .data import Case, Prepared
+from .options import canonical_command
 
 NAME, VERSION, LICENSE = "hilum-phantom-reference", "0.1.0", "MIT OR Apache-2.0"
 INTENDED_USE = (
@@ -353,7 +355,7 @@ def _training(
         "trained_on": source,
         "smoke": bool(options.smoke),
         "seed": options.seed,
-        "command": cli.canonical_command(options),
+        "command": canonical_command(options),
         "budget_minutes": float(options.budget),
         "duration_minutes": round(clock.used_s / 60, 1),
         "ct_epochs": trained["ct"].epochs,
@@ -367,7 +369,7 @@ def _training(
         "learning_rate": options.learning_rate,
         "label_noise": options.label_noise,
         "labels_changed": sum(labels[case.case_id] != case.label for case in prepared.split("train")),
-        "machine": cli.machine(),
+        "machine": _machine(),
         "python": platform.python_version(),
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
@@ -434,3 +436,13 @@ def _install(made: Path, out: Path) -> None:
     for name in sorted(files, key=lambda name: name.name == "manifest.toml"):
         work.write_bytes(out / name, (made / name).read_bytes())
     shutil.rmtree(made)
+
+
+def _machine() -> str:
+    model = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        model = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    return f"{model}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"

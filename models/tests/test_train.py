@@ -10,9 +10,10 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from hilum_models import branch, bundle, cli, data, export, work
+from hilum_models import branch, bundle, data, export, work
+from hilum_models.options import canonical_command, parsed
 
-MODELS = Path(cli.__file__).resolve().parents[1]
+MODELS = Path(bundle.__file__).resolve().parents[1]
 
 
 def settings(**changes):
@@ -83,8 +84,8 @@ def test_the_clock_goes_on_after_a_restart(tmp_path):
 
 
 def test_the_command_names_no_place():
-    options = cli.arguments(["--out", "/secret/out", "--work", "/secret/work", "--hilum", "/secret/hilum", "--seed", "3", "--label-noise", "0.1"])
-    assert cli.canonical_command(options) == "models/train --out DIR --seed 3 --budget 140 --patients 1600 --label-noise 0.1"
+    options = parsed(["--out", "/secret/out", "--work", "/secret/work", "--hilum", "/secret/hilum", "--seed", "3", "--label-noise", "0.1"])
+    assert canonical_command(options) == "models/train --out DIR --seed 3 --budget 140 --patients 1600 --label-noise 0.1"
 
 
 def test_toml_is_read_back():

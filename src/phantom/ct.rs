@@ -14,6 +14,7 @@
 //! shares of cases of roughly the size these give, widened so that no sign is specific; they are not estimates.
 
 mod anatomy;
+mod attenuation;
 mod bones;
 mod canvas;
 mod lesion;
@@ -82,7 +83,7 @@ pub fn render(request: &Request, random: &mut Random) -> Rendered {
     let scanner = Scanner::draw(request, random);
     let signs = Signs::draw(request, anatomy.contrast_hu, random);
     let lesion = Lesion::draw(signs, &anatomy, random);
-    let mut canvas = Canvas::place(request, &anatomy, &scanner, &lesion, random);
+    let mut canvas = Canvas::place(request, &anatomy, lesion.centre, scanner.softness, random);
 
     canvas.draw_body(&anatomy);
     canvas.draw_bones(&anatomy, random);

@@ -4,8 +4,8 @@ use hilum_domain::{Sex, Smoking};
 
 use super::{
     Request,
+    attenuation::{BLOOD_HU, FAT_HU, MUSCLE_HU},
     shapes::{Lattice, Vec3, coverage, intersect, mix, piecewise, squircle, unite},
-    tissue::{BLOOD_HU, FAT_HU, MUSCLE_HU},
 };
 use crate::Random;
 

@@ -2,6 +2,7 @@
 
 use super::{
     anatomy::{Anatomy, Bar, Level},
+    attenuation::{CORTEX_HU, MARROW_HU},
     canvas::Canvas,
     shapes::{Vec3, coverage, mix, piecewise, squircle, unite},
 };
@@ -9,9 +10,6 @@ use crate::{
     Random,
     numbers::{real, single},
 };
-
-const CORTEX_HU: f64 = 620.0;
-const MARROW_HU: f64 = 190.0;
 
 impl Anatomy {
     /// Cortex, marrow, disc and canal of the spine, and the sternum, drawn over `hu`.

@@ -5,10 +5,8 @@ use hilum_imaging::dot;
 use super::{
     Extent, Request,
     anatomy::{Anatomy, Level},
-    lesion::Lesion,
-    scanner::Scanner,
+    attenuation::AIR_HU,
     shapes::{Counter, Vec3, coverage, mix, sub, times, whole},
-    tissue::AIR_HU,
 };
 use crate::{
     Random,
@@ -31,11 +29,12 @@ pub(super) struct Canvas {
 }
 
 impl Canvas {
+    /// Round the centre of the lesion; `softness` multiplies the blur of edges.
     pub(super) fn place(
         request: &Request,
         anatomy: &Anatomy,
-        scanner: &Scanner,
-        lesion: &Lesion,
+        lesion: Vec3,
+        softness: f64,
         random: &mut Random,
     ) -> Self {
         let step = request.slice_step_mm;
@@ -47,7 +46,7 @@ impl Canvas {
         let reach = real(slices - 1) * step;
         let low = match request.extent {
             // 46 mm, not 40: the centroid of a clipped lesion lies a little off its drawn centre.
-            Extent::Slab120mm => lesion.centre[2] - random.range(46.0, (reach - 46.0).max(46.1)),
+            Extent::Slab120mm => lesion[2] - random.range(46.0, (reach - 46.0).max(46.1)),
             Extent::WholeThorax => -168.0 + random.range(-3.0, 3.0),
         };
         let pixel = anatomy.fov / real(request.columns);
@@ -59,7 +58,7 @@ impl Canvas {
             size: [request.columns, request.columns, slices],
             origin: [-half, middle_y - half, low],
             step: [pixel, pixel, step],
-            blur: (0.45 + 0.5 * pixel + 0.08 * step) * scanner.softness,
+            blur: (0.45 + 0.5 * pixel + 0.08 * step) * softness,
             thick: (2.0 / step).min(1.0),
             noise: Counter::draw(random),
             offset: anatomy.offset,

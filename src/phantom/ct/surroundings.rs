@@ -4,11 +4,11 @@ use hilum_imaging::dot;
 
 use super::{
     anatomy::Anatomy,
+    attenuation::BLOOD_HU,
     canvas::Canvas,
     lesion::Lesion,
     shapes::{add, coverage, direction, length, mix, sub, times, unit},
     signs::Mimic,
-    tissue::BLOOD_HU,
 };
 use crate::{Random, numbers::single};
 

@@ -2,18 +2,11 @@
 
 use super::{
     anatomy::{Anatomy, Level},
+    attenuation::{AIR_HU, FAT_HU, LIVER_HU, LUNG_HU, MUSCLE_HU},
     canvas::Canvas,
     shapes::{Vec3, coverage, intersect, mix, squircle, unite},
 };
 use crate::numbers::single;
-
-pub(super) const AIR_HU: f64 = -1000.0;
-/// Inflated lung at the middle of a supine chest.
-const LUNG_HU: f64 = -868.0;
-pub(super) const FAT_HU: f64 = -100.0;
-pub(super) const MUSCLE_HU: f64 = 50.0;
-pub(super) const BLOOD_HU: f64 = 42.0;
-const LIVER_HU: f64 = 58.0;
 
 impl Canvas {
     /// Wall, lungs, mediastinum and abdomen, voxel by voxel.

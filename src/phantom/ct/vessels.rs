@@ -2,10 +2,10 @@
 
 use super::{
     anatomy::{Anatomy, HILUM},
+    attenuation::BLOOD_HU,
     canvas::Canvas,
     lesion::Lesion,
     shapes::{Vec3, add, length, mix, sub, times, unit},
-    tissue::BLOOD_HU,
 };
 use crate::{
     Random,
