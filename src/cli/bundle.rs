@@ -9,7 +9,9 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    Failure, locate,
+    Failure,
+    files::write_whole,
+    locate,
     terminal::{print_json, say},
 };
 
@@ -111,5 +113,5 @@ fn sign(folder: &Path, key: &Path) -> Result<(), Failure> {
     let signature = minisign::sign(None, &secret, Cursor::new(manifest), Some("hilum bundle"), Some("hilum bundle"))
         .map_err(rejected)?;
     let path = folder.join("manifest.sig");
-    fs::write(&path, signature.into_string()).map_err(Failure::unwritable(path.display()))
+    write_whole(&path, signature.into_string().as_bytes())
 }

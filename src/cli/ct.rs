@@ -1,16 +1,20 @@
 //! `hilum ct list`, `hilum ct volume`, `hilum ct candidates`
 
-use std::{fs, io::Write as _, path::PathBuf};
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
 use flate2::{Compression, write::GzEncoder};
 use hilum_domain::{Refusal, Step};
-use hilum_imaging::{Volume, lesion_candidates, nifti, resample_isotropic};
+use hilum_imaging::{TooManyVoxels, Volume, lesion_candidates, nifti, resample_isotropic, upright};
 use hilum_intake::{Verdict, list, volume};
 use serde::Serialize;
 
 use crate::{
     Failure,
-    terminal::{print_json, say, writable},
+    files::{writable, write_whole},
+    terminal::{print_json, print_refusal, say},
 };
 
 /// How many candidates are worth a look.
@@ -118,13 +122,12 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         }
         Command::Volume { path, series, spacing, out, json } => {
             writable(out)?;
-            let study = volume(path, series.as_deref())?;
-            let resampled = spacing.map(|step| match &study.exact {
-                Some(exact) => resample_isotropic(exact, step),
-                None => resample_isotropic(&study.volume, step),
-            });
-            let resampled =
-                resampled.transpose().map_err(|error| Failure::Usage(format!("--spacing is too small: {error}")))?;
+            let study = print_refusal(*json, volume(path, series.as_deref()))?;
+            let resampled = match &study.exact {
+                Some(exact) => resampled(exact, *spacing),
+                None => resampled(&study.volume, *spacing),
+            };
+            let resampled = resampled.map_err(|error| Failure::Usage(format!("--spacing is too small: {error}")))?;
             let written = match resampled.as_ref().or(study.exact.as_ref()) {
                 Some(floats) => save(floats, out, &study.series_uid)?,
                 None => save(&study.volume, out, &study.series_uid)?,
@@ -132,7 +135,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
             if *json { print_json(&written) } else { Ok(()) }
         }
         Command::Candidates { path, json } => {
-            let study = volume(path, None)?;
+            let study = print_refusal(*json, volume(path, None))?;
             let candidates = lesion_candidates(&study.volume, MOST)
                 .into_iter()
                 .zip(1..)
@@ -160,6 +163,19 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
     }
 }
 
+/// What is written instead of the scan itself: a copy of the spacing that was asked for, or the scan of a tilted gantry set
+/// upright, because half of all readers take a sheared volume for a straight one.
+fn resampled<T: Copy + Into<f32> + Sync>(
+    volume: &Volume<T>,
+    spacing: Option<Step>,
+) -> Result<Option<Volume<f32>>, TooManyVoxels> {
+    match spacing {
+        Some(step) => resample_isotropic(volume, step).map(Some),
+        None if volume.grid().is_upright() => Ok(None),
+        None => upright(volume).map(Some),
+    }
+}
+
 fn listed(report: hilum_intake::SeriesReport) -> ListedSeries {
     let reason = |refusal: Refusal| Reason { code: refusal.code.code(), message: refusal.message };
     let (verdict, reasons) = match report.verdict {
@@ -179,14 +195,14 @@ fn listed(report: hilum_intake::SeriesReport) -> ListedSeries {
     }
 }
 
-fn save<T: nifti::NiftiVoxel>(volume: &Volume<T>, out: &PathBuf, series: &str) -> Result<Written, Failure> {
+fn save<T: nifti::NiftiVoxel>(volume: &Volume<T>, out: &Path, series: &str) -> Result<Written, Failure> {
     let mut bytes = nifti::encode(volume);
     if out.extension().is_some_and(|extension| extension == "gz") {
         let mut gz = GzEncoder::new(Vec::new(), Compression::fast());
         gz.write_all(&bytes).map_err(Failure::internal)?;
         bytes = gz.finish().map_err(Failure::internal)?;
     }
-    fs::write(out, bytes).map_err(Failure::unwritable(out.display()))?;
+    write_whole(out, &bytes)?;
     let [x, y, z] = nifti::ras_affine(volume);
     let affine = [x, y, z, [0.0, 0.0, 0.0, 1.0]];
     let grid = volume.grid();

@@ -7,12 +7,14 @@ use hilum_domain::{Class, Modality};
 use hilum_infer::{HeOutput, bag};
 use hilum_report::resized_map;
 use ndarray::{Array3, Array4, ArrayD, Axis, Ix3, Ix4};
+use ndarray_npy::WriteNpyExt as _;
 use serde::Serialize;
 
 use crate::{
     Failure,
+    files::{writable, write_whole},
     locate::{EngineName, Loaded, load},
-    terminal::{print_json, writable},
+    terminal::print_json,
 };
 
 #[derive(clap::Args)]
@@ -89,7 +91,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
     };
     let blank = !map.iter().any(|&value| value > 0.0);
-    ndarray_npy::write_npy(&arguments.out, &map).map_err(Failure::unwritable(arguments.out.display()))?;
+    let mut bytes = Vec::new();
+    map.write_npy(&mut bytes).map_err(Failure::internal)?;
+    write_whole(&arguments.out, &bytes)?;
     let answer = Answer {
         method: arguments.method.name(),
         class: arguments.class.name(),

@@ -11,6 +11,7 @@ mod ct;
 mod demo;
 mod explain;
 mod failure;
+mod files;
 mod locate;
 mod phantom;
 mod predict;

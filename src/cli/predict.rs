@@ -9,8 +9,9 @@ use serde::Serialize;
 
 use crate::{
     Failure,
+    files::{writable, write_whole},
     locate::{EngineName, Loaded, load},
-    terminal::{Progress, print_json, say, writable},
+    terminal::{Progress, print_json, say},
 };
 
 #[derive(clap::Args)]
@@ -138,7 +139,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     drop(progress);
     let bytes = writer.into_inner().map_err(|error| Failure::internal(anyhow::anyhow!("{error}")))?;
-    std::fs::write(&arguments.out, bytes).map_err(Failure::unwritable(arguments.out.display()))?;
+    write_whole(&arguments.out, &bytes)?;
     #[expect(clippy::cast_precision_loss, reason = "case counts")]
     let share = |count: usize, of: usize| count as f64 / of as f64;
     let covered = cases.len() - refused;
@@ -168,7 +169,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn predict(case: &CohortCase, branch: Branch, loaded: &Loaded) -> Result<Result<PerClass<f64>, Refusal>, Failure> {
-    let ct = if branch == Branch::He {
+    let (given_ct, given_he) = (case.ct().exists(), case.he().exists());
+    // A case with one modality is assessed by that one, as `analyze` does.
+    let ct = if branch == Branch::He || (branch == Branch::Fused && !given_ct && given_he) {
         None
     } else {
         match volume(&case.ct(), None) {
@@ -177,7 +180,11 @@ fn predict(case: &CohortCase, branch: Branch, loaded: &Loaded) -> Result<Result<
             Err(Rejection::Unreadable(error)) => return Err(error.into()),
         }
     };
-    let he = if branch == Branch::Ct { None } else { Some(read_fields(&[case.he()], None)?) };
+    let he = if branch == Branch::Ct || (branch == Branch::Fused && !given_he && given_ct) {
+        None
+    } else {
+        Some(read_fields(&[case.he()], None)?)
+    };
     let study = Study { ct, he, metadata: case.metadata };
     let outcome = assess(study, &loaded.model, loaded.engine.as_ref(), &[], &mut Timings::default());
     Ok(match outcome.map_err(Failure::internal)? {

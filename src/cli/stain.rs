@@ -1,6 +1,6 @@
 //! `hilum stain`
 
-use std::{path::PathBuf, time::Instant};
+use std::{io::Cursor, path::PathBuf, time::Instant};
 
 use hilum_domain::Refusal;
 use hilum_imaging::stain::{StainMatrix, Stains};
@@ -10,7 +10,8 @@ use serde::Serialize;
 
 use crate::{
     Failure,
-    terminal::{print_json, writable},
+    files::{writable, write_whole},
+    terminal::print_json,
 };
 
 #[derive(clap::Args)]
@@ -45,9 +46,10 @@ struct Timing {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     writable(&arguments.out)?;
-    if !matches!(ImageFormat::from_path(&arguments.out), Ok(ImageFormat::Png | ImageFormat::Tiff | ImageFormat::Bmp)) {
+    let Ok(format @ (ImageFormat::Png | ImageFormat::Tiff | ImageFormat::Bmp)) = ImageFormat::from_path(&arguments.out)
+    else {
         return Err(Failure::Usage(format!("{} does not end in .png, .tif or .bmp", arguments.out.display())));
-    }
+    };
     if arguments.image.is_dir() {
         return Err(Failure::Usage("stain takes one image, not a folder".to_owned()));
     }
@@ -72,7 +74,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         timing_ms,
     };
     if let Some(normalised) = normalised {
-        normalised.save(&arguments.out).map_err(Failure::unwritable(arguments.out.display()))?;
+        let mut file = Cursor::new(Vec::new());
+        normalised.write_to(&mut file, format).map_err(Failure::internal)?;
+        write_whole(&arguments.out, file.get_ref())?;
     }
     if arguments.json {
         print_json(&answer)?;

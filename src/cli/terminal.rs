@@ -1,10 +1,8 @@
 //! What people and scripts see: progress on a terminal, one JSON document on standard output.
 
-use std::{
-    io::{ErrorKind, IsTerminal as _, Write as _, stderr, stdout},
-    path::Path,
-};
+use std::io::{ErrorKind, IsTerminal as _, Write as _, stderr, stdout};
 
+use hilum_intake::Rejection;
 use serde::Serialize;
 
 use crate::Failure;
@@ -13,6 +11,28 @@ use crate::Failure;
 pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value).map_err(Failure::internal)?;
     print(&text)
+}
+
+#[derive(Serialize)]
+struct Refused<'a> {
+    verdict: &'static str,
+    refusal: Said<'a>,
+}
+
+#[derive(Serialize)]
+struct Said<'a> {
+    code: &'static str,
+    message: &'a str,
+    next_step: &'static str,
+}
+
+/// What was read. A refusal is an answer, too: where JSON was asked for, it is printed as one.
+pub(crate) fn print_refusal<T>(json: bool, read: Result<T, Rejection>) -> Result<T, Failure> {
+    if let (true, Err(Rejection::Refused(refusal))) = (json, &read) {
+        let (code, next_step) = (refusal.code.code(), refusal.code.next_step());
+        print_json(&Refused { verdict: "refused", refusal: Said { code, message: &refusal.message, next_step } })?;
+    }
+    Ok(read?)
 }
 
 /// Prints a line for people, where no JSON was asked for.
@@ -26,18 +46,6 @@ fn print(text: &str) -> Result<(), Failure> {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::unwritable("standard output")(error)),
         _ => Ok(()),
     }
-}
-
-/// Whether a file can be made at `path`, found before the work and not after it. The folder must be there.
-pub(crate) fn writable(path: &Path) -> Result<(), Failure> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if path.is_dir() {
-        return Err(Failure::Usage(format!("{} is a folder, not a file", path.display())));
-    }
-    if !folder.is_dir() {
-        return Err(Failure::Usage(format!("there is no folder {}", folder.display())));
-    }
-    Ok(())
 }
 
 /// A line on standard error that is written over and over, on a terminal only.

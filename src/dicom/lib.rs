@@ -9,5 +9,5 @@ mod rle;
 mod tests;
 mod write;
 
-pub use read::{CtSlice, Found, Header, ReadError, Unusable, read};
+pub use read::{CtSlice, ENHANCED_CT, Found, Header, ReadError, Unusable, read};
 pub use write::{CtSeries, WriteError, write_ct_slice};

@@ -18,6 +18,9 @@ use crate::rle;
 /// A CT slice of 16384² does not exist; a header that says so is an attack or an accident.
 const MAX_EDGE: u16 = 8_192;
 
+/// The SOP class of a CT in one multi-frame object, which is not read.
+pub const ENHANCED_CT: &str = uids::ENHANCED_CT_IMAGE_STORAGE;
+
 /// What a DICOM file turned out to be.
 #[derive(Debug)]
 pub enum Found {
@@ -29,6 +32,10 @@ pub enum Found {
     Other {
         /// The SOP class UID, as written.
         sop_class: String,
+        /// (0020,000E) Series Instance UID; empty if absent, as in a DICOMDIR.
+        series_uid: String,
+        /// (0008,103E) Series Description; empty if absent.
+        series_description: String,
     },
 }
 
@@ -76,6 +83,8 @@ pub struct Header {
     pub orientation: [[f64; 3]; 2],
     /// (0018,0050) Slice Thickness: how wide the slice is, not how far the next one.
     pub slice_thickness_mm: Option<f64>,
+    /// Whether there is a (0028,1052) Rescale Intercept, Type 1 in PS3.3 C.8.2.1. Converters that stored HU leave it out.
+    pub rescaled: bool,
 }
 
 /// A CT image in Hounsfield units.
@@ -167,7 +176,11 @@ pub fn read(path: &Path) -> Result<Found, ReadError> {
         .or_else(|| Some(object.meta().media_storage_sop_class_uid().trim_end_matches(['\0', ' ']).to_owned()))
         .unwrap_or_default();
     if sop_class != uids::CT_IMAGE_STORAGE {
-        return Ok(Found::Other { sop_class });
+        return Ok(Found::Other {
+            sop_class,
+            series_uid: text(&object, tags::SERIES_INSTANCE_UID).unwrap_or_default(),
+            series_description: text(&object, tags::SERIES_DESCRIPTION).unwrap_or_default(),
+        });
     }
     let series_uid = required(&object, tags::SERIES_INSTANCE_UID, "Series Instance UID")?;
     Ok(match slice(&object, &series_uid) {
@@ -247,6 +260,7 @@ fn header(object: &Object, series_uid: &str) -> Result<Header, ReadError> {
         pixel_spacing_mm: spacing,
         position_lps_mm: floats(object, tags::IMAGE_POSITION_PATIENT, "Image Position (Patient)")?,
         orientation,
+        rescaled: optional(object, tags::RESCALE_INTERCEPT, "Rescale Intercept")?.is_some(),
         slice_thickness_mm: floats::<1>(object, tags::SLICE_THICKNESS, "").ok().map(|[mm]| mm),
     })
 }
@@ -280,12 +294,12 @@ fn floats<const N: usize>(object: &Object, tag: Tag, name: &'static str) -> Resu
         .ok_or(ReadError::Attribute(name))
 }
 
-/// A number that may be absent or empty, and is then `otherwise`.
-fn optional(object: &Object, tag: Tag, name: &'static str, otherwise: f64) -> Result<f64, ReadError> {
+/// A number that may be absent or empty.
+fn optional(object: &Object, tag: Tag, name: &'static str) -> Result<Option<f64>, ReadError> {
     if text(object, tag).is_none_or(|value| value.is_empty()) {
-        return Ok(otherwise);
+        return Ok(None);
     }
-    floats::<1>(object, tag, name).map(|[value]| value)
+    floats::<1>(object, tag, name).map(|[value]| Some(value))
 }
 
 /// HU that differ by less than this from a whole number are one: so much is lost where a slope of 1 is written in
@@ -294,13 +308,20 @@ const WHOLE_HU: f64 = 1e-4;
 
 /// HU in 16 bits, and without rounding where that is not the same.
 fn hounsfield(object: &Object, header: &Header) -> Result<(Vec<i16>, Option<Vec<f32>>), ReadError> {
-    let slope = optional(object, tags::RESCALE_SLOPE, "Rescale Slope", 1.0)?;
-    let intercept = optional(object, tags::RESCALE_INTERCEPT, "Rescale Intercept", 0.0)?;
+    let slope = optional(object, tags::RESCALE_SLOPE, "Rescale Slope")?.unwrap_or(1.0);
+    let intercept = optional(object, tags::RESCALE_INTERCEPT, "Rescale Intercept")?.unwrap_or(0.0);
+    if slope == 0.0 {
+        return Err(ReadError::Attribute("Rescale Slope"));
+    }
     // No stored value must leave single precision.
     if 65_536.0 * slope.abs() + intercept.abs() > f64::from(f32::MAX) {
         return Err(ReadError::Attribute("Rescale Slope"));
     }
     let signed = integer(object, tags::PIXEL_REPRESENTATION) == Some(1);
+    if !header.rescaled && !signed {
+        // Air is −1000 HU: values that cannot be negative are the scanner's own, and shifted by what is missing.
+        return Err(ReadError::Attribute("Rescale Intercept"));
+    }
     let bits_stored = integer(object, tags::BITS_STORED).unwrap_or(16);
     if integer(object, tags::SAMPLES_PER_PIXEL).unwrap_or(1) != 1 {
         return Err(ReadError::Attribute("Samples per Pixel"));
@@ -343,7 +364,7 @@ const JPEG: [&str; 4] =
 fn stored_values(object: &Object, header: &Header) -> Result<Vec<u16>, ReadError> {
     let wanted = usize::from(header.rows) * usize::from(header.columns);
     // A CT image has one frame (PS3.3 A.3): of several, none is the slice.
-    if optional(object, tags::NUMBER_OF_FRAMES, "Number of Frames", 1.0)? > 1.0 {
+    if optional(object, tags::NUMBER_OF_FRAMES, "Number of Frames")?.is_some_and(|frames| frames > 1.0) {
         return Err(ReadError::Attribute("Number of Frames"));
     }
     let element =

@@ -155,7 +155,7 @@ fn slice(object: InMemDicomObject) -> Result<CtSlice, ReadError> {
     match read_bytes(folder.path(), &file(object, uids::EXPLICIT_VR_LITTLE_ENDIAN, vec![]))? {
         Found::Ct(slice) => Ok(*slice),
         Found::Unusable(unusable) => Err(unusable.why),
-        Found::Other { sop_class } => panic!("{sop_class}"),
+        Found::Other { sop_class, .. } => panic!("{sop_class}"),
     }
 }
 
@@ -310,8 +310,14 @@ fn hu_that_16_bits_cannot_say_are_kept_as_floats() {
     assert_eq!(first("20", "-1024"), (-544, None));
     assert_eq!(first("2000", "0"), (i16::MAX, Some(48_000.0)), "held, not wrapped");
     assert_eq!(first("-2000", "0"), (i16::MIN, Some(-48_000.0)));
-    assert_eq!(first("", ""), (24, None), "absent");
-    for slope in ["one", "1e300", "nan"] {
+    // Absent: values without a sign are the scanner's own, values with one may be HU as they are.
+    assert!(matches!(rescaled("", ""), Err(ReadError::Attribute("Rescale Intercept"))));
+    let mut signed = image();
+    signed.remove_element(tags::RESCALE_SLOPE);
+    signed.remove_element(tags::RESCALE_INTERCEPT);
+    signed.put(DataElement::new(tags::PIXEL_REPRESENTATION, VR::US, dicom_core::PrimitiveValue::from(1_u16)));
+    assert_eq!(slice(signed).expect("a slice").hu[0], 24);
+    for slope in ["one", "1e300", "nan", "0"] {
         assert!(matches!(rescaled(slope, "0"), Err(ReadError::Attribute("Rescale Slope"))), "{slope}");
     }
 }

@@ -60,30 +60,35 @@ pub fn lesion_candidates(volume: &Volume<i16>, most: usize) -> Vec<Candidate> {
     let mut blobs = chest.blobs();
     blobs.par_iter_mut().for_each(|blob| blob.score = chest.looks(blob).score(blob));
     blobs.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.centre.cmp(&b.centre)).then(a.radius.total_cmp(&b.radius)));
-    let mut kept: Vec<Blob> = Vec::new();
+    let mut kept: Vec<(Blob, Body)> = Vec::new();
     for blob in blobs {
         if kept.len() == most {
             break;
         }
-        if kept.iter().all(|other| distance(blob.centre, other.centre) > 0.9 * blob.radius.max(other.radius)) {
-            kept.push(blob);
+        if kept.iter().any(|(other, _)| {
+            let apart = distance(blob.centre.map(real), other.centre.map(real));
+            apart <= 0.9 * blob.radius.max(other.radius)
+        }) {
+            continue;
+        }
+        // Blobs of several scales and places may belong to one body: it is suggested once.
+        let body = chest.body_of(&blob);
+        if kept.iter().all(|(_, other)| distance(body.centre, other.centre) > 0.5 * body.diameter.max(other.diameter)) {
+            kept.push((blob, body));
         }
     }
     kept.iter()
-        .map(|blob| {
-            let body = chest.body_of(blob);
-            Candidate {
-                score: blob.score,
-                centre: coarse.grid.point(std::array::from_fn(|axis| body.centre[2 - axis])),
-                diameter_mm: body.diameter * chest.step_mm,
-                mean_hu: body.mean_hu,
-            }
+        .map(|(blob, body)| Candidate {
+            score: blob.score,
+            centre: coarse.grid.point(std::array::from_fn(|axis| body.centre[2 - axis])),
+            diameter_mm: body.diameter * chest.step_mm,
+            mean_hu: body.mean_hu,
         })
         .collect()
 }
 
-fn distance(a: [usize; 3], b: [usize; 3]) -> f64 {
-    a.iter().zip(b).map(|(&a, b)| real(a.abs_diff(b)).powi(2)).sum::<f64>().sqrt()
+fn distance(a: [f64; 3], b: [f64; 3]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
@@ -428,7 +433,7 @@ impl Chest {
         for k in span(0, slices) {
             for j in span(1, rows) {
                 for i in span(2, columns) {
-                    let from_centre = distance([k, j, i], centre);
+                    let from_centre = distance([k, j, i].map(real), centre.map(real));
                     if from_centre <= radius {
                         visit([k, j, i], from_centre);
                     }

@@ -49,7 +49,7 @@ pub fn ras_affine<T>(volume: &Volume<T>) -> [[f64; 4]; 3] {
 
 /// The bytes of an uncompressed NIfTI-1 file: i fastest, no reorientation of voxels.
 ///
-/// A sheared grid (tilted gantry) is exact in the sform; the qform, which cannot say a shear, has the nearest rotation.
+/// A sheared grid (tilted gantry) stands in the sform alone: the qform, which cannot say a shear, has the code 0.
 #[must_use]
 pub fn encode<T: NiftiVoxel>(volume: &Volume<T>) -> Vec<u8> {
     const HEADER: usize = 352;
@@ -80,7 +80,8 @@ pub fn encode<T: NiftiVoxel>(volume: &Volume<T>) -> Vec<u8> {
     put(108, &float(352.0));
     put(112, &float(1.0));
     put(123, &[2]); // xyzt_units: mm
-    put(252, &1_i16.to_le_bytes()); // qform_code: scanner
+    let qform_code = i16::from(volume.grid().is_upright());
+    put(252, &qform_code.to_le_bytes()); // 1: scanner, 0: none
     put(254, &1_i16.to_le_bytes()); // sform_code: scanner
     for (index, part) in quaternion.iter().enumerate() {
         put(256 + 4 * index, &float(*part));

@@ -4,7 +4,7 @@ use hilum_domain::{Point, Step};
 use ndarray::{Array3, Axis};
 use rayon::prelude::*;
 
-use crate::{Grid, Volume};
+use crate::{Grid, Volume, cross, dot};
 
 /// What lies outside the scanned volume: air.
 const AIR_HU: f32 = -1024.0;
@@ -126,21 +126,57 @@ const MOST_VOXELS: usize = 1 << 29;
 /// NIfTI-1 counts in 16 bits.
 const MOST_ALONG: i16 = i16::MAX;
 
-/// How many voxels of `to` fill the grid along each axis, at least one.
-fn isotropic_size(old: &Grid, to: Step) -> Result<[usize; 3], TooManyVoxels> {
-    let spacing = old.spacing_mm();
-    #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
-    let size: [f64; 3] = std::array::from_fn(|axis| (old.size[axis] as f64 * spacing[axis] / to.mm()).round().max(1.0));
+/// A grid of right angles over all of `old`, with the given spacing: columns and rows in the old directions (rows made
+/// square to columns where they are not), slices along their normal. Its extent, from border to border of the outer
+/// voxels, is kept to within one voxel.
+fn upright_grid(old: &Grid, spacing_mm: [f64; 3]) -> Result<Grid, TooManyVoxels> {
+    let unit = |v: [f64; 3]| {
+        let length = dot(v, v).sqrt();
+        v.map(|part| part / length)
+    };
+    let [i, j, k] = old.step_lps_mm;
+    let normal = unit(cross(i, j));
+    let normal = if dot(normal, k) < 0.0 { normal.map(|part| -part) } else { normal };
+    let i = unit(i);
+    let lean = dot(j, i);
+    let j = unit(std::array::from_fn(|axis| j[axis] - lean * i[axis]));
+    let axes = [i, j, normal];
+    // How far the corners of the old grid lie along each axis, from its first voxel's centre.
+    let mut low = [f64::INFINITY; 3];
+    let mut high = [f64::NEG_INFINITY; 3];
+    for corner in 0..8 {
+        #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
+        let index =
+            std::array::from_fn(|axis| if corner >> axis & 1 == 0 { -0.5 } else { old.size[axis] as f64 - 0.5 });
+        let at = old.point(index).lps_mm;
+        let from: [f64; 3] = std::array::from_fn(|axis| at[axis] - old.origin_lps_mm[axis]);
+        for axis in 0..3 {
+            let along = dot(from, axes[axis]);
+            (low[axis], high[axis]) = (low[axis].min(along), high[axis].max(along));
+        }
+    }
+    let size: [f64; 3] = std::array::from_fn(|axis| ((high[axis] - low[axis]) / spacing_mm[axis]).round().max(1.0));
     #[expect(clippy::cast_precision_loss, reason = "a power of two")]
     let fits =
         size.iter().all(|&along| along <= f64::from(MOST_ALONG)) && size.iter().product::<f64>() <= MOST_VOXELS as f64;
+    if !fits {
+        return Err(TooManyVoxels);
+    }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to MOST_ALONG")]
     let whole = size.map(|along| along as usize);
-    if fits { Ok(whole) } else { Err(TooManyVoxels) }
+    let first: [f64; 3] = std::array::from_fn(|axis| low[axis] + 0.5 * spacing_mm[axis]);
+    Ok(Grid {
+        size: whole,
+        origin_lps_mm: std::array::from_fn(|part| {
+            old.origin_lps_mm[part] + (0..3).map(|axis| first[axis] * axes[axis][part]).sum::<f64>()
+        }),
+        step_lps_mm: std::array::from_fn(|axis| axes[axis].map(|part| part * spacing_mm[axis])),
+    })
 }
 
-/// A copy with the same axes and the given spacing along each. The extent, from border to border of the outer voxels,
-/// is kept to within one voxel: the first centre moves by half the difference of the steps.
+/// A copy of right angles with the given spacing along each axis. The extent, from border to border of the outer voxels,
+/// is kept to within one voxel: the first centre moves by half the difference of the steps. What a tilted gantry leaves
+/// outside the scan is air.
 ///
 /// # Errors
 /// [`TooManyVoxels`] before anything is allocated.
@@ -148,29 +184,45 @@ pub fn resample_isotropic<T: Copy + Into<f32> + Sync>(
     volume: &Volume<T>,
     to: Step,
 ) -> Result<Volume<f32>, TooManyVoxels> {
+    resampled(volume, [to.mm(); 3])
+}
+
+/// The scan of a tilted gantry with its slices shifted back over one another: a copy of right angles, with the old
+/// distances of columns, rows and slice planes. What lies outside the scan is air.
+///
+/// # Errors
+/// [`TooManyVoxels`] before anything is allocated.
+pub fn upright<T: Copy + Into<f32> + Sync>(volume: &Volume<T>) -> Result<Volume<f32>, TooManyVoxels> {
+    let grid = volume.grid();
+    let [columns, rows, _] = grid.spacing_mm();
+    let [i, j, k] = grid.step_lps_mm;
+    let normal = cross(i, j);
+    let planes = dot(normal, k).abs() / dot(normal, normal).sqrt();
+    resampled(volume, [columns, rows, planes])
+}
+
+fn resampled<T: Copy + Into<f32> + Sync>(
+    volume: &Volume<T>,
+    spacing_mm: [f64; 3],
+) -> Result<Volume<f32>, TooManyVoxels> {
     let old = volume.grid();
-    let spacing = old.spacing_mm();
-    let size = isotropic_size(old, to)?;
-    let old_per_new: [f64; 3] = std::array::from_fn(|axis| to.mm() / spacing[axis]);
-    let first: [f64; 3] = old_per_new.map(|ratio| 0.5 * ratio - 0.5);
-    let grid = Grid {
-        size,
-        origin_lps_mm: old.point(first).lps_mm,
-        step_lps_mm: std::array::from_fn(|axis| old.step_lps_mm[axis].map(|part| part * old_per_new[axis])),
-    };
-    let [columns, rows, slices] = size;
+    let grid = upright_grid(old, spacing_mm)?;
+    let sheared = !old.is_upright();
+    let [columns, rows, slices] = grid.size;
     let mut voxels = Array3::zeros((slices, rows, columns));
     voxels.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(k, mut slice)| {
         for ((j, i), voxel) in slice.indexed_iter_mut() {
             #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
-            let index: [f64; 3] = std::array::from_fn(|axis| first[axis] + [i, j, k][axis] as f64 * old_per_new[axis]);
-            // Rounding the size up may put the last centre past the border by less than half a new voxel.
-            let clamped = std::array::from_fn(|axis| {
-                #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
-                let last = old.size[axis] as f64 - 0.5;
-                index[axis].clamp(-0.5, last)
-            });
-            *voxel = trilinear(volume, clamped).unwrap_or(AIR_HU);
+            let mut index = old.index(grid.point([i, j, k].map(|at| at as f64)));
+            if !sheared {
+                // Rounding the size up may put the last centre past the border by less than half a new voxel.
+                for (at, size) in index.iter_mut().zip(old.size) {
+                    #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
+                    let last = size as f64 - 0.5;
+                    *at = at.clamp(-0.5, last);
+                }
+            }
+            *voxel = trilinear(volume, index).unwrap_or(AIR_HU);
         }
     });
     Ok(Volume::from_parts(voxels, grid))
@@ -237,13 +289,56 @@ mod tests {
     fn spacings_that_nothing_can_hold_are_refused() {
         // A thorax: 360 × 360 × 300 mm.
         let grid = Grid::axial([512, 512, 200], [0.0; 3], [0.703_125, 0.703_125, 1.5]);
-        assert_eq!(isotropic_size(&grid, step(1.0)), Ok([360, 360, 300]));
-        assert_eq!(isotropic_size(&grid, step(1e9)), Ok([1; 3]));
+        let size = |grid: &Grid, mm: f64| upright_grid(grid, [mm; 3]).map(|grid| grid.size);
+        assert_eq!(size(&grid, 1.0), Ok([360, 360, 300]));
+        assert_eq!(size(&grid, 1e9), Ok([1; 3]));
         for mm in [0.1, 0.01, 1e-9, 1e-300, f64::MIN_POSITIVE] {
-            assert!(isotropic_size(&grid, step(mm)).is_err(), "{mm} mm");
+            assert!(size(&grid, mm).is_err(), "{mm} mm");
         }
         let long = Grid::axial([1, 1, 200], [0.0; 3], [0.001, 0.001, 1.5]);
-        assert!(isotropic_size(&long, step(0.005)).is_err(), "60,000 along one axis");
+        assert!(size(&long, 0.005).is_err(), "60,000 along one axis");
+    }
+
+    #[test]
+    fn a_tilted_scan_is_set_upright() {
+        // HU runs by 10 a mm to the back and 1 a mm to the head, in the patient: linear, so sampling is exact.
+        let (sin, cos) = (0.3_f64.sin(), 0.3_f64.cos());
+        let grid = Grid {
+            size: [4, 40, 20],
+            origin_lps_mm: [5.0, -7.0, 11.0],
+            step_lps_mm: [[0.8, 0.0, 0.0], [0.0, 0.7 * cos, 0.7 * sin], [0.0, 0.0, 3.0]],
+        };
+        assert!(!grid.is_upright());
+        let hu = |point: Point| 10.0 * point.lps_mm[1] + point.lps_mm[2];
+        let voxels = Array3::from_shape_fn((20, 40, 4), |(k, j, i)| {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a small test volume")]
+            let hu = hu(grid.point([i, j, k].map(|at| at as f64))) as f32;
+            hu
+        });
+        let volume = Volume::new(voxels, grid).expect("shape");
+        for copy in [upright(&volume).expect("small"), resample_isotropic(&volume, step(1.1)).expect("small")] {
+            let to = copy.grid();
+            assert!(to.is_upright());
+            let mut inside = 0;
+            for ((k, j, i), &found) in copy.voxels().indexed_iter() {
+                #[expect(clippy::cast_precision_loss, reason = "a small test volume")]
+                let at = to.point([i, j, k].map(|at| at as f64));
+                let old = grid.index(at);
+                // Between the outermost centres; beyond them the last value is repeated, and then comes air.
+                let within = old
+                    .iter()
+                    .zip(grid.size)
+                    .all(|(&at, size)| at >= 0.0 && at <= f64::from(u32::try_from(size).expect("small")) - 1.0);
+                if within {
+                    assert!((f64::from(found) - hu(at)).abs() < 1e-3, "{i} {j} {k}: {found}");
+                    inside += 1;
+                }
+            }
+            assert!(inside > copy.voxels().len() / 2, "{inside}");
+            assert!(copy.voxels().iter().any(|&hu| (hu - AIR_HU).abs() < 0.5), "the corners are air");
+        }
+        let planes = upright(&volume).expect("small").grid().spacing_mm();
+        assert!((planes[2] - 3.0 * cos).abs() < 1e-9, "planes are nearer to one another than the table's step");
     }
 
     #[test]

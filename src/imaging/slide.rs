@@ -239,7 +239,9 @@ fn scale_and_judge(field: Field, index: usize, contract: &SlideContract) -> (Fie
     let image = field::rescale(image, scale, contract.scale);
     let tissue = TissueMask::of(&image);
     let mut quality = judge_on(&image, &tissue, colour_file, number, contract.min_tissue_share, contract.min_focus);
-    if quality.refusal.is_none() && image.width().min(image.height()) < contract.tile_px {
+    // A scrap has no sharpness of its own: name the cause.
+    let unseen = quality.refusal.as_ref().is_none_or(|refusal| refusal.code == RefusalCode::Blurred);
+    if unseen && image.width().min(image.height()) < contract.tile_px {
         let edge_um = f64::from(contract.tile_px) * contract.scale.um();
         let what = format!("image {number} is smaller than one tile of {edge_um:.0} µm");
         quality.refusal = Some(Refusal::new(RefusalCode::TooSmall, what));

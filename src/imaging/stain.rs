@@ -26,6 +26,9 @@ pub const REFERENCE_MAX: [f64; 2] = [1.9705, 1.0308];
 const MIN_PIXELS: usize = 500;
 /// Two stains closer than this cannot be told apart. Real H&E shows 15° to 45°.
 const MIN_ANGLE_DEG: f64 = 4.0;
+/// Dyes absorb. An estimate may miss zero by a little (eosin in red), not by this much: that is noise, or no transmitted
+/// light.
+const LEAST_DENSITY: f64 = -0.25;
 
 /// Optical density of each stain in R, G, B: `[channel][stain]`, stains H then E, columns of unit length.
 pub type StainMatrix = [[f64; 2]; 3];
@@ -54,6 +57,12 @@ pub enum Degenerate {
         /// The angle between the estimated vectors.
         angle_deg: f64,
     },
+    /// A stain lets more light through than glass.
+    #[error("a stain's optical density is {least:.2} in one channel")]
+    Negative {
+        /// The smallest part of the estimated vectors.
+        least: f64,
+    },
     /// A stain has no positive concentration.
     #[error("a stain's largest concentration is not positive")]
     NoConcentration,
@@ -81,8 +90,9 @@ impl Stains {
     pub fn of_pixels(parts: &[&[u8]]) -> Result<Self, Degenerate> {
         let density = Density::table();
         let blocks: Vec<&[u8]> = parts.iter().flat_map(|part| part.chunks(BLOCK)).collect();
-        let moments =
-            blocks.par_iter().map(|block| Moments::of(block, &density)).reduce(Moments::default, Moments::add);
+        // Sums of floats depend on their order: the blocks' are added in the blocks' order, whatever the threads do.
+        let moments: Vec<Moments> = blocks.par_iter().map(|block| Moments::of(block, &density)).collect();
+        let moments = moments.into_iter().fold(Moments::default(), Moments::add);
         if moments.count < MIN_PIXELS {
             return Err(Degenerate::TooFewPixels { found: moments.count });
         }
@@ -108,6 +118,10 @@ impl Stains {
         let angle_deg = angle_between_deg(h, e);
         if !angle_deg.is_finite() || angle_deg < MIN_ANGLE_DEG {
             return Err(Degenerate::OneStain { angle_deg });
+        }
+        let least = h.into_iter().chain(e).fold(f64::INFINITY, f64::min);
+        if least < LEAST_DENSITY {
+            return Err(Degenerate::Negative { least });
         }
         let matrix: StainMatrix = std::array::from_fn(|channel| [h[channel], e[channel]]);
         let unmix = density.projected(pseudo_inverse(&matrix));

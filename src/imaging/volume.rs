@@ -28,6 +28,15 @@ impl Grid {
         self.step_lps_mm.map(|[x, y, z]| (x * x + y * y + z * z).sqrt())
     }
 
+    /// Whether the three axes stand at right angles, to within a milliradian: those of a tilted gantry do not.
+    #[must_use]
+    pub fn is_upright(&self) -> bool {
+        let spacing = self.spacing_mm();
+        let leans =
+            |a: usize, b: usize| dot(self.step_lps_mm[a], self.step_lps_mm[b]).abs() > 1e-3 * spacing[a] * spacing[b];
+        !(leans(0, 1) || leans(0, 2) || leans(1, 2))
+    }
+
     /// The patient point of a voxel index (i, j, k), which need not be whole.
     #[must_use]
     pub fn point(&self, index: [f64; 3]) -> Point {

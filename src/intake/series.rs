@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use hilum_dicom::{CtSlice, Found, Header, ReadError, Unusable, read};
+use hilum_dicom::{CtSlice, ENHANCED_CT, Found, Header, ReadError, Unusable, read};
 use hilum_domain::{Refusal, RefusalCode};
 use hilum_imaging::{Grid, Volume, cross, dot};
 use ndarray::Array3;
@@ -35,6 +35,17 @@ pub enum Verdict {
     Refused(Vec<Refusal>),
     /// It was never meant as a volume: a localiser, a single image.
     NotAVolume(Refusal),
+}
+
+impl Verdict {
+    /// Why it makes no volume.
+    fn refusal(self) -> Option<Refusal> {
+        match self {
+            Self::Ok => None,
+            Self::Refused(refusals) => refusals.into_iter().next(),
+            Self::NotAVolume(refusal) => Some(refusal),
+        }
+    }
 }
 
 /// What is known of a series without using it.
@@ -74,9 +85,13 @@ pub struct CtStudy {
 /// # Errors
 /// [`Unreadable`] if there is no readable DICOM file, or one is damaged.
 pub fn list(path: &Path) -> Result<Vec<SeriesReport>, Unreadable> {
-    let (all, spoilt) = load(path)?;
+    let Loaded { all, spoilt, others } = load(path)?;
     pass_over(spoilt, &all, None)?;
-    Ok(all.iter().map(Stack::report).collect())
+    let mut reports: Vec<SeriesReport> = all.iter().map(Stack::report).collect();
+    // Images of another kind may stand in a series of slices; then the slices speak for it.
+    reports.extend(others.into_values().filter(|other| all.iter().all(|series| series.uid != other.uid)));
+    reports.sort_by(|a, b| a.uid.cmp(&b.uid));
+    Ok(reports)
 }
 
 /// The one CT volume at `path`, or that of the series `uid`.
@@ -85,7 +100,7 @@ pub fn list(path: &Path) -> Result<Vec<SeriesReport>, Unreadable> {
 /// A refusal if the series would make a wrong volume, if there is none, more than one, or more than one patient;
 /// [`Unreadable`] if there is no readable DICOM file, or one is damaged.
 pub fn volume(path: &Path, uid: Option<&str>) -> Result<CtStudy, Rejection> {
-    let (all, spoilt) = load(path)?;
+    let Loaded { all, spoilt, others: not_ct } = load(path)?;
     let others: Vec<String> = spoilt.iter().map(|image| image.patient_id.clone()).collect();
     pass_over(spoilt, &all, uid)?;
     let patients = all.iter().flat_map(Stack::patients).chain(others.iter().map(String::as_str)).collect();
@@ -102,6 +117,7 @@ pub fn volume(path: &Path, uid: Option<&str>) -> Result<CtStudy, Rejection> {
         0 => Err(others
             .first()
             .and_then(Stack::not_a_volume)
+            .or_else(|| not_ct.into_values().find_map(|other| other.verdict.refusal()))
             .unwrap_or_else(|| Refusal::new(RefusalCode::NoVolume, "there is no CT image among the DICOM files"))
             .into()),
         1 => volume_of(usable.remove(0)),
@@ -116,17 +132,10 @@ pub fn volume(path: &Path, uid: Option<&str>) -> Result<CtStudy, Rejection> {
 /// # Errors
 /// The first refusal of [`SeriesReport::verdict`].
 fn volume_of(stack: Stack) -> Result<CtStudy, Rejection> {
-    match stack.report().verdict {
-        Verdict::Ok => {}
-        Verdict::NotAVolume(refusal) => return Err(refusal.into()),
-        Verdict::Refused(refusals) => {
-            let first = refusals.into_iter().next();
-            return Err(first
-                .unwrap_or_else(|| Refusal::new(RefusalCode::NoVolume, "the series makes no volume"))
-                .into());
-        }
+    match stack.report().verdict.refusal() {
+        Some(refusal) => Err(refusal.into()),
+        None => Ok(stack.into_study()),
     }
-    Ok(stack.into_study())
 }
 
 /// Patient IDs that differ. An empty one may be anybody's.
@@ -230,8 +239,28 @@ fn may_be_dicom(path: &Path) -> bool {
     named_dicom(path) || path.extension().is_none_or(|suffix| suffix.as_encoded_bytes().iter().all(u8::is_ascii_digit))
 }
 
-/// Reads every CT image below `path`: the series, and the images that are no slices.
-fn load(path: &Path) -> Result<(Vec<Stack>, Vec<Spoilt>), Unreadable> {
+/// What lies below a path.
+struct Loaded {
+    /// Slices by series.
+    all: Vec<Stack>,
+    /// CT images that are no slices.
+    spoilt: Vec<Spoilt>,
+    /// Series of other objects, by UID.
+    others: BTreeMap<String, SeriesReport>,
+}
+
+/// Why a series of that SOP class makes no volume.
+fn not_ct(sop_class: &str) -> Refusal {
+    let what = if sop_class == ENHANCED_CT {
+        "the CT is one multi-frame object (Enhanced CT), which is not read: export it as single slices"
+    } else {
+        "there is no CT image in the series"
+    };
+    Refusal::new(RefusalCode::NoVolume, what)
+}
+
+/// Reads every DICOM object below `path`.
+fn load(path: &Path) -> Result<Loaded, Unreadable> {
     let meta = fs::metadata(path).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => Unreadable::Missing { what: "the CT path".to_owned() },
         _ => Unreadable::Io { what: "the CT path".to_owned(), source },
@@ -250,7 +279,7 @@ fn load(path: &Path) -> Result<(Vec<Stack>, Vec<Spoilt>), Unreadable> {
     if found.is_empty() {
         return Err(Unreadable::Empty { what: "the CT folder".to_owned(), wanted: "DICOM file" });
     }
-    let (mut slices, mut spoilt) = (Vec::new(), Vec::new());
+    let (mut slices, mut spoilt, mut others) = (Vec::new(), Vec::new(), BTreeMap::<String, SeriesReport>::new());
     for (index, found) in found {
         match found {
             Found::Ct(slice) => slices.push(*slice),
@@ -258,10 +287,22 @@ fn load(path: &Path) -> Result<(Vec<Stack>, Vec<Spoilt>), Unreadable> {
                 let Unusable { series_uid, patient_id, localiser, why } = *image;
                 spoilt.push(Spoilt { series_uid, patient_id, localiser, error: error(index, why) });
             }
-            Found::Other { .. } => {}
+            Found::Other { series_uid, .. } if series_uid.is_empty() => {}
+            Found::Other { sop_class, series_uid, series_description } => {
+                let report = others.entry(series_uid).or_insert_with_key(|uid| SeriesReport {
+                    uid: uid.clone(),
+                    description: series_description,
+                    slices: 0,
+                    rows: 0,
+                    columns: 0,
+                    spacing_mm: [0.0; 3],
+                    verdict: Verdict::NotAVolume(not_ct(&sop_class)),
+                });
+                report.slices += 1;
+            }
         }
     }
-    Ok((group(slices), spoilt))
+    Ok(Loaded { all: group(slices), spoilt, others })
 }
 
 /// Groups slices by series, drops second copies of one image, orders each series along its normal.
@@ -387,11 +428,14 @@ impl Stack {
                 || header.frame_of_reference_uid != first.frame_of_reference_uid
                 || header.study_uid != first.study_uid
                 || !close(&header.pixel_spacing_mm, &first.pixel_spacing_mm, 1e-4)
+                || header.rescaled != first.rescaled
                 || !close(header.orientation.as_flattened(), first.orientation.as_flattened(), 1e-3)
         });
         if let Some(index) = odd {
-            let what =
-                format!("slice {} differs from slice 1 in size, spacing, orientation or frame of reference", index + 1);
+            let what = format!(
+                "slice {} differs from slice 1 in size, spacing, orientation, rescaling or frame of reference",
+                index + 1
+            );
             problems.push(Refusal::new(RefusalCode::MixedGeometry, what));
             return problems;
         }

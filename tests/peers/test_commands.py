@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import os
 import shutil
 import subprocess
@@ -111,6 +113,35 @@ def test_quality_says_which_image_of_a_folder_it_means(hilum, field, tmp_path):
     assert len({image["focus"] for image in judged}) == 1
     (folder / "b.png").write_bytes(b"no picture")
     assert "image 3" in hilum("quality", field, folder, code=65).err
+
+
+def test_figures_do_not_depend_on_threads(program, field, tmp_path):
+    """Sums of floats depend on their order, and the order must not depend on who is done first."""
+    said = set()
+    for threads in ("1", "2", "3", "5") * 3:
+        words = [program, "stain", field, "--out", tmp_path / "x.png", "--json"]
+        done = subprocess.run(words, env={**os.environ, "RAYON_NUM_THREADS": threads}, capture_output=True, encoding="utf-8", timeout=300, check=True)
+        answer = json.loads(done.stdout)
+        said.add(json.dumps([answer["stain_matrix"], answer["max_concentration"]]))
+    assert len(said) == 1
+
+
+def test_a_case_with_one_modality_is_predicted_by_it(hilum, cohort, tmp_path):
+    copy = tmp_path / "cohort"
+    shutil.copytree(cohort.folder, copy)
+    cases = sorted(path for path in copy.iterdir() if path.is_dir())
+    shutil.rmtree(cases[0] / "he")
+    shutil.rmtree(cases[1] / "ct")
+    table = {}
+    for branch in ("fused", "ct", "he"):
+        out = tmp_path / f"{branch}.csv"
+        whole = branch == "fused"
+        hilum("predict", "--cohort", copy if whole else cohort.folder, "--split", "all", "--branch", branch, "--out", out)
+        with open(out, newline="") as rows:
+            table[branch] = {row["case_id"]: [row[name] for name in row if name.startswith("p_")] for row in csv.DictReader(rows)}
+    for case, branch in ((cases[0].name, "ct"), (cases[1].name, "he")):
+        assert table["fused"][case] == table[branch][case]
+    hilum("predict", "--cohort", copy, "--split", "all", "--branch", "he", "--out", tmp_path / "x.csv", code=65)
 
 
 def test_an_empty_variable_names_no_bundle(program, bundle, cohort, tmp_path):

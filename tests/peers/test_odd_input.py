@@ -59,7 +59,8 @@ def test_hu_are_exact(volume, slices, slope, intercept, dtype):
 
 def test_fractions_are_resampled_as_such(volume, slices):
     for slice_ in slices:
-        slice_.RescaleSlope, slice_.RescaleIntercept = "0", "-1000.25"
+        slice_.RescaleSlope, slice_.RescaleIntercept = "1", "-1000.25"
+        slice_.PixelData = bytes(len(slice_.PixelData))
     assert volume(slices, "--spacing", 4) == pytest.approx(-1000.25, abs=1e-3)
 
 
@@ -183,3 +184,99 @@ def test_tiles_stay_inside(analyze, picture, tmp_path, width, height, um_per_px)
     assert tiles
     for tile in tiles:
         assert tile["x"] + tile["size"] <= width and tile["y"] + tile["size"] <= height
+
+
+def shifted_back(slices: list[pydicom.Dataset], rows: float) -> None:
+    """A gantry tilted by 0.2: planes lean, and each slice starts where the table put it, `rows` rows from the last."""
+    lean = np.array([0.0, np.cos(0.2), np.sin(0.2)])
+    for number, slice_ in enumerate(slices):
+        step = float(slice_.PixelSpacing[0]) * rows
+        slice_.ImageOrientationPatient = [1, 0, 0, *map(float, lean)]
+        # Along z: the plane's normal has the cosine of that, the rest is a shift within the plane.
+        slice_.ImagePositionPatient = [-100, -100, number * step / float(np.sin(0.2))]
+
+
+@pytest.mark.parametrize("spacing", [[], ["--spacing", 2]])
+def test_a_tilted_gantry_is_set_upright(hilum, slices, tmp_path, spacing):
+    """A point drawn into the tilted slices lies where it lay, by sform and by qform."""
+    shifted_back(slices, 1.0)
+    folder = tmp_path / "series"
+    folder.mkdir()
+    centre, row, column = len(slices) // 2, 120, 130
+    for number, slice_ in enumerate(slices):
+        pixels = np.full((slice_.Rows, slice_.Columns), 24, np.uint16)
+        if abs(number - centre) <= 3:
+            pixels[row - 6 : row + 7, column - 6 : column + 7] = 1064
+        slice_.PixelData = pixels.tobytes()
+        slice_.save_as(folder / f"{number:03}.dcm")
+    across, down = float(slices[0].PixelSpacing[1]), float(slices[0].PixelSpacing[0])
+    want = np.array(slices[centre].ImagePositionPatient, float) + [column * across, row * down * np.cos(0.2), row * down * np.sin(0.2)]
+    said = hilum("ct", "volume", folder, *spacing, "--out", tmp_path / "x.nii", "--json").json
+    image = nibabel.load(tmp_path / "x.nii")
+    for affine, code in (image.get_sform(coded=True), image.get_qform(coded=True)):
+        assert code == 1 and affine == pytest.approx(image.affine, abs=1e-3)
+    axes = image.affine[:3, :3] / np.linalg.norm(image.affine[:3, :3], axis=0)
+    assert axes.T @ axes == pytest.approx(np.eye(3), abs=1e-4)
+    assert np.array(said["affine"]) == pytest.approx(image.affine, abs=1e-3)
+    hu = image.get_fdata()
+    weight = np.maximum(hu + 1000, 0)  # of the point; what lies outside the scan has less than air
+    middle = [np.sum(weight * index) / np.sum(weight) for index in np.indices(hu.shape)]
+    found = image.affine @ [*middle, 1]
+    assert found[:3] * [-1, -1, 1] == pytest.approx(want, abs=0.2)
+    assert np.unique(hu[hu < -999].round(2)).tolist() == [-1024, -1000]
+
+
+def test_series_that_are_no_ct_are_listed(hilum, slices, tmp_path):
+    other = generate_uid()
+    for number, slice_ in enumerate(slices[:40]):
+        slice_.save_as(tmp_path / f"{number:03}.dcm")
+    for number, slice_ in enumerate(slices[:3]):
+        slice_.SeriesInstanceUID, slice_.SOPInstanceUID = other, generate_uid()
+        slice_.SOPClassUID = slice_.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
+        slice_.save_as(tmp_path / f"capture-{number}.dcm")
+    listed = {series["uid"]: series for series in hilum("ct", "list", tmp_path, "--json").json["series"]}
+    assert len(listed) == 2
+    assert (listed[other]["verdict"], listed[other]["slices"]) == ("not_a_volume", 3)
+    assert listed[slices[-1].SeriesInstanceUID]["verdict"] == "ok"
+    hilum("ct", "volume", tmp_path, "--out", tmp_path / "x.nii")
+
+
+def test_enhanced_ct_is_told_as_such(hilum, slices, tmp_path):
+    (one,) = slices[:1]
+    one.SOPClassUID = one.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.2.1"
+    one.save_as(tmp_path / "enhanced.dcm")
+    assert "Enhanced CT" in hilum("ct", "volume", tmp_path, "--out", tmp_path / "x.nii", code=2).err
+
+
+def test_values_that_are_not_rescaled(hilum, slices, tmp_path):
+    """Air is -1000 HU: without a sign and a rescale they would be shifted by a thousand."""
+    whole = hounsfield(slices)
+    for number, slice_ in enumerate(slices):
+        del slice_.RescaleSlope, slice_.RescaleIntercept
+        slice_.save_as(tmp_path / f"{number:03}.dcm")
+    assert "Rescale Intercept" in hilum("ct", "volume", tmp_path, "--out", tmp_path / "x.nii", code=65).err
+    for number, slice_ in enumerate(slices):
+        slice_.PixelData, slice_.PixelRepresentation = whole[..., number].T.astype("<i2").tobytes(), 1
+        slice_.save_as(tmp_path / f"{number:03}.dcm")
+    hilum("ct", "volume", tmp_path, "--out", tmp_path / "x.nii")
+    assert np.array_equal(np.asanyarray(nibabel.load(tmp_path / "x.nii").dataobj), whole)
+    slices[5].RescaleSlope, slices[5].RescaleIntercept = "1", "-1024"
+    slices[5].save_as(tmp_path / "005.dcm")
+    refused = hilum("ct", "volume", tmp_path, "--out", tmp_path / "y.nii", "--json", code=2)
+    assert (refused.json["verdict"], refused.json["refusal"]["code"]) == ("refused", "mixed-geometry")
+    assert not (tmp_path / "y.nii").exists()
+
+
+@pytest.mark.parametrize("edge", [5, 20, 60, 200])
+def test_a_scrap_is_too_small_not_blurred(hilum, picture, tmp_path, edge):
+    picture.crop((300, 300, 300 + edge, 300 + edge)).save(tmp_path / "scrap.png", dpi=HALF_UM)
+    hilum("analyze", "--he", tmp_path / "scrap.png", "--out", tmp_path / "out", code=2)
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["refusal"]["code"] in ("image-too-small", "blank-image", "too-little-tissue")
+
+
+def test_light_that_grows_is_no_stain(hilum, tmp_path):
+    """Noise of every colour, of which the estimate is a dye brighter than glass."""
+    noise = np.random.default_rng(0).integers(0, 255, (500, 500, 3)).astype(np.uint8)
+    Image.fromarray(noise).save(tmp_path / "noise.png", dpi=HALF_UM)
+    hilum("analyze", "--he", tmp_path / "noise.png", "--out", tmp_path / "out", code=2)
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["refusal"]["code"] == "stain-degenerate"
