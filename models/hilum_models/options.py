@@ -21,7 +21,7 @@ class _Parser(argparse.ArgumentParser):
         self.exit(64, f"{self.prog}: {message}\n")
 
 
-def parsed(argv: list[str]) -> argparse.Namespace:
+def _parser() -> _Parser:
     parser = _Parser(prog="models/train", description="Trains a bundle on a phantom cohort, or on arrays that `hilum prepare` wrote.")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the bundle")
     parser.add_argument("--work", type=Path, default=REPOSITORY / ".cache" / "train-work", metavar="DIR", help="cohort, checkpoints; a second run goes on from here")
@@ -39,6 +39,11 @@ def parsed(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--he-crop", type=int, default=160, metavar="PX", help="side of the H&E training crops")
     parser.add_argument("--frozen-blocks", type=int, default=3, help="leading blocks that are not trained")
     parser.add_argument("--serial", type=int, default=1, help="the bundle's serial number; devices never go back")
+    return parser
+
+
+def parsed(argv: list[str]) -> argparse.Namespace:
+    parser = _parser()
     options = parser.parse_args(argv)
     if not 0 <= options.label_noise < 1:
         parser.error("--label-noise is outside 0 to 1")
@@ -48,11 +53,12 @@ def parsed(argv: list[str]) -> argparse.Namespace:
 
 
 def canonical_command(options: argparse.Namespace) -> str:
-    """The options that decide the outcome, with placeholders for places."""
+    """The options that decide the outcome, those that have their default left out; every folder is called DIR."""
     parts = ["models/train", "--out", "DIR", "--seed", str(options.seed), "--budget", f"{options.budget:g}"]
     parts += ["--prepared", "DIR"] if options.prepared else ["--patients", str(options.patients)]
     parts += ["--smoke"] if options.smoke else []
-    for name, default in (("label_noise", 0.0), ("ct_epochs", CT_EPOCHS), ("he_epochs", HE_EPOCHS), ("patience", 10), ("learning_rate", 1e-4), ("he_crop", 160), ("frozen_blocks", 3)):
-        if getattr(options, name) != default:
+    usual = _parser()
+    for name in ("label_noise", "ct_epochs", "he_epochs", "patience", "learning_rate", "he_crop", "frozen_blocks"):
+        if getattr(options, name) != usual.get_default(name):
             parts += [f"--{name.replace('_', '-')}", f"{getattr(options, name):g}"]
     return shlex.join(parts)

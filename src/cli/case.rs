@@ -11,13 +11,11 @@ use hilum_assess::{Assessed, CtInput, ExplainMethod, Maps, Outcome, Study, Timin
 use hilum_domain::{Metadata, MicronsPerPixel, Modality, Point, Refusal};
 use hilum_imaging::{Volume, slide::Field};
 use hilum_intake::CtStudy;
-use hilum_report::{
-    Context, ExplanationFiles, FieldNote, Report, ct_overlay, field_overlay, resized_map, result_card, write_report,
-};
+use hilum_report::{Context, ExplanationFiles, FieldNote, Report, ct_overlay, field_overlay, resized_map, result_card};
 use image::RgbImage;
 use ndarray::{Array2, Array3};
 
-use crate::{Failure, locate::Loaded};
+use crate::{Failure, files::replace, locate::Loaded};
 
 /// A case with everything that was given.
 pub(crate) struct Case {
@@ -82,7 +80,7 @@ pub(crate) fn run(case: Case, order: &Order<'_>, mut timings: Timings) -> Result
         }
     };
     let writing = Instant::now();
-    write_report(order.out, &report).map_err(Failure::unwritable("report.json"))?;
+    leave(&report, order.out)?;
     Ok(Done { report, outcome, writing: writing.elapsed() })
 }
 
@@ -96,8 +94,14 @@ pub(crate) fn refuse(
     let context =
         Context { metadata, series: None, fields: Vec::new(), bundle: order.loaded.described(), created: now() };
     let report = hilum_report::refused(refusal, &context, timings);
-    write_report(order.out, &report).map_err(Failure::unwritable("report.json"))?;
+    leave(&report, order.out)?;
     Ok(report)
+}
+
+/// Writes `report.json`. What is left where that fails marks the run as interrupted.
+fn leave(report: &Report, out: &Path) -> Result<(), Failure> {
+    let bytes = report.to_json().map_err(Failure::internal)?;
+    replace(&out.join("report.json"), &out.join(UNFINISHED), &bytes).map_err(Failure::unwritable("report.json"))
 }
 
 fn note(field: &Field) -> FieldNote {

@@ -19,6 +19,13 @@ pub(crate) fn writable(path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Writes a file under another name first, then into its place: what stood there stands until all is on the disk.
+pub(crate) fn replace(path: &Path, part: &Path, bytes: &[u8]) -> io::Result<()> {
+    fs::write(part, bytes)?;
+    fs::File::open(part)?.sync_all()?;
+    fs::rename(part, path)
+}
+
 /// Writes a file whole or not at all: a full disk leaves what was there before.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     // What is no plain file (a pipe, /dev/null) is written to as it is.
@@ -28,11 +35,7 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let mut part = path.as_os_str().to_owned();
     part.push(".part");
     let part = PathBuf::from(part);
-    let written = || -> io::Result<()> {
-        fs::write(&part, bytes)?;
-        fs::rename(&part, path)
-    };
-    written().map_err(|error| {
+    replace(path, &part, bytes).map_err(|error| {
         // What is left of it is of no use; that it cannot be removed either is not what went wrong first.
         drop(fs::remove_file(&part));
         Failure::unwritable(path.display())(error)

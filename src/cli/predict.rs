@@ -169,9 +169,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn predict(case: &CohortCase, branch: Branch, loaded: &Loaded) -> Result<Result<PerClass<f64>, Refusal>, Failure> {
-    let (given_ct, given_he) = (case.ct().exists(), case.he().exists());
     // A case with one modality is assessed by that one, as `analyze` does.
-    let ct = if branch == Branch::He || (branch == Branch::Fused && !given_ct && given_he) {
+    let branch = match (branch, case.ct().exists(), case.he().exists()) {
+        (Branch::Fused, true, false) => Branch::Ct,
+        (Branch::Fused, false, true) => Branch::He,
+        (asked, ..) => asked,
+    };
+    let ct = if branch == Branch::He {
         None
     } else {
         match volume(&case.ct(), None) {
@@ -180,11 +184,7 @@ fn predict(case: &CohortCase, branch: Branch, loaded: &Loaded) -> Result<Result<
             Err(Rejection::Unreadable(error)) => return Err(error.into()),
         }
     };
-    let he = if branch == Branch::Ct || (branch == Branch::Fused && !given_he && given_ct) {
-        None
-    } else {
-        Some(read_fields(&[case.he()], None)?)
-    };
+    let he = if branch == Branch::Ct { None } else { Some(read_fields(&[case.he()], None)?) };
     let study = Study { ct, he, metadata: case.metadata };
     let outcome = assess(study, &loaded.model, loaded.engine.as_ref(), &[], &mut Timings::default());
     Ok(match outcome.map_err(Failure::internal)? {

@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, IsTerminal as _, Write as _, stderr, stdout};
 
 use hilum_intake::Rejection;
+use hilum_report::Note;
 use serde::Serialize;
 
 use crate::Failure;
@@ -14,23 +15,15 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
 }
 
 #[derive(Serialize)]
-struct Refused<'a> {
+struct Refused {
     verdict: &'static str,
-    refusal: Said<'a>,
-}
-
-#[derive(Serialize)]
-struct Said<'a> {
-    code: &'static str,
-    message: &'a str,
-    next_step: &'static str,
+    refusal: Note,
 }
 
 /// What was read. A refusal is an answer, too: where JSON was asked for, it is printed as one.
 pub(crate) fn print_refusal<T>(json: bool, read: Result<T, Rejection>) -> Result<T, Failure> {
     if let (true, Err(Rejection::Refused(refusal))) = (json, &read) {
-        let (code, next_step) = (refusal.code.code(), refusal.code.next_step());
-        print_json(&Refused { verdict: "refused", refusal: Said { code, message: &refusal.message, next_step } })?;
+        print_json(&Refused { verdict: "refused", refusal: refusal.into() })?;
     }
     Ok(read?)
 }

@@ -11,7 +11,7 @@ use dicom_dictionary_std::{tags, uids};
 use dicom_object::{FileDicomObject, InMemDicomObject, OpenFileOptions, file::ReadPreamble};
 use dicom_pixeldata::PixelDecoder as _;
 
-use hilum_imaging::jpeg;
+use hilum_imaging::{dot, jpeg};
 
 use crate::rle;
 
@@ -83,8 +83,8 @@ pub struct Header {
     pub orientation: [[f64; 3]; 2],
     /// (0018,0050) Slice Thickness: how wide the slice is, not how far the next one.
     pub slice_thickness_mm: Option<f64>,
-    /// Whether there is a (0028,1052) Rescale Intercept, Type 1 in PS3.3 C.8.2.1. Converters that stored HU leave it out.
-    pub rescaled: bool,
+    /// (0028,1052) Rescale Intercept, HU; Type 1 in PS3.3 C.8.2.1. Converters that stored HU leave it out.
+    pub rescale_intercept: Option<f64>,
 }
 
 /// A CT image in Hounsfield units.
@@ -240,10 +240,9 @@ fn header(object: &Object, series_uid: &str) -> Result<Header, ReadError> {
         return Err(ReadError::Attribute("Pixel Spacing"));
     }
     // PS3.3 C.7.6.2.1.1: the two directions are orthogonal unit vectors. Writers round to six digits or so.
-    let product = |a: [f64; 3], b: [f64; 3]| a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
     let [row, column] = orientation;
-    let unit = |v: [f64; 3]| (product(v, v) - 1.0).abs() < 1e-2;
-    if !unit(row) || !unit(column) || product(row, column).abs() > 1e-2 {
+    let unit = |v: [f64; 3]| (dot(v, v) - 1.0).abs() < 1e-2;
+    if !unit(row) || !unit(column) || dot(row, column).abs() > 1e-2 {
         return Err(ReadError::Attribute("Image Orientation (Patient)"));
     }
     Ok(Header {
@@ -260,7 +259,7 @@ fn header(object: &Object, series_uid: &str) -> Result<Header, ReadError> {
         pixel_spacing_mm: spacing,
         position_lps_mm: floats(object, tags::IMAGE_POSITION_PATIENT, "Image Position (Patient)")?,
         orientation,
-        rescaled: optional(object, tags::RESCALE_INTERCEPT, "Rescale Intercept")?.is_some(),
+        rescale_intercept: optional(object, tags::RESCALE_INTERCEPT, "Rescale Intercept")?,
         slice_thickness_mm: floats::<1>(object, tags::SLICE_THICKNESS, "").ok().map(|[mm]| mm),
     })
 }
@@ -309,7 +308,7 @@ const WHOLE_HU: f64 = 1e-4;
 /// HU in 16 bits, and without rounding where that is not the same.
 fn hounsfield(object: &Object, header: &Header) -> Result<(Vec<i16>, Option<Vec<f32>>), ReadError> {
     let slope = optional(object, tags::RESCALE_SLOPE, "Rescale Slope")?.unwrap_or(1.0);
-    let intercept = optional(object, tags::RESCALE_INTERCEPT, "Rescale Intercept")?.unwrap_or(0.0);
+    let intercept = header.rescale_intercept.unwrap_or(0.0);
     if slope == 0.0 {
         return Err(ReadError::Attribute("Rescale Slope"));
     }
@@ -318,7 +317,7 @@ fn hounsfield(object: &Object, header: &Header) -> Result<(Vec<i16>, Option<Vec<
         return Err(ReadError::Attribute("Rescale Slope"));
     }
     let signed = integer(object, tags::PIXEL_REPRESENTATION) == Some(1);
-    if !header.rescaled && !signed {
+    if header.rescale_intercept.is_none() && !signed {
         // Air is −1000 HU: values that cannot be negative are the scanner's own, and shifted by what is missing.
         return Err(ReadError::Attribute("Rescale Intercept"));
     }

@@ -15,4 +15,4 @@ mod volume;
 pub use candidates::{Candidate, lesion_candidates};
 pub use eigen::symmetric_3x3;
 pub use resample::{Patch, PatchGeometry, TooManyVoxels, Window, lesion_patch, resample_isotropic, trilinear, upright};
-pub use volume::{Grid, Volume, cross, dot};
+pub use volume::{Grid, Volume, cross, dot, length};

@@ -1,6 +1,6 @@
 //! Volumes as NIfTI-1 files (`.nii`), RAS+, with the affine in sform and qform.
 
-use crate::{Volume, cross, dot};
+use crate::{Volume, dot, volume::right_angled};
 
 /// A voxel type NIfTI knows.
 pub trait NiftiVoxel: Copy {
@@ -102,18 +102,8 @@ pub fn encode<T: NiftiVoxel>(volume: &Volume<T>) -> Vec<u8> {
 /// The quaternion's b, c, d and `qfac` (nifti1.h, method 2) of an affine.
 fn quaternion(affine: &[[f64; 4]; 3]) -> ([f64; 3], f64) {
     let column = |along: usize| -> [f64; 3] { std::array::from_fn(|axis| affine[axis][along]) };
-    let unit = |v: [f64; 3]| {
-        let length = dot(v, v).sqrt();
-        v.map(|part| part / length)
-    };
-    // Gram-Schmidt from the rows, which a tilted gantry leaves orthogonal.
-    let i = unit(column(0));
-    let j_raw = column(1);
-    let along_i = dot(j_raw, i);
-    let j = unit(std::array::from_fn(|axis| j_raw[axis] - along_i * i[axis]));
-    let normal = cross(i, j);
-    let qfac = if dot(normal, column(2)) < 0.0 { -1.0 } else { 1.0 };
-    let r = [i, j, normal];
+    let r = right_angled(column(0), column(1));
+    let qfac = if dot(r[2], column(2)) < 0.0 { -1.0 } else { 1.0 };
     // r[column][row]: the rotation's columns.
     let trace = r[0][0] + r[1][1] + r[2][2];
     let quaternion = if trace > -0.5 {

@@ -4,7 +4,7 @@ use hilum_domain::{Point, Step};
 use ndarray::{Array3, Axis};
 use rayon::prelude::*;
 
-use crate::{Grid, Volume, cross, dot};
+use crate::{Grid, Volume, cross, dot, length, volume::right_angled};
 
 /// What lies outside the scanned volume: air.
 const AIR_HU: f32 = -1024.0;
@@ -130,17 +130,11 @@ const MOST_ALONG: i16 = i16::MAX;
 /// square to columns where they are not), slices along their normal. Its extent, from border to border of the outer
 /// voxels, is kept to within one voxel.
 fn upright_grid(old: &Grid, spacing_mm: [f64; 3]) -> Result<Grid, TooManyVoxels> {
-    let unit = |v: [f64; 3]| {
-        let length = dot(v, v).sqrt();
-        v.map(|part| part / length)
-    };
     let [i, j, k] = old.step_lps_mm;
-    let normal = unit(cross(i, j));
-    let normal = if dot(normal, k) < 0.0 { normal.map(|part| -part) } else { normal };
-    let i = unit(i);
-    let lean = dot(j, i);
-    let j = unit(std::array::from_fn(|axis| j[axis] - lean * i[axis]));
-    let axes = [i, j, normal];
+    let mut axes = right_angled(i, j);
+    if dot(axes[2], k) < 0.0 {
+        axes[2] = axes[2].map(|part| -part);
+    }
     // How far the corners of the old grid lie along each axis, from its first voxel's centre.
     let mut low = [f64::INFINITY; 3];
     let mut high = [f64::NEG_INFINITY; 3];
@@ -197,7 +191,7 @@ pub fn upright<T: Copy + Into<f32> + Sync>(volume: &Volume<T>) -> Result<Volume<
     let [columns, rows, _] = grid.spacing_mm();
     let [i, j, k] = grid.step_lps_mm;
     let normal = cross(i, j);
-    let planes = dot(normal, k).abs() / dot(normal, normal).sqrt();
+    let planes = dot(normal, k).abs() / length(normal);
     resampled(volume, [columns, rows, planes])
 }
 
@@ -208,12 +202,16 @@ fn resampled<T: Copy + Into<f32> + Sync>(
     let old = volume.grid();
     let grid = upright_grid(old, spacing_mm)?;
     let sheared = !old.is_upright();
+    let first = old.index(grid.point([0.0; 3]));
+    let [along_i, along_j, along_k] = grid.step_lps_mm.map(|step| old.index_of_step(step));
     let [columns, rows, slices] = grid.size;
     let mut voxels = Array3::zeros((slices, rows, columns));
     voxels.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(k, mut slice)| {
         for ((j, i), voxel) in slice.indexed_iter_mut() {
             #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
-            let mut index = old.index(grid.point([i, j, k].map(|at| at as f64)));
+            let [i, j, k] = [i, j, k].map(|at| at as f64);
+            let mut index: [f64; 3] =
+                std::array::from_fn(|axis| first[axis] + i * along_i[axis] + j * along_j[axis] + k * along_k[axis]);
             if !sheared {
                 // Rounding the size up may put the last centre past the border by less than half a new voxel.
                 for (at, size) in index.iter_mut().zip(old.size) {

@@ -8,7 +8,7 @@ use hilum_domain::{Refusal, RefusalCode};
 use image::RgbImage;
 use rayon::prelude::*;
 
-use crate::{cross, dot, eigen::symmetric_3x3};
+use crate::{cross, dot, eigen::symmetric_3x3, length};
 
 /// Transmitted intensity through clear glass.
 pub const I0: f64 = 240.0;
@@ -354,7 +354,7 @@ fn pseudo_inverse(matrix: &StainMatrix) -> [[f64; 3]; 2] {
 
 fn angle_between_deg(a: [f64; 3], b: [f64; 3]) -> f64 {
     let perpendicular = cross(a, b);
-    libm::atan2(dot(perpendicular, perpendicular).sqrt(), dot(a, b)).to_degrees()
+    libm::atan2(length(perpendicular), dot(a, b)).to_degrees()
 }
 
 /// A number in [−2, 2] that grows with atan2(y, x) and needs one division.
@@ -372,6 +372,7 @@ fn angle_of_pseudo(pseudo: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::volume::unit;
 
     /// A picture mixed by Beer-Lambert from the two vectors of `matrix`.
     fn mixed(matrix: &StainMatrix, strength: [f64; 2]) -> RgbImage {
@@ -391,7 +392,6 @@ mod tests {
     fn vectors_that_were_mixed_in_are_found_again() {
         let h = [0.65, 0.70, 0.29];
         let e = [0.30, 0.80, 0.52];
-        let unit = |v: [f64; 3]| v.map(|x| x / dot(v, v).sqrt());
         let (h, e) = (unit(h), unit(e));
         let matrix: StainMatrix = std::array::from_fn(|channel| [h[channel], e[channel]]);
         let stains = Stains::of_image(&mixed(&matrix, [1.6, 0.9])).expect("two stains");

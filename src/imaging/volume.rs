@@ -25,7 +25,7 @@ impl Grid {
     /// The distance between neighbours along i, j, k, in mm.
     #[must_use]
     pub fn spacing_mm(&self) -> [f64; 3] {
-        self.step_lps_mm.map(|[x, y, z]| (x * x + y * y + z * z).sqrt())
+        self.step_lps_mm.map(length)
     }
 
     /// Whether the three axes stand at right angles, to within a milliradian: those of a tilted gantry do not.
@@ -50,10 +50,14 @@ impl Grid {
     /// The three steps must be independent, as those of every grid made by this project are.
     #[must_use]
     pub fn index(&self, point: Point) -> [f64; 3] {
+        self.index_of_step(std::array::from_fn(|axis| point.lps_mm[axis] - self.origin_lps_mm[axis]))
+    }
+
+    /// By how much a step in the patient, LPS, mm, moves the index.
+    pub(crate) fn index_of_step(&self, step: [f64; 3]) -> [f64; 3] {
         let [a, b, c] = self.step_lps_mm;
-        let from: [f64; 3] = std::array::from_fn(|axis| point.lps_mm[axis] - self.origin_lps_mm[axis]);
         let volume = dot(a, cross(b, c));
-        [dot(from, cross(b, c)) / volume, dot(from, cross(c, a)) / volume, dot(from, cross(a, b)) / volume]
+        [dot(step, cross(b, c)) / volume, dot(step, cross(c, a)) / volume, dot(step, cross(a, b)) / volume]
     }
 
     /// Whether a point lies within the voxels, borders (half a voxel around the outer centres) included.
@@ -77,6 +81,26 @@ pub fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
 #[must_use]
 pub fn cross(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
     [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
+}
+
+/// The length.
+#[must_use]
+pub fn length(a: [f64; 3]) -> f64 {
+    dot(a, a).sqrt()
+}
+
+/// The direction, of length 1.
+pub(crate) fn unit(a: [f64; 3]) -> [f64; 3] {
+    let length = length(a);
+    a.map(|part| part / length)
+}
+
+/// Three directions at right angles: along `i`, along what of `j` is square to it, and their cross product.
+pub(crate) fn right_angled(i: [f64; 3], j: [f64; 3]) -> [[f64; 3]; 3] {
+    let i = unit(i);
+    let lean = dot(j, i);
+    let j = unit(std::array::from_fn(|axis| j[axis] - lean * i[axis]));
+    [i, j, cross(i, j)]
 }
 
 /// Voxels on a grid.

@@ -101,9 +101,9 @@ pub fn list(path: &Path) -> Result<Vec<SeriesReport>, Unreadable> {
 /// [`Unreadable`] if there is no readable DICOM file, or one is damaged.
 pub fn volume(path: &Path, uid: Option<&str>) -> Result<CtStudy, Rejection> {
     let Loaded { all, spoilt, others: not_ct } = load(path)?;
-    let others: Vec<String> = spoilt.iter().map(|image| image.patient_id.clone()).collect();
+    let spoilt_ids: Vec<String> = spoilt.iter().map(|image| image.patient_id.clone()).collect();
     pass_over(spoilt, &all, uid)?;
-    let patients = all.iter().flat_map(Stack::patients).chain(others.iter().map(String::as_str)).collect();
+    let patients = all.iter().flat_map(Stack::patients).chain(spoilt_ids.iter().map(String::as_str)).collect();
     if let Some(refusal) = several_patients(&patients) {
         return Err(refusal.into());
     }
@@ -428,7 +428,7 @@ impl Stack {
                 || header.frame_of_reference_uid != first.frame_of_reference_uid
                 || header.study_uid != first.study_uid
                 || !close(&header.pixel_spacing_mm, &first.pixel_spacing_mm, 1e-4)
-                || header.rescaled != first.rescaled
+                || header.rescale_intercept.is_some() != first.rescale_intercept.is_some()
                 || !close(header.orientation.as_flattened(), first.orientation.as_flattened(), 1e-3)
         });
         if let Some(index) = odd {

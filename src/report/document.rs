@@ -1,6 +1,6 @@
 //! `report.json` (`hilum.report/1`); its JSON Schema is `report.schema.json` beside this file.
 
-use std::{collections::BTreeMap, fs, io, path::Path};
+use std::collections::BTreeMap;
 
 use hilum_assess::{Assessed, CtFinding, ExplainMethod, HeFinding, Scores, Timings};
 use hilum_domain::{Class, Limit, Metadata, Modality, PerClass, Refusal};
@@ -41,6 +41,14 @@ impl Report {
         self.he.as_ref().map_or(0, |he| he.tiles.len())
     }
 
+    /// The bytes of `report.json`.
+    ///
+    /// # Errors
+    /// If a figure is none.
+    pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
+        serde_json::to_vec_pretty(self)
+    }
+
     /// How long each stage took, in ms.
     #[must_use]
     pub const fn timing_ms(&self) -> &BTreeMap<&'static str, f64> {
@@ -48,11 +56,24 @@ impl Report {
     }
 }
 
+/// A refusal or a limit, as written.
 #[derive(Debug, Clone, Serialize)]
-struct Note {
+pub struct Note {
     code: &'static str,
     message: String,
     next_step: &'static str,
+}
+
+impl From<&Refusal> for Note {
+    fn from(refusal: &Refusal) -> Self {
+        Self { code: refusal.code.code(), message: refusal.message.clone(), next_step: refusal.code.next_step() }
+    }
+}
+
+impl From<&Limit> for Note {
+    fn from(limit: &Limit) -> Self {
+        Self { code: limit.code.code(), message: limit.message.clone(), next_step: limit.code.next_step() }
+    }
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -233,7 +254,7 @@ pub fn assessed(result: &Assessed, context: &Context, files: &[ExplanationFiles]
         })
         .collect();
     let mut report = empty(context, "assessed", timings);
-    report.limits = result.limits.iter().map(limit).collect();
+    report.limits = result.limits.iter().map(Note::from).collect();
     report.fused = Some(prediction(&result.fused));
     report.weights = Some(Weights { ct: result.weights[0], he: result.weights[1] });
     report.ct = result.ct.as_ref().map(|ct| ct_entry(ct, prediction(&ct.scores), context));
@@ -246,13 +267,8 @@ pub fn assessed(result: &Assessed, context: &Context, files: &[ExplanationFiles]
 #[must_use]
 pub fn refused(refusal: &Refusal, context: &Context, timings: &Timings) -> Report {
     let mut report = empty(context, "refused", timings);
-    report.refusal =
-        Some(Note { code: refusal.code.code(), message: refusal.message.clone(), next_step: refusal.code.next_step() });
+    report.refusal = Some(refusal.into());
     report
-}
-
-fn limit(limit: &Limit) -> Note {
-    Note { code: limit.code.code(), message: limit.message.clone(), next_step: limit.code.next_step() }
 }
 
 fn empty(context: &Context, outcome: &'static str, timings: &Timings) -> Report {
@@ -349,16 +365,4 @@ pub fn files_of(report: &[u8]) -> Option<Vec<String>> {
         files.extend(named.filter_map(|name| name.as_str()).map(str::to_owned));
     }
     Some(files)
-}
-
-/// Writes `report.json` into a folder, whole or not at all: under another name first, then renamed.
-///
-/// # Errors
-/// If it cannot be written.
-pub fn write_report(folder: &Path, report: &Report) -> io::Result<()> {
-    let bytes = serde_json::to_vec_pretty(report)?;
-    let partial = folder.join("report.json.part");
-    fs::write(&partial, bytes)?;
-    fs::File::open(&partial)?.sync_all()?;
-    fs::rename(&partial, folder.join("report.json"))
 }

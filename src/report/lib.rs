@@ -7,7 +7,7 @@ mod paint;
 mod result;
 
 pub use document::{
-    Bundle, Context, ExplanationFiles, FieldNote, REPORT_SCHEMA, Report, assessed, files_of, refused, write_report,
+    Bundle, Context, ExplanationFiles, FieldNote, Note, REPORT_SCHEMA, Report, assessed, files_of, refused,
 };
 pub use paint::{blend, ct_overlay, field_overlay, resized_map};
 pub use result::result_card;

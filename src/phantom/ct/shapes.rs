@@ -2,7 +2,8 @@
 //!
 //! A shape is a function of a point that gives the depth below its surface, in mm: positive inside.
 
-use hilum_imaging::{cross, dot};
+use hilum_imaging::cross;
+pub(super) use hilum_imaging::length;
 
 use crate::{
     Random,
@@ -21,10 +22,6 @@ pub(super) fn sub(a: Vec3, b: Vec3) -> Vec3 {
 
 pub(super) fn times(a: Vec3, factor: f64) -> Vec3 {
     [a[0] * factor, a[1] * factor, a[2] * factor]
-}
-
-pub(super) fn length(a: Vec3) -> f64 {
-    dot(a, a).sqrt()
 }
 
 pub(super) fn unit(a: Vec3) -> Vec3 {
