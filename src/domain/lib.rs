@@ -3,11 +3,13 @@
 //! Pure values. Nothing here reads a file, a clock or a configuration, and nothing here serialises itself:
 //! how a value looks in JSON or DICOM is known to `report` and `dicom`.
 
+mod case;
 mod class;
 mod metadata;
 mod outcome;
 mod units;
 
+pub use case::{CaseNumber, Identity, IdentityFault, Moment, NoCaseNumber};
 pub use class::{Class, PerClass, softmax, top};
 pub use metadata::{Age, AgeOutOfRange, Metadata, Modality, Sex, Smoking, Specimen, UnknownName};
 pub use outcome::{Limit, LimitCode, Refusal, RefusalCode};

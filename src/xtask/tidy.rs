@@ -34,7 +34,8 @@ const ORDER: [&str; 18] = [
 ];
 
 /// Who alone may depend on what. A name that ends with `-` stands for every crate that begins with it.
-const RESERVED: [(&str, &[&str]); 4] = [
+const RESERVED: [(&str, &[&str]); 5] = [
+    ("rusqlite", &["hilum-store"]),
     ("tract-", &["hilum-infer"]),
     ("dicom-", &["hilum-dicom"]),
     ("anyhow", &["hilum-cli", "hilum-daemon", "xtask"]),

@@ -1,0 +1,159 @@
+//! Files of cases: sealed, named by the SHA-256 of their sealed bytes, written so that a power cut leaves all or nothing.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
+use crate::{DataKey, StoreFault, audit::hex};
+
+/// The name of a file: the SHA-256 of its sealed bytes in hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub struct BlobName(String);
+
+impl BlobName {
+    /// The 64 digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(crate) fn from_digits(digits: &str) -> Option<Self> {
+        let fits = digits.len() == 64 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        fits.then(|| Self(digits.to_owned()))
+    }
+}
+
+/// What files are sealed for: they open as nothing else.
+const PLACE: &str = "blob";
+const WRITE: &str = "write a file of a case";
+const PART: &str = "part";
+
+/// The folder of the files.
+#[derive(Debug)]
+pub(crate) struct Blobs {
+    folder: PathBuf,
+}
+
+impl Blobs {
+    /// The files in `folder`, which is made if it is not there. What an interrupted write left is removed.
+    pub(crate) fn open(folder: &Path) -> Result<Self, StoreFault> {
+        let fault = StoreFault::disk("open the folder of the cases' files");
+        let made = || -> io::Result<()> {
+            fs::create_dir_all(folder)?;
+            for entry in fs::read_dir(folder)? {
+                let path = entry?.path();
+                if path.extension().is_some_and(|suffix| suffix == PART) {
+                    fs::remove_file(path)?;
+                }
+            }
+            sync_folder(folder)
+        };
+        made().map_err(fault)?;
+        Ok(Self { folder: folder.to_owned() })
+    }
+
+    /// Keeps `plain`. When this returns, the file outlives a power cut.
+    pub(crate) fn put(&self, key: &DataKey, plain: &[u8]) -> Result<BlobName, StoreFault> {
+        let sealed = key.seal(PLACE, plain);
+        let name = BlobName(hex(&Sha256::digest(&sealed)));
+        let path = self.path(&name);
+        // A damaged file of that name is written again.
+        if self.sealed(&name).is_err() {
+            replace(&path, &sealed).map_err(StoreFault::disk(WRITE))?;
+        }
+        Ok(name)
+    }
+
+    /// What was kept under that name, checked.
+    pub(crate) fn get(&self, key: &DataKey, name: &BlobName) -> Result<Zeroizing<Vec<u8>>, StoreFault> {
+        Ok(key.open(PLACE, &self.sealed(name)?)?)
+    }
+
+    /// The sealed bytes, checked against their name.
+    pub(crate) fn sealed(&self, name: &BlobName) -> Result<Vec<u8>, StoreFault> {
+        let sealed = fs::read(self.path(name)).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => StoreFault::Blob,
+            _ => StoreFault::Disk { attempt: "read a file of a case", source },
+        })?;
+        if hex(&Sha256::digest(&sealed)) == name.0 { Ok(sealed) } else { Err(StoreFault::Blob) }
+    }
+
+    /// Removes every file that `kept` does not name, and says how many.
+    pub(crate) fn sweep(&self, kept: &dyn Fn(&BlobName) -> bool) -> Result<usize, StoreFault> {
+        let swept = || -> io::Result<usize> {
+            let mut removed = 0;
+            for entry in fs::read_dir(&self.folder)? {
+                let path = entry?.path();
+                let name = path.file_name().and_then(|name| name.to_str()).and_then(BlobName::from_digits);
+                if name.is_some_and(|name| !kept(&name)) {
+                    fs::remove_file(path)?;
+                    removed += 1;
+                }
+            }
+            sync_folder(&self.folder)?;
+            Ok(removed)
+        };
+        swept().map_err(StoreFault::disk("remove files of cases"))
+    }
+
+    fn path(&self, name: &BlobName) -> PathBuf {
+        self.folder.join(&name.0)
+    }
+}
+
+/// Writes a file whole: beside its place, to the disk, into its place, and the folder to the disk.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let part = path.with_extension(PART);
+    let mut file = File::create(&part)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&part, path)?;
+    sync_folder(path.parent().unwrap_or(Path::new(".")))
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_what_was_kept_or_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let key = DataKey::new(&[7; 32]);
+        let blobs = Blobs::open(folder.path()).expect("open");
+        let name = blobs.put(&key, b"field 1").expect("kept");
+        assert_eq!(blobs.put(&key, b"field 1").expect("again"), name, "the same content is one file");
+        assert_eq!(**blobs.get(&key, &name).expect("there"), *b"field 1");
+        assert!(matches!(blobs.get(&DataKey::new(&[8; 32]), &name), Err(StoreFault::Sealed(_))));
+
+        let path = folder.path().join(name.as_str());
+        let whole = fs::read(&path).expect("readable");
+        assert!(!whole.windows(5).any(|window| window == b"field"));
+        for at in 0..whole.len() {
+            let mut spoilt = whole.clone();
+            spoilt[at] ^= 1;
+            fs::write(&path, spoilt).expect("written");
+            assert!(matches!(blobs.get(&key, &name), Err(StoreFault::Blob)), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn what_nothing_names_is_swept() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let key = DataKey::new(&[7; 32]);
+        fs::write(folder.path().join("x.part"), b"half").expect("written");
+        let blobs = Blobs::open(folder.path()).expect("open");
+        let names = [b"a", b"b"].map(|plain| blobs.put(&key, plain).expect("kept"));
+        assert_eq!(blobs.sweep(&|name| *name == names[0]).expect("swept"), 1);
+        assert!(matches!(blobs.get(&key, &names[1]), Err(StoreFault::Blob)));
+        assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 1);
+    }
+}

@@ -1,0 +1,220 @@
+//! A case as it is kept, and the states it goes through.
+
+use hilum_domain::{Age, CaseNumber, Identity, Metadata, MicronsPerPixel, Moment, Point};
+use serde::{Deserialize, Serialize};
+
+use crate::{Actor, BlobName, StoreFault};
+
+macro_rules! states {
+    ($($(#[$doc:meta])* $name:ident = $text:literal),+ $(,)?) => {
+        /// How far a case has come.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum State { $($(#[$doc])* $name),+ }
+
+        impl State {
+            /// Every state.
+            pub const ALL: [Self; [$($text),+].len()] = [$(Self::$name),+];
+
+            /// The name in the database and on the command line.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $text),+ }
+            }
+
+            pub(crate) fn named(name: &str) -> Option<Self> {
+                Self::ALL.into_iter().find(|state| state.name() == name)
+            }
+        }
+    };
+}
+
+states! {
+    /// Being put together.
+    Draft = "draft",
+    /// Handed over: it will be assessed, whatever happens to the box.
+    Queued = "queued",
+    /// Has a result.
+    Assessed = "assessed",
+    /// Has a refusal.
+    Refused = "refused",
+    /// Two attempts at it died. It is kept and not tried again, unless a person says so.
+    SetAside = "set-aside",
+    /// A person agreed with the result, or did not.
+    Reviewed = "reviewed",
+    /// It left the box.
+    Exported = "exported",
+    /// Its records and files were removed as the retention rules want it; its number stays taken.
+    Expired = "expired",
+}
+
+impl State {
+    /// Whether a case may go from here to there.
+    #[must_use]
+    pub const fn may_become(self, next: Self) -> bool {
+        use State::{Assessed, Draft, Expired, Exported, Queued, Refused, Reviewed, SetAside};
+        matches!(
+            (self, next),
+            (Draft, Draft | Queued)
+                | (Queued, Assessed | Refused | SetAside)
+                | (SetAside, Queued)
+                | (Assessed | Refused | Reviewed, Reviewed)
+                | (Reviewed | Exported, Exported)
+                | (Draft | Assessed | Refused | SetAside | Reviewed | Exported, Expired)
+        )
+    }
+}
+
+/// A field of a case: its picture and its scale.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FieldFile {
+    /// The picture.
+    pub picture: BlobName,
+    /// Its scale.
+    pub scale: MicronsPerPixel,
+}
+
+/// What is known of a case before it is assessed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Intake {
+    /// Whose it is.
+    pub identity: Identity,
+    /// Age, sex, smoking history, specimen.
+    pub metadata: Metadata,
+    /// The CT volume.
+    pub volume: Option<BlobName>,
+    /// The lesion, where a person marked it.
+    pub lesion: Option<Point>,
+    /// The fields, in the order they were taken.
+    pub fields: Vec<FieldFile>,
+    /// When the case was opened.
+    pub opened: Moment,
+}
+
+/// A result as it was shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kept {
+    /// `report.json`, byte for byte.
+    pub report: String,
+    /// Pictures and maps that the report names.
+    pub files: Vec<(String, BlobName)>,
+}
+
+/// What a person made of a result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Review {
+    /// Whether the person agrees.
+    pub agrees: bool,
+    /// Why, in the person's words.
+    pub reason: String,
+    /// Who, as a role.
+    pub by: Actor,
+}
+
+/// A case with everything that is kept of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Case {
+    /// Its number.
+    pub number: CaseNumber,
+    /// How far it has come.
+    pub state: State,
+    /// How often its assessment was begun.
+    pub attempts: u32,
+    /// What it is about.
+    pub intake: Intake,
+    /// Its result or refusal.
+    pub result: Option<Kept>,
+    /// What a person made of that.
+    pub review: Option<Review>,
+}
+
+/// An intake as it is written. The domain does not know how it looks in a file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Record {
+    identity: [String; 2],
+    age: Option<f64>,
+    sex: Option<String>,
+    smoking: Option<String>,
+    specimen: Option<String>,
+    volume: Option<BlobName>,
+    lesion_lps_mm: Option<[f64; 3]>,
+    fields: Vec<(BlobName, f64)>,
+    claimed: String,
+    trusted: bool,
+    boot: String,
+    since_boot_ms: u64,
+}
+
+impl Intake {
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, StoreFault> {
+        let Metadata { age, sex, smoking, specimen } = self.metadata;
+        let record = Record {
+            identity: [self.identity.first().to_owned(), self.identity.second().to_owned()],
+            age: age.map(Age::years),
+            sex: sex.map(|sex| sex.name().to_owned()),
+            smoking: smoking.map(|smoking| smoking.name().to_owned()),
+            specimen: specimen.map(|specimen| specimen.name().to_owned()),
+            volume: self.volume.clone(),
+            lesion_lps_mm: self.lesion.map(|lesion| lesion.lps_mm),
+            fields: self.fields.iter().map(|field| (field.picture.clone(), field.scale.um())).collect(),
+            claimed: self.opened.claimed.clone(),
+            trusted: self.opened.trusted,
+            boot: self.opened.boot.clone(),
+            since_boot_ms: u64::try_from(self.opened.since_boot.as_millis()).unwrap_or(u64::MAX),
+        };
+        serde_json::to_vec(&record).map_err(StoreFault::record)
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, StoreFault> {
+        let record: Record = serde_json::from_slice(bytes).map_err(StoreFault::record)?;
+        let wrong = |what: &str| StoreFault::record(serde::de::Error::custom(what));
+        let [first, second] = &record.identity;
+        let fields = record.fields.into_iter().map(|(picture, um)| {
+            MicronsPerPixel::plausible(um).map(|scale| FieldFile { picture, scale }).ok_or_else(|| wrong("a scale"))
+        });
+        Ok(Self {
+            identity: Identity::new(first, second).map_err(|_| wrong("the identity"))?,
+            metadata: Metadata {
+                age: record.age.map(Age::from_years).transpose().map_err(|_| wrong("the age"))?,
+                sex: record.sex.map(|name| name.parse()).transpose().map_err(|_| wrong("the sex"))?,
+                smoking: record
+                    .smoking
+                    .map(|name| name.parse())
+                    .transpose()
+                    .map_err(|_| wrong("the smoking history"))?,
+                specimen: record.specimen.map(|name| name.parse()).transpose().map_err(|_| wrong("the specimen"))?,
+            },
+            volume: record.volume,
+            lesion: record.lesion_lps_mm.map(Point::new),
+            fields: fields.collect::<Result<_, _>>()?,
+            opened: Moment {
+                claimed: record.claimed,
+                trusted: record.trusted,
+                boot: record.boot,
+                since_boot: std::time::Duration::from_millis(record.since_boot_ms),
+            },
+        })
+    }
+
+    /// The names of all files of the intake.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &BlobName> {
+        self.volume.iter().chain(self.fields.iter().map(|field| &field.picture))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_state_goes_back_to_before_it_was_acknowledged() {
+        for state in State::ALL {
+            assert_eq!(State::named(state.name()), Some(state));
+            assert!(!state.may_become(State::Draft) || state == State::Draft, "{state:?}");
+            assert!(!State::Expired.may_become(state), "{state:?}");
+        }
+        assert!(!State::Queued.may_become(State::Expired), "acknowledged work is never dropped");
+    }
+}

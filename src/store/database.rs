@@ -1,0 +1,299 @@
+//! The database and its second copy: every change is committed to both before it is acknowledged.
+//!
+//! `SQLite` in WAL mode with synchronous FULL: a commit is on the disk when it returns. NORMAL loses the last commits in a
+//! power cut, OFF more. There is one writer: the lock on the folder is held as long as the store is open.
+
+use std::{
+    fs::{self, File, TryLockError},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use hilum_domain::{CaseNumber, Moment};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, backup::Backup};
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    Action, Actor, Head, StoreFault, Tampering,
+    audit::{self, Event, Hash, hex},
+};
+
+/// What the tables look like, one step a version. A step that shipped is never changed.
+const STEPS: [&str; 1] = ["
+    CREATE TABLE cases (
+        number   INTEGER PRIMARY KEY,
+        state    TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        search   BLOB NOT NULL,
+        record   BLOB NOT NULL,
+        result   BLOB,
+        review   BLOB
+    ) STRICT;
+    CREATE INDEX cases_by_state ON cases (state, number);
+    CREATE INDEX cases_by_search ON cases (search);
+    CREATE TABLE files (
+        number INTEGER NOT NULL REFERENCES cases (number),
+        name   TEXT NOT NULL,
+        PRIMARY KEY (number, name)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE audit (
+        number INTEGER PRIMARY KEY,
+        line   TEXT NOT NULL,
+        hash   BLOB NOT NULL
+    ) STRICT;
+"];
+
+/// What a database file is, to whoever finds it: "Hilu".
+const APPLICATION_ID: i32 = 0x4869_6c75;
+const OPEN: &str = "open the database";
+const COPY: &str = "write the second copy of the database";
+
+/// The database and its second copy.
+#[derive(Debug)]
+pub(crate) struct Database {
+    main: Connection,
+    copy: Connection,
+    paths: [PathBuf; 2],
+    /// The copy missed a change and must be made anew.
+    behind: bool,
+    _lock: File,
+}
+
+/// What opening a store found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opened {
+    /// A new store was made.
+    New,
+    /// Both copies agreed.
+    Well,
+    /// The second copy lacked something and was made anew.
+    Copied,
+    /// The database was damaged, was set aside and restored from its second copy.
+    Restored,
+}
+
+impl Database {
+    /// The database in `folder`, with its second copy in `folder/copy`. What is damaged is restored from the other.
+    pub(crate) fn open(folder: &Path, now: &Moment) -> Result<(Self, Opened), StoreFault> {
+        let paths = [folder.join("hilum.db"), folder.join("copy").join("hilum.db")];
+        fs::create_dir_all(folder.join("copy")).map_err(StoreFault::disk("make the folder of the store"))?;
+        let lock = File::create(folder.join("lock")).map_err(StoreFault::disk("lock the store"))?;
+        match lock.try_lock() {
+            Ok(()) => (),
+            Err(TryLockError::WouldBlock) => return Err(StoreFault::InUse),
+            Err(TryLockError::Error(source)) => return Err(StoreFault::Disk { attempt: "lock the store", source }),
+        }
+        let new = paths.iter().all(|path| !path.exists());
+        let [main, copy] = paths.each_ref().map(|path| checked(path));
+        let opened = match (&main, &copy) {
+            (Ok(_), Ok(_)) if new => Opened::New,
+            (Ok(main), Ok(copy)) if main == copy => Opened::Well,
+            // A cut between the two commits leaves the copy one change behind; a disk that lies leaves either.
+            (Ok(main), Ok(copy)) if copy.entries > main.entries => Opened::Restored,
+            (Ok(_), _) => Opened::Copied,
+            (Err(Unusable::Later(fault)), _) => return Err(StoreFault::Later { found: *fault, known: LATEST }),
+            (Err(Unusable::Damaged), Ok(_)) => Opened::Restored,
+            (Err(Unusable::Damaged), Err(_)) => return Err(StoreFault::BothLost),
+        };
+        match opened {
+            Opened::Restored => remade(&paths[1], &paths[0])?,
+            Opened::Copied => remade(&paths[0], &paths[1])?,
+            Opened::New | Opened::Well => (),
+        }
+        let [main, copy] = [connected(&paths[0])?, connected(&paths[1])?];
+        let mut database = Self { main, copy, paths, behind: false, _lock: lock };
+        let event = match opened {
+            Opened::New => Some(Action::Made),
+            Opened::Restored => Some(Action::Restored),
+            Opened::Copied | Opened::Well => None,
+        };
+        if let Some(action) = event {
+            let event = Event { actor: Actor::Device, action, case: None, row: None };
+            database.write(|transaction| audit::append(transaction, now, &event))?;
+        }
+        Ok((database, opened))
+    }
+
+    pub(crate) const fn read(&self) -> &Connection {
+        &self.main
+    }
+
+    /// Makes a change in both, or in none that is acknowledged. `change` is called twice and must do the same twice: what
+    /// it needs from outside is decided before.
+    pub(crate) fn write<T>(
+        &mut self,
+        change: impl Fn(&Transaction<'_>) -> Result<T, StoreFault>,
+    ) -> Result<T, StoreFault> {
+        let committed = |connection: &mut Connection| -> Result<T, StoreFault> {
+            let attempt = StoreFault::database("write to the database");
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&attempt)?;
+            let told = change(&transaction)?;
+            transaction.commit().map_err(&attempt)?;
+            Ok(told)
+        };
+        let told = committed(&mut self.main)?;
+        // The change stands. A copy that cannot follow is made anew, now or at the next change.
+        self.behind = self.behind || committed(&mut self.copy).is_err();
+        if self.behind {
+            self.behind = self.copied_again().is_err();
+        }
+        Ok(told)
+    }
+
+    /// Whether the second copy could not follow the last change.
+    pub(crate) const fn behind(&self) -> bool {
+        self.behind
+    }
+
+    fn copied_again(&mut self) -> Result<(), StoreFault> {
+        let backup = Backup::new(&self.main, &mut self.copy).map_err(StoreFault::database(COPY))?;
+        backup.run_to_completion(1024, Duration::ZERO, None).map_err(StoreFault::database(COPY))
+    }
+
+    /// Whether both are whole, follow their logs and are equal; the head they share.
+    pub(crate) fn verify(&self, saved: Option<Head>) -> Result<Head, StoreFault> {
+        let head = verified(&self.main, saved)?;
+        match checked(&self.paths[1]) {
+            Ok(copy) if copy == head => Ok(head),
+            _ => Err(StoreFault::Database { attempt: COPY, source: rusqlite::Error::InvalidQuery }),
+        }
+    }
+}
+
+const LATEST: u32 = {
+    assert!(STEPS.len() < 1000);
+    #[expect(clippy::cast_possible_truncation, reason = "a handful, asserted above")]
+    let latest = STEPS.len() as u32;
+    latest
+};
+
+/// Why a database file cannot be used.
+enum Unusable {
+    Later(u32),
+    Damaged,
+}
+
+/// The head of a database that is whole: pages, log, and every case as the log left it. A file that is not there is an
+/// empty database.
+fn checked(path: &Path) -> Result<Head, Unusable> {
+    let connection = connected(path).map_err(|fault| match fault {
+        StoreFault::Later { found, .. } => Unusable::Later(found),
+        _ => Unusable::Damaged,
+    })?;
+    verified(&connection, None).map_err(|_| Unusable::Damaged)
+}
+
+fn verified(connection: &Connection, saved: Option<Head>) -> Result<Head, StoreFault> {
+    let attempt = "check the database";
+    let whole: String = connection
+        .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
+        .map_err(StoreFault::database(attempt))?;
+    if whole != "ok" {
+        return Err(StoreFault::Database { attempt, source: rusqlite::Error::InvalidQuery });
+    }
+    let entries = audit::entries(connection, saved)??;
+    let mut left: std::collections::BTreeMap<u64, String> = std::collections::BTreeMap::new();
+    for entry in entries {
+        if let (Some(case), Some(row)) = (entry.case, entry.row) {
+            left.insert(case, row);
+        }
+    }
+    let mut numbers = connection.prepare("SELECT number FROM cases").map_err(StoreFault::database(attempt))?;
+    let numbers: Vec<u64> =
+        numbers.query_map([], |row| row.get(0)).and_then(Iterator::collect).map_err(StoreFault::database(attempt))?;
+    for number in numbers {
+        match left.remove(&number) {
+            None => return Err(Tampering::Unknown(CaseNumber(number)).into()),
+            Some(row) if row == hex(&row_hash(connection, CaseNumber(number))?) => (),
+            Some(_) => return Err(Tampering::Case(CaseNumber(number)).into()),
+        }
+    }
+    if let Some((&number, _)) = left.iter().next() {
+        return Err(Tampering::Missing(CaseNumber(number)).into());
+    }
+    audit::head(connection)
+}
+
+/// The SHA-256 of a case's row and of the names of its files.
+pub(crate) fn row_hash(connection: &Connection, case: CaseNumber) -> Result<Hash, StoreFault> {
+    let attempt = "read a case";
+    let mut hash = Sha256::new();
+    // Each part with its length, and whether it is there at all.
+    let mut part = |bytes: Option<&[u8]>| {
+        hash.update([u8::from(bytes.is_some())]);
+        let bytes = bytes.unwrap_or_default();
+        hash.update((bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    };
+    connection
+        .query_row(
+            "SELECT state, attempts, search, record, result, review FROM cases WHERE number = ?1",
+            [case.0],
+            |row| {
+                part(Some(row.get_ref(0)?.as_str()?.as_bytes()));
+                part(Some(&row.get::<_, i64>(1)?.to_le_bytes()));
+                for column in 2..6 {
+                    part(row.get_ref(column)?.as_blob_or_null()?);
+                }
+                Ok(())
+            },
+        )
+        .map_err(StoreFault::database(attempt))?;
+    let mut names = connection
+        .prepare_cached("SELECT name FROM files WHERE number = ?1 ORDER BY name")
+        .map_err(StoreFault::database(attempt))?;
+    let mut rows = names.query([case.0]).map_err(StoreFault::database(attempt))?;
+    while let Some(row) = rows.next().map_err(StoreFault::database(attempt))? {
+        part(Some(row.get::<_, String>(0).map_err(StoreFault::database(attempt))?.as_bytes()));
+    }
+    Ok(hash.finalize().into())
+}
+
+/// A connection as every one is: durable, checked, migrated.
+fn connected(path: &Path) -> Result<Connection, StoreFault> {
+    let fault = StoreFault::database(OPEN);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(&fault)?;
+    let set = |name: &str, value: &str| connection.pragma_update(None, name, value).map_err(&fault);
+    set("journal_mode", "WAL")?;
+    set("synchronous", "FULL")?;
+    set("foreign_keys", "ON")?;
+    set("cell_size_check", "ON")?;
+    set("trusted_schema", "OFF")?;
+    // Removed records leave nothing readable behind.
+    set("secure_delete", "ON")?;
+    let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(&fault)?;
+    if found > LATEST {
+        return Err(StoreFault::Later { found, known: LATEST });
+    }
+    let steps = STEPS.iter().zip(1_u32..).filter(|&(_, version)| version > found);
+    for (step, version) in steps {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&fault)?;
+        transaction.execute_batch(step).map_err(&fault)?;
+        transaction.pragma_update(None, "user_version", version).map_err(&fault)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(&fault)?;
+        transaction.commit().map_err(&fault)?;
+    }
+    Ok(connection)
+}
+
+/// Makes `to` a copy of the database at `from`. What stood at `to` is set aside.
+fn remade(from: &Path, to: &Path) -> Result<(), StoreFault> {
+    for suffix in ["", "-wal", "-shm"] {
+        let named = |path: &Path, more: &str| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(suffix);
+            name.push(more);
+            PathBuf::from(name)
+        };
+        let damaged = named(to, "");
+        if damaged.exists() {
+            fs::rename(&damaged, named(to, ".aside")).map_err(StoreFault::disk("set a damaged database aside"))?;
+        }
+    }
+    let source = connected(from)?;
+    let mut target = Connection::open(to).map_err(StoreFault::database(COPY))?;
+    target.pragma_update(None, "synchronous", "FULL").map_err(StoreFault::database(COPY))?;
+    let backup = Backup::new(&source, &mut target).map_err(StoreFault::database(COPY))?;
+    backup.run_to_completion(1024, Duration::ZERO, None).map_err(StoreFault::database(COPY))
+}

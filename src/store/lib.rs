@@ -1,0 +1,22 @@
+//! What the box keeps: cases, their files, and the log of what was done.
+//!
+//! Whatever this crate acknowledged outlives a kill, a power cut and a damaged page. Records and files are sealed under a
+//! key; what stands outside (numbers, states, hashes, the log) has nothing of a patient.
+
+mod audit;
+mod blob;
+mod case;
+mod database;
+mod error;
+mod seal;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub use audit::{Action, Actor, Entry, Hash, Head, NoHead, Tampering};
+pub use blob::BlobName;
+pub use case::{Case, FieldFile, Intake, Kept, Review, State};
+pub use database::Opened;
+pub use error::StoreFault;
+pub use seal::{DataKey, Sealed};
+pub use store::{Overview, Store, Work};

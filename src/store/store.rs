@@ -1,0 +1,450 @@
+//! The store: one writer, every change acknowledged after both copies have it.
+
+use std::{collections::BTreeSet, path::Path};
+
+use hilum_domain::{CaseNumber, Identity, Moment};
+use rusqlite::{OptionalExtension as _, Transaction};
+use zeroize::Zeroizing;
+
+use crate::{
+    Action, Actor, BlobName, Case, DataKey, Entry, Head, Intake, Kept, Opened, Review, State, StoreFault,
+    audit::{self, Event},
+    blob::Blobs,
+    database::{Database, row_hash},
+};
+
+/// An input that killed the process so often is not tried again.
+const ATTEMPTS: u32 = 2;
+
+/// The store of a box.
+#[derive(Debug)]
+pub struct Store {
+    database: Database,
+    blobs: Blobs,
+    key: DataKey,
+    folder: std::path::PathBuf,
+    /// Below this much free room nothing new is taken in, bytes.
+    watermark: u64,
+}
+
+/// A case that is being assessed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Work {
+    /// Its number.
+    pub number: CaseNumber,
+    /// Which attempt this is, from 1. Committed before the work starts.
+    pub attempt: u32,
+    /// What it is about.
+    pub intake: Intake,
+}
+
+/// A case in a list: nothing of the patient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overview {
+    /// Its number.
+    pub number: CaseNumber,
+    /// How far it has come.
+    pub state: State,
+    /// How often its assessment was begun.
+    pub attempts: u32,
+}
+
+fn place(case: CaseNumber, column: &str) -> String {
+    format!("case {case} {column}")
+}
+
+/// A case's row, without its records.
+fn state_of(connection: &rusqlite::Connection, case: CaseNumber) -> Result<(State, u32), StoreFault> {
+    let row = connection
+        .query_row("SELECT state, attempts FROM cases WHERE number = ?1", [case.0], |row| {
+            Ok((row.get::<_, String>(0)?, row.get(1)?))
+        })
+        .optional()
+        .map_err(StoreFault::database("read a case"))?;
+    let (state, attempts) = row.ok_or(StoreFault::NoCase)?;
+    Ok((State::named(&state).ok_or(StoreFault::NoCase)?, attempts))
+}
+
+/// Enters what was done to a case in the log, with the hash of its row as it is now.
+fn logged(
+    transaction: &Transaction<'_>,
+    now: &Moment,
+    actor: Actor,
+    action: Action,
+    case: CaseNumber,
+) -> Result<(), StoreFault> {
+    let row = Some(row_hash(transaction, case)?);
+    audit::append(transaction, now, &Event { actor, action, case: Some(case), row })
+}
+
+fn executed(transaction: &Transaction<'_>, statement: &str, values: impl rusqlite::Params) -> Result<(), StoreFault> {
+    let changed = transaction.execute(statement, values).map_err(StoreFault::database("write a case"))?;
+    if changed == 1 { Ok(()) } else { Err(StoreFault::NoCase) }
+}
+
+fn named(transaction: &Transaction<'_>, case: CaseNumber, files: &BTreeSet<BlobName>) -> Result<(), StoreFault> {
+    for name in files {
+        transaction
+            .execute("INSERT OR IGNORE INTO files (number, name) VALUES (?1, ?2)", (case.0, name.as_str()))
+            .map_err(StoreFault::database("write a case"))?;
+    }
+    Ok(())
+}
+
+impl Store {
+    /// Opens the store in `folder`, or makes one. Below `watermark` bytes of free room nothing new is taken in.
+    ///
+    /// # Errors
+    /// [`StoreFault`], in particular [`StoreFault::InUse`] while another process has it.
+    pub fn open(folder: &Path, key: DataKey, watermark: u64, now: &Moment) -> Result<(Self, Opened), StoreFault> {
+        std::fs::create_dir_all(folder).map_err(StoreFault::disk("make the folder of the store"))?;
+        let (database, opened) = Database::open(folder, now)?;
+        let blobs = Blobs::open(&folder.join("files"))?;
+        Ok((Self { database, blobs, key, folder: folder.to_owned(), watermark }, opened))
+    }
+
+    /// Whether there is room to take something in.
+    ///
+    /// # Errors
+    /// [`StoreFault::Full`]
+    pub fn room(&self) -> Result<(), StoreFault> {
+        let disk = rustix::fs::statvfs(&self.folder)
+            .map_err(|error| StoreFault::Disk { attempt: "ask for the room that is left", source: error.into() })?;
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        if free >= self.watermark { Ok(()) } else { Err(StoreFault::Full { free_mb: free >> 20 }) }
+    }
+
+    /// Keeps a file for a case that will name it.
+    ///
+    /// # Errors
+    /// [`StoreFault`]
+    pub fn keep(&self, bytes: &[u8]) -> Result<BlobName, StoreFault> {
+        self.blobs.put(&self.key, bytes)
+    }
+
+    /// The bytes of a file, checked.
+    ///
+    /// # Errors
+    /// [`StoreFault::Blob`] if it is missing or changed.
+    pub fn file(&self, name: &BlobName) -> Result<Zeroizing<Vec<u8>>, StoreFault> {
+        self.blobs.get(&self.key, name)
+    }
+
+    /// Opens a case as a draft.
+    ///
+    /// # Errors
+    /// [`StoreFault::Full`] if there is no room for it.
+    pub fn open_case(&mut self, intake: &Intake, actor: Actor, now: &Moment) -> Result<CaseNumber, StoreFault> {
+        self.room()?;
+        let last: u64 = self
+            .database
+            .read()
+            .query_row("SELECT coalesce(max(number), 0) FROM cases", [], |row| row.get(0))
+            .map_err(StoreFault::database("count the cases"))?;
+        let number = CaseNumber(last + 1);
+        let record = self.key.seal(&place(number, "record"), &intake.to_bytes()?);
+        let search = self.search(&intake.identity);
+        let files: BTreeSet<BlobName> = intake.files().cloned().collect();
+        self.database.write(|transaction| {
+            executed(
+                transaction,
+                "INSERT INTO cases (number, state, attempts, search, record) VALUES (?1, ?2, 0, ?3, ?4)",
+                (number.0, State::Draft.name(), search, &record),
+            )?;
+            named(transaction, number, &files)?;
+            logged(transaction, now, actor, Action::Drafted, number)
+        })?;
+        Ok(number)
+    }
+
+    /// Changes a draft.
+    ///
+    /// # Errors
+    /// [`StoreFault::State`] if it is no draft any more, [`StoreFault::Full`] if there is no room.
+    pub fn change_draft(
+        &mut self,
+        case: CaseNumber,
+        intake: &Intake,
+        actor: Actor,
+        now: &Moment,
+    ) -> Result<(), StoreFault> {
+        self.room()?;
+        let record = self.key.seal(&place(case, "record"), &intake.to_bytes()?);
+        let search = self.search(&intake.identity);
+        let files: BTreeSet<BlobName> = intake.files().cloned().collect();
+        self.step(case, State::Draft, actor, Action::InputTaken, now, |transaction| {
+            executed(
+                transaction,
+                "UPDATE cases SET search = ?2, record = ?3 WHERE number = ?1",
+                (case.0, search, &record),
+            )?;
+            named(transaction, case, &files)
+        })
+    }
+
+    /// Hands a case over. When this returns, it will be assessed, whatever happens to the box.
+    ///
+    /// # Errors
+    /// [`StoreFault::State`] if it is neither a draft nor set aside; [`StoreFault::Blob`] if a file of it is damaged.
+    pub fn submit(&mut self, case: CaseNumber, actor: Actor, now: &Moment) -> Result<(), StoreFault> {
+        for name in self.case(case)?.intake.files() {
+            self.blobs.sealed(name)?;
+        }
+        self.step(case, State::Queued, actor, Action::Queued, now, |transaction| {
+            executed(transaction, "UPDATE cases SET attempts = 0 WHERE number = ?1", [case.0])
+        })
+    }
+
+    /// The next case to assess. That it was begun is on the disk when this returns; what was begun twice without an end
+    /// is set aside.
+    ///
+    /// # Errors
+    /// [`StoreFault`]
+    pub fn begin(&mut self, now: &Moment) -> Result<Option<Work>, StoreFault> {
+        loop {
+            let next = self
+                .database
+                .read()
+                .query_row(
+                    "SELECT number, attempts FROM cases WHERE state = ?1 ORDER BY number LIMIT 1",
+                    [State::Queued.name()],
+                    |row| Ok((CaseNumber(row.get(0)?), row.get::<_, u32>(1)?)),
+                )
+                .optional()
+                .map_err(StoreFault::database("look for work"))?;
+            let Some((number, attempts)) = next else { return Ok(None) };
+            if attempts >= ATTEMPTS {
+                self.step(number, State::SetAside, Actor::Device, Action::SetAside, now, |_| Ok(()))?;
+                continue;
+            }
+            let intake = self.case(number)?.intake;
+            let attempt = attempts + 1;
+            self.database.write(|transaction| {
+                executed(transaction, "UPDATE cases SET attempts = ?2 WHERE number = ?1", (number.0, attempt))?;
+                logged(transaction, now, Actor::Device, Action::Begun, number)
+            })?;
+            return Ok(Some(Work { number, attempt, intake }));
+        }
+    }
+
+    /// Takes an attempt back that an orderly stop interrupted: it was not the input's fault.
+    ///
+    /// # Errors
+    /// [`StoreFault::State`] if the case was not being assessed.
+    pub fn put_back(&mut self, work: &Work, now: &Moment) -> Result<(), StoreFault> {
+        let (number, attempt) = (work.number, work.attempt);
+        self.database.write(|transaction| {
+            executed(
+                transaction,
+                "UPDATE cases SET attempts = ?2 WHERE number = ?1 AND state = 'queued' AND attempts = ?3",
+                (number.0, attempt - 1, attempt),
+            )?;
+            logged(transaction, now, Actor::Device, Action::Queued, number)
+        })
+    }
+
+    /// Keeps the result or refusal of an attempt.
+    ///
+    /// # Errors
+    /// [`StoreFault::State`] if the case is not waiting for one: a result is kept once.
+    pub fn finish(&mut self, work: &Work, refused: bool, result: &Kept, now: &Moment) -> Result<(), StoreFault> {
+        let case = work.number;
+        let (state, action) =
+            if refused { (State::Refused, Action::Refused) } else { (State::Assessed, Action::Assessed) };
+        let sealed = self.key.seal(&place(case, "result"), &serde_json::to_vec(result).map_err(StoreFault::record)?);
+        let files: BTreeSet<BlobName> = result.files.iter().map(|(_, name)| name.clone()).collect();
+        self.step(case, state, Actor::Device, action, now, |transaction| {
+            executed(
+                transaction,
+                "UPDATE cases SET result = ?2 WHERE number = ?1 AND attempts = ?3",
+                (case.0, &sealed, work.attempt),
+            )?;
+            named(transaction, case, &files)
+        })
+    }
+
+    /// Keeps what a person made of a result.
+    ///
+    /// # Errors
+    /// [`StoreFault::State`] if there is no result.
+    pub fn review(&mut self, case: CaseNumber, review: &Review, now: &Moment) -> Result<(), StoreFault> {
+        let sealed = self.key.seal(&place(case, "review"), &serde_json::to_vec(review).map_err(StoreFault::record)?);
+        self.step(case, State::Reviewed, review.by, Action::Reviewed, now, |transaction| {
+            executed(transaction, "UPDATE cases SET review = ?2 WHERE number = ?1", (case.0, &sealed))
+        })
+    }
+
+    /// Enters in the log that a result was looked at.
+    ///
+    /// # Errors
+    /// [`StoreFault::NoCase`]
+    pub fn viewed(&mut self, case: CaseNumber, actor: Actor, now: &Moment) -> Result<(), StoreFault> {
+        self.database.write(|transaction| logged(transaction, now, actor, Action::Viewed, case))
+    }
+
+    /// Enters something in the log that is not about a case.
+    ///
+    /// # Errors
+    /// [`StoreFault`]
+    pub fn note(&mut self, actor: Actor, action: Action, now: &Moment) -> Result<(), StoreFault> {
+        self.database
+            .write(|transaction| audit::append(transaction, now, &Event { actor, action, case: None, row: None }))
+    }
+
+    /// A case with everything that is kept of it.
+    ///
+    /// # Errors
+    /// [`StoreFault::NoCase`], or [`StoreFault::Sealed`] under another key.
+    pub fn case(&self, number: CaseNumber) -> Result<Case, StoreFault> {
+        let (state, attempts) = state_of(self.database.read(), number)?;
+        if state == State::Expired {
+            return Err(StoreFault::NoCase);
+        }
+        let (record, result, review): (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>) = self
+            .database
+            .read()
+            .query_row("SELECT record, result, review FROM cases WHERE number = ?1", [number.0], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
+            .map_err(StoreFault::database("read a case"))?;
+        let open = |column, sealed: &[u8]| self.key.open(&place(number, column), sealed);
+        let intake = Intake::from_bytes(&open("record", &record)?)?;
+        let result = result.map(|sealed| -> Result<Kept, StoreFault> {
+            serde_json::from_slice(&open("result", &sealed)?).map_err(StoreFault::record)
+        });
+        let review = review.map(|sealed| -> Result<Review, StoreFault> {
+            serde_json::from_slice(&open("review", &sealed)?).map_err(StoreFault::record)
+        });
+        Ok(Case { number, state, attempts, intake, result: result.transpose()?, review: review.transpose()? })
+    }
+
+    /// Every case, in the order of their numbers.
+    ///
+    /// # Errors
+    /// [`StoreFault`]
+    pub fn list(&self) -> Result<Vec<Overview>, StoreFault> {
+        let attempt = StoreFault::database("list the cases");
+        let mut statement = self
+            .database
+            .read()
+            .prepare("SELECT number, state, attempts FROM cases ORDER BY number")
+            .map_err(&attempt)?;
+        let rows = statement
+            .query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?)))
+            .and_then(Iterator::collect::<Result<Vec<(u64, String, u32)>, _>>)
+            .map_err(&attempt)?;
+        rows.into_iter()
+            .map(|(number, state, attempts)| {
+                let state = State::named(&state).ok_or(StoreFault::NoCase)?;
+                Ok(Overview { number: CaseNumber(number), state, attempts })
+            })
+            .collect()
+    }
+
+    /// Earlier cases of the same person: the numbers of those with the same first identifier.
+    ///
+    /// # Errors
+    /// [`StoreFault`]
+    pub fn same_person(&self, identity: &Identity) -> Result<Vec<CaseNumber>, StoreFault> {
+        let attempt = StoreFault::database("look for earlier cases");
+        let mut statement = self
+            .database
+            .read()
+            .prepare("SELECT number FROM cases WHERE search = ?1 ORDER BY number")
+            .map_err(&attempt)?;
+        statement
+            .query_map([self.search(identity)], |row| Ok(CaseNumber(row.get(0)?)))
+            .and_then(Iterator::collect)
+            .map_err(&attempt)
+    }
+
+    /// Checks everything against the log: both databases, every case, every file, and that the log still has the entry
+    /// that a saved head names. Answers with the head.
+    ///
+    /// # Errors
+    /// [`StoreFault::Tampering`] for an edit, a deletion or a truncation, [`StoreFault::Blob`] for a file.
+    pub fn verify(&self, saved: Option<Head>) -> Result<Head, StoreFault> {
+        let head = self.database.verify(saved)?;
+        for name in self.names()? {
+            self.blobs.sealed(&name)?;
+        }
+        Ok(head)
+    }
+
+    /// The log.
+    ///
+    /// # Errors
+    /// [`StoreFault::Tampering`]
+    pub fn log(&self) -> Result<Vec<Entry>, StoreFault> {
+        Ok(audit::entries(self.database.read(), None)??)
+    }
+
+    /// The end of the log.
+    ///
+    /// # Errors
+    /// [`StoreFault`]
+    pub fn head(&self) -> Result<Head, StoreFault> {
+        audit::head(self.database.read())
+    }
+
+    /// Removes records, result and files of a case; number and log stay.
+    ///
+    /// # Errors
+    /// [`StoreFault::State`] while the case waits for its result.
+    pub fn expire(&mut self, case: CaseNumber, actor: Actor, now: &Moment) -> Result<(), StoreFault> {
+        self.step(case, State::Expired, actor, Action::Expired, now, |transaction| {
+            executed(
+                transaction,
+                "UPDATE cases SET record = x'', search = x'', result = NULL, review = NULL WHERE number = ?1",
+                [case.0],
+            )?;
+            transaction
+                .execute("DELETE FROM files WHERE number = ?1", [case.0])
+                .map(|_| ())
+                .map_err(StoreFault::database("write a case"))
+        })?;
+        let kept = self.names()?;
+        self.blobs.sweep(&|name| kept.contains(name)).map(|_| ())
+    }
+
+    /// Whether the second copy of the database could not follow the last change.
+    #[must_use]
+    pub const fn copy_is_behind(&self) -> bool {
+        self.database.behind()
+    }
+
+    fn names(&self) -> Result<BTreeSet<BlobName>, StoreFault> {
+        let attempt = StoreFault::database("list the files of the cases");
+        let mut statement = self.database.read().prepare("SELECT DISTINCT name FROM files").map_err(&attempt)?;
+        let names = statement
+            .query_map([], |row| row.get::<_, String>(0))
+            .and_then(Iterator::collect::<Result<Vec<String>, _>>)
+            .map_err(&attempt)?;
+        names.iter().map(|name| BlobName::from_digits(name).ok_or(StoreFault::Blob)).collect()
+    }
+
+    fn search(&self, identity: &Identity) -> [u8; 32] {
+        self.key.token(&identity.first().to_lowercase())
+    }
+
+    /// Takes a case to its next state, with what `change` does besides, and enters it in the log: all or nothing.
+    fn step(
+        &mut self,
+        case: CaseNumber,
+        next: State,
+        actor: Actor,
+        action: Action,
+        now: &Moment,
+        change: impl Fn(&Transaction<'_>) -> Result<(), StoreFault>,
+    ) -> Result<(), StoreFault> {
+        self.database.write(|transaction| {
+            let (state, _) = state_of(transaction, case)?;
+            if !state.may_become(next) {
+                return Err(StoreFault::State { state: state.name(), wanted: next.name() });
+            }
+            change(transaction)?;
+            executed(transaction, "UPDATE cases SET state = ?2 WHERE number = ?1", (case.0, next.name()))?;
+            logged(transaction, now, actor, action, case)
+        })
+    }
+}

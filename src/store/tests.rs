@@ -1,0 +1,251 @@
+use std::{path::Path, time::Duration};
+
+use hilum_domain::{CaseNumber, Identity, Metadata, MicronsPerPixel, Moment, Sex};
+
+use crate::*;
+
+fn key() -> DataKey {
+    DataKey::new(&[7; 32])
+}
+
+fn now() -> Moment {
+    Moment {
+        claimed: "2026-11-23T12:00:00Z".into(),
+        trusted: false,
+        boot: "boot-1".into(),
+        since_boot: Duration::from_secs(9),
+    }
+}
+
+fn opened(folder: &Path) -> (Store, Opened) {
+    Store::open(folder, key(), 0, &now()).expect("opens")
+}
+
+fn intake(store: &Store, first: &str) -> Intake {
+    let picture = store.keep(format!("a field of {first}").as_bytes()).expect("kept");
+    Intake {
+        identity: Identity::new(first, "second").expect("two"),
+        metadata: Metadata { sex: Some(Sex::Female), ..Metadata::default() },
+        volume: None,
+        lesion: None,
+        fields: vec![FieldFile { picture, scale: MicronsPerPixel::plausible(0.5).expect("plausible") }],
+        opened: now(),
+    }
+}
+
+fn queued(store: &mut Store, first: &str) -> CaseNumber {
+    let intake = intake(store, first);
+    let case = store.open_case(&intake, Actor::Operator, &now()).expect("opened");
+    store.submit(case, Actor::Operator, &now()).expect("queued");
+    case
+}
+
+fn kept() -> Kept {
+    Kept { report: "{}".into(), files: Vec::new() }
+}
+
+#[test]
+fn a_case_goes_its_way_and_the_log_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut store, found) = opened(folder.path());
+    assert_eq!(found, Opened::New);
+    let case = queued(&mut store, "4711");
+    let work = store.begin(&now()).expect("readable").expect("work");
+    assert_eq!((work.number, work.attempt), (case, 1));
+    store.finish(&work, false, &kept(), &now()).expect("kept");
+    assert!(
+        matches!(store.finish(&work, false, &kept(), &now()), Err(StoreFault::State { .. })),
+        "a result is kept once"
+    );
+    assert_eq!(store.begin(&now()).expect("readable"), None);
+    let review = Review { agrees: false, reason: "keratin pearls".into(), by: Actor::Reviewer };
+    store.review(case, &review, &now()).expect("kept");
+    let head = store.head().expect("a head");
+    assert_eq!(store.verify(Some(head)).expect("whole"), head);
+    drop(store);
+
+    let (store, found) = opened(folder.path());
+    assert_eq!(found, Opened::Well);
+    let case = store.case(case).expect("there");
+    assert_eq!((case.state, case.result, case.review), (State::Reviewed, Some(kept()), Some(review)));
+    let actions: Vec<Action> = store.log().expect("whole").into_iter().map(|entry| entry.action).collect();
+    use Action::{Assessed, Begun, Drafted, Made, Queued, Reviewed};
+    assert_eq!(actions, [Made, Drafted, Queued, Begun, Assessed, Reviewed]);
+    assert_eq!(head.to_string().parse(), Ok(head));
+}
+
+#[test]
+fn an_input_that_kills_twice_is_set_aside_and_the_next_is_done() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut store, _) = opened(folder.path());
+    let deadly = queued(&mut store, "1");
+    let other = queued(&mut store, "2");
+    for attempt in 1..=2 {
+        assert_eq!(
+            store.begin(&now()).expect("readable").map(|work| (work.number, work.attempt)),
+            Some((deadly, attempt))
+        );
+        drop(store);
+        store = opened(folder.path()).0;
+    }
+    let work = store.begin(&now()).expect("readable").expect("work");
+    assert_eq!(work.number, other);
+    assert_eq!(store.case(deadly).expect("kept").state, State::SetAside);
+    store.put_back(&work, &now()).expect("an orderly stop");
+    assert_eq!(store.begin(&now()).expect("readable").expect("work").attempt, 1, "a stop is not the input's fault");
+    store.submit(deadly, Actor::Administrator, &now()).expect("a person may try again");
+}
+
+#[test]
+fn one_process_has_the_store() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (_store, _) = opened(folder.path());
+    assert!(matches!(Store::open(folder.path(), key(), 0, &now()), Err(StoreFault::InUse)));
+}
+
+#[test]
+fn a_full_disk_stops_intake_before_results() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut store, _) = opened(folder.path());
+    let case = queued(&mut store, "1");
+    let work = store.begin(&now()).expect("readable").expect("work");
+    drop(store);
+    let (mut store, _) = Store::open(folder.path(), key(), u64::MAX, &now()).expect("opens");
+    let another = intake(&store, "2");
+    assert!(matches!(store.open_case(&another, Actor::Operator, &now()), Err(StoreFault::Full { .. })));
+    store.finish(&work, false, &kept(), &now()).expect("results are kept");
+    assert_eq!(store.case(case).expect("there").state, State::Assessed);
+}
+
+#[test]
+fn nothing_on_the_disk_names_a_person() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut store, _) = opened(folder.path());
+    queued(&mut store, "CANARY-4711");
+    let work = store.begin(&now()).expect("readable").expect("work");
+    let result = Kept { report: "CANARY result".into(), files: Vec::new() };
+    store.finish(&work, false, &result, &now()).expect("kept");
+    let review = Review { agrees: true, reason: "CANARY reason".into(), by: Actor::Reviewer };
+    store.review(work.number, &review, &now()).expect("kept");
+    assert!(!format!("{store:?}").contains("CANARY"));
+    assert!(!format!("{:?}", store.case(work.number).expect("there").intake).contains("CANARY"));
+    drop(store);
+    let mut folders = vec![folder.path().to_owned()];
+    let mut read = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("readable") {
+            let path = entry.expect("readable").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let bytes = std::fs::read(&path).expect("readable");
+            assert!(!bytes.windows(6).any(|window| window == b"CANARY"), "{}", path.display());
+            read += bytes.len();
+        }
+    }
+    assert!(read > 10_000);
+    assert!(matches!(
+        Store::open(folder.path(), DataKey::new(&[8; 32]), 0, &now()).expect("opens").0.case(work.number),
+        Err(StoreFault::Sealed(_))
+    ));
+}
+
+#[test]
+fn the_same_person_is_found_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut store, _) = opened(folder.path());
+    let first = queued(&mut store, "A-17");
+    queued(&mut store, "A-18");
+    let again = Identity::new("a-17", "other").expect("two");
+    assert_eq!(store.same_person(&again).expect("readable"), [first]);
+}
+
+#[test]
+fn what_expires_leaves_its_number_and_its_log() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut store, _) = opened(folder.path());
+    let case = queued(&mut store, "1");
+    assert!(
+        matches!(store.expire(case, Actor::Device, &now()), Err(StoreFault::State { .. })),
+        "acknowledged work stays"
+    );
+    let work = store.begin(&now()).expect("readable").expect("work");
+    store.finish(&work, true, &kept(), &now()).expect("kept");
+    store.expire(case, Actor::Device, &now()).expect("expired");
+    assert!(matches!(store.case(case), Err(StoreFault::NoCase)));
+    assert!(matches!(store.file(&work.intake.fields[0].picture), Err(StoreFault::Blob)));
+    store.verify(None).expect("whole");
+    assert_ne!(queued(&mut store, "2"), case);
+}
+
+/// A store with some cases, closed; `spoil` does something to its main database.
+fn spoilt(spoil: impl Fn(&rusqlite::Connection)) -> (tempfile::TempDir, Head) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut store, _) = opened(folder.path());
+    for name in ["1", "2", "3"] {
+        queued(&mut store, name);
+    }
+    let head = store.head().expect("a head");
+    drop(store);
+    spoil(&rusqlite::Connection::open(folder.path().join("hilum.db")).expect("opens"));
+    (folder, head)
+}
+
+#[test]
+fn every_edit_is_found_and_the_copy_stands_in() {
+    for edit in [
+        "UPDATE cases SET state = 'draft' WHERE number = 2",
+        "UPDATE cases SET attempts = 1 WHERE number = 2",
+        "UPDATE cases SET record = x'00' WHERE number = 2",
+        "UPDATE cases SET search = x'00' WHERE number = 2",
+        "UPDATE cases SET result = x'' WHERE number = 2",
+        "UPDATE cases SET review = x'' WHERE number = 2",
+        "DELETE FROM files WHERE number = 2",
+        "DELETE FROM files; DELETE FROM cases WHERE number = 3",
+        "INSERT INTO cases SELECT 9, state, attempts, search, record, result, review FROM cases WHERE number = 1",
+        "DELETE FROM audit WHERE number = 2",
+        "DELETE FROM audit WHERE number = 7",
+        "UPDATE audit SET line = replace(line, 'operator', 'reviewer') WHERE number = 3",
+        "UPDATE audit SET hash = zeroblob(32) WHERE number = 3",
+        "UPDATE audit SET number = 70 WHERE number = 7",
+    ] {
+        let (folder, head) = spoilt(|database| database.execute_batch(edit).expect(edit));
+        let (store, found) = opened(folder.path());
+        assert_eq!(found, Opened::Restored, "{edit}");
+        assert_eq!(store.list().expect("readable").len(), 3, "{edit}");
+        store.verify(Some(head)).expect("whole again");
+    }
+}
+
+#[test]
+fn a_log_that_was_cut_or_written_again_does_not_have_the_saved_head() {
+    let (folder, head) = spoilt(|_| ());
+    for path in ["hilum.db", "copy/hilum.db"] {
+        let database = rusqlite::Connection::open(folder.path().join(path)).expect("opens");
+        // The last change of the third case, taken back as if it had never been.
+        database.execute_batch("DELETE FROM audit WHERE number >= 6; DELETE FROM files WHERE number = 3; DELETE FROM cases WHERE number = 3").expect("cut");
+    }
+    let (store, found) = opened(folder.path());
+    assert_eq!(found, Opened::Well, "nothing but the saved head can tell");
+    assert!(matches!(store.verify(Some(head)), Err(StoreFault::Tampering(Tampering::Cut))));
+}
+
+#[test]
+fn any_damaged_page_is_restored_from_the_copy() {
+    let (folder, head) =
+        spoilt(|database| database.pragma_update(None, "wal_checkpoint", "TRUNCATE").expect("written"));
+    let path = folder.path().join("hilum.db");
+    let whole = std::fs::read(&path).expect("readable");
+    let mut restored = 0;
+    for page in 0..whole.len() / 4096 {
+        let mut damaged = whole.clone();
+        damaged[page * 4096..(page + 1) * 4096].fill(0x5a);
+        std::fs::write(&path, damaged).expect("written");
+        let (store, found) = opened(folder.path());
+        restored += usize::from(found == Opened::Restored);
+        store.verify(Some(head)).expect("whole");
+        assert_eq!(store.list().expect("readable").len(), 3);
+    }
+    assert!(restored * 4096 > whole.len() / 2, "{restored}");
+}
