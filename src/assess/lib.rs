@@ -7,9 +7,11 @@ mod explain;
 mod fusion;
 mod gate;
 mod pipeline;
+mod ready;
 
 pub use explain::{ExplainMethod, cam_ct, cam_he};
 pub use fusion::{Scores, fuse, scores, standardised};
 pub use pipeline::{
     Assessed, CtFinding, CtInput, Explanation, HeFinding, Maps, Model, Outcome, Study, Timings, assess,
 };
+pub use ready::Ready;

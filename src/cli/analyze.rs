@@ -103,7 +103,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     case::clean(&out, &inputs)?;
     let loaded = load(bundle.as_deref(), engine)?;
     let metadata = Metadata { age, sex, smoking, specimen };
-    let order = case::Order { loaded: &loaded, methods: &explain.0, out: &out };
+    let order = case::Order { ready: &loaded, methods: &explain.0, out: &out };
     let mut timings = Timings::default();
     let mut time = |stage, from: Instant| timings.0.push((stage, from.elapsed()));
 
@@ -120,7 +120,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         Err(Rejection::Unreadable(error)) => return Err(error.into()),
         Err(Rejection::Refused(refusal)) => return Err(refuse(refusal, metadata, &order, &timings, json)),
     };
-    let case = case::Case { ct: study.map(|study| (study, lesion)), he: fields, metadata };
+    let case = case::given(study.map(|study| (study, lesion)), fields, metadata);
     let case::Done { report, outcome, .. } = case::run(case, &order, timings)?;
     if json {
         print_json(&report)?;

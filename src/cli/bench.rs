@@ -109,8 +109,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let fields = read_fields(std::slice::from_ref(&he), None)?;
         timings.0.push(("read_he", from.elapsed()));
         slices = study.volume.grid().size[2];
-        let case = case::Case { ct: Some((study, Some(lesion))), he: Some(fields), metadata: patient.metadata };
-        let order = case::Order { loaded: &loaded, methods: &[ExplainMethod::GradCamPlusPlus], out: &out };
+        let case = case::given(Some((study, Some(lesion))), Some(fields), patient.metadata);
+        let order = case::Order { ready: &loaded, methods: &[ExplainMethod::GradCamPlusPlus], out: &out };
         let case::Done { report, writing, .. } = case::run(case, &order, timings)?;
         samples.entry("report".to_owned()).or_default().push(writing.as_secs_f64() * 1e3);
         tiles = report.tiles();

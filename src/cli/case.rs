@@ -1,4 +1,4 @@
-//! Assessing one case and leaving its report: shared by `analyze` and `demo`.
+//! Leaving the report of one case in a folder: shared by `analyze`, `demo` and `bench`.
 
 use std::{
     fs,
@@ -7,26 +7,23 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use hilum_assess::{Assessed, CtInput, ExplainMethod, Maps, Outcome, Study, Timings, assess};
-use hilum_domain::{Metadata, MicronsPerPixel, Modality, Point, Refusal};
-use hilum_imaging::{Volume, slide::Field};
+use hilum_assess::{ExplainMethod, Outcome, Ready, Timings};
+use hilum_domain::{Metadata, Modality, Point, Refusal};
+use hilum_imaging::slide::Field;
 use hilum_intake::CtStudy;
-use hilum_report::{Context, ExplanationFiles, FieldNote, Report, ct_overlay, field_overlay, resized_map, result_card};
-use image::RgbImage;
-use ndarray::{Array2, Array3};
+use hilum_report::{Document, Given, GivenCt, Report, produce, turned_away};
 
-use crate::{Failure, files::replace, locate::Loaded};
+use crate::{Failure, files::replace};
 
 /// A case with everything that was given.
-pub(crate) struct Case {
-    pub(crate) ct: Option<(CtStudy, Option<Point>)>,
-    pub(crate) he: Option<Vec<Field>>,
-    pub(crate) metadata: Metadata,
+pub(crate) fn given(ct: Option<(CtStudy, Option<Point>)>, he: Option<Vec<Field>>, metadata: Metadata) -> Given {
+    let ct = ct.map(|(study, lesion)| GivenCt { volume: Arc::new(study.volume), series_uid: study.series_uid, lesion });
+    Given { ct, he, metadata }
 }
 
 /// What to do with it.
 pub(crate) struct Order<'a> {
-    pub(crate) loaded: &'a Loaded,
+    pub(crate) ready: &'a Ready,
     pub(crate) methods: &'a [ExplainMethod],
     pub(crate) out: &'a Path,
 }
@@ -41,45 +38,17 @@ pub(crate) struct Done {
 
 /// Assesses a case and writes report, maps and pictures into the folder of the order. A refusal leaves a complete
 /// report, too.
-pub(crate) fn run(case: Case, order: &Order<'_>, mut timings: Timings) -> Result<Done, Failure> {
-    let begun = Instant::now();
-    let context = Context {
-        metadata: case.metadata,
-        series: case.ct.as_ref().map(|(study, _)| {
-            let grid = study.volume.grid();
-            (study.series_uid.clone(), grid.size[2], grid.spacing_mm())
-        }),
-        fields: case.he.iter().flatten().map(note).collect(),
-        bundle: order.loaded.described(),
-        created: now(),
-    };
-    // The pictures are painted over what was given, so the fields are kept; the volume is shared.
-    let originals: Vec<RgbImage> = case.he.iter().flatten().map(|field| field.image.clone()).collect();
-    let ct = case.ct.map(|(study, lesion)| CtInput { volume: Arc::new(study.volume), lesion });
-    let volume = ct.as_ref().map(|ct| Arc::clone(&ct.volume));
-    let study = Study { ct, he: case.he, metadata: case.metadata };
-    let Loaded { model, engine, .. } = order.loaded;
-    let outcome = assess(study, model, engine.as_ref(), order.methods, &mut timings).map_err(Failure::internal)?;
-    let report = match &outcome {
-        Outcome::Refused(refusal) => hilum_report::refused(refusal, &context, &timings),
-        Outcome::Assessed(result) => {
-            let painting = Instant::now();
-            let unfinished = order.out.join(UNFINISHED);
-            fs::write(&unfinished, []).map_err(Failure::unwritable(unfinished.display()))?;
-            let files =
-                pictures(result, volume.as_deref(), &originals, order).map_err(Failure::unwritable("the pictures"))?;
-            timings.0.push(("pictures", painting.elapsed()));
-            let before = timings
-                .0
-                .iter()
-                .filter(|(stage, _)| stage.starts_with("read_"))
-                .map(|(_, took)| *took)
-                .sum::<Duration>();
-            timings.0.push(("total", before + begun.elapsed()));
-            hilum_report::assessed(result, &context, &files, &timings)
-        }
-    };
+pub(crate) fn run(given: Given, order: &Order<'_>, timings: Timings) -> Result<Done, Failure> {
+    let Document { report, outcome, files } =
+        produce(given, order.ready, order.methods, now(), timings).map_err(Failure::internal)?;
     let writing = Instant::now();
+    if !files.is_empty() {
+        let unfinished = order.out.join(UNFINISHED);
+        fs::write(&unfinished, []).map_err(Failure::unwritable(unfinished.display()))?;
+        for (name, bytes) in &files {
+            fs::write(order.out.join(name), bytes).map_err(Failure::unwritable("the pictures"))?;
+        }
+    }
     leave(&report, order.out)?;
     Ok(Done { report, outcome, writing: writing.elapsed() })
 }
@@ -91,9 +60,7 @@ pub(crate) fn refuse(
     order: &Order<'_>,
     timings: &Timings,
 ) -> Result<Report, Failure> {
-    let context =
-        Context { metadata, series: None, fields: Vec::new(), bundle: order.loaded.described(), created: now() };
-    let report = hilum_report::refused(refusal, &context, timings);
+    let report = turned_away(refusal, metadata, order.ready, now(), timings);
     leave(&report, order.out)?;
     Ok(report)
 }
@@ -102,86 +69,6 @@ pub(crate) fn refuse(
 fn leave(report: &Report, out: &Path) -> Result<(), Failure> {
     let bytes = report.to_json().map_err(Failure::internal)?;
     replace(&out.join("report.json"), &out.join(UNFINISHED), &bytes).map_err(Failure::unwritable("report.json"))
-}
-
-fn note(field: &Field) -> FieldNote {
-    FieldNote {
-        width: field.image.width(),
-        height: field.image.height(),
-        um_per_px: field.scale.map(MicronsPerPixel::um),
-    }
-}
-
-/// Writes maps and overlays of every method, and the result card.
-fn pictures(
-    result: &Assessed,
-    volume: Option<&Volume<i16>>,
-    fields: &[RgbImage],
-    order: &Order<'_>,
-) -> anyhow::Result<Vec<ExplanationFiles>> {
-    let size = order.loaded.model.patch.size;
-    let mut files = Vec::new();
-    let (mut ct_picture, mut he_picture) = (None, None);
-    let save = |name: &str, picture: &RgbImage| picture.save(order.out.join(name));
-    if let (Some(ct), Some(volume), true) = (&result.ct, volume, order.methods.is_empty()) {
-        let picture = ct_overlay(volume, ct, &order.loaded.model.patch, None);
-        save("ct.png", &picture)?;
-        ct_picture = Some(picture);
-    }
-    for explanation in &result.explanations {
-        let stem = format!("{}-{}", explanation.modality.name(), explanation.method.name());
-        let map = format!("{stem}.npy");
-        let mut overlays = Vec::new();
-        match (explanation.modality, &explanation.maps) {
-            (Modality::Ct, maps) => {
-                let raw = match maps {
-                    Some(Maps::Ct(map)) => Some(map),
-                    _ => None,
-                };
-                if let (Some(ct), Some(volume)) = (&result.ct, volume) {
-                    let picture = ct_overlay(volume, ct, &order.loaded.model.patch, raw);
-                    let name = format!("{stem}.png");
-                    save(&name, &picture)?;
-                    overlays.push(name);
-                    ct_picture.get_or_insert(picture);
-                }
-                if let Some(raw) = raw {
-                    ndarray_npy::write_npy(order.out.join(&map), &resized_map(raw, size, size))?;
-                }
-            }
-            (Modality::He, maps) => {
-                let raw: Option<&[Array2<f32>]> = match maps {
-                    Some(Maps::He(maps)) => Some(maps),
-                    _ => None,
-                };
-                if let Some(he) = &result.he {
-                    let most = (0..he.tiles.len()).max_by(|&a, &b| he.attention[a].total_cmp(&he.attention[b]));
-                    let shown = most.map(|index| he.tiles[index].field);
-                    for (index, field) in fields.iter().enumerate() {
-                        let picture = field_overlay(field, index, he, raw);
-                        let name = format!("{stem}-{}.png", index + 1);
-                        save(&name, &picture)?;
-                        overlays.push(name);
-                        if Some(index) == shown {
-                            he_picture.get_or_insert(picture);
-                        }
-                    }
-                }
-                if let Some(raw) = raw {
-                    ndarray_npy::write_npy(order.out.join(&map), &stacked(raw))?;
-                }
-            }
-        }
-        files.push(ExplanationFiles { modality: explanation.modality, method: explanation.method, map, overlays });
-    }
-    let card = result_card(result, ct_picture.as_ref(), he_picture.as_ref());
-    save("result.png", &card)?;
-    Ok(files)
-}
-
-fn stacked(maps: &[Array2<f32>]) -> Array3<f32> {
-    let (rows, columns) = maps.first().map_or((0, 0), Array2::dim);
-    Array3::from_shape_fn((maps.len(), rows, columns), |(tile, row, column)| maps[tile][[row, column]])
 }
 
 /// What a run that did not end leaves, and what a run that is on its way has: the pictures around it may be anybody's.

@@ -69,8 +69,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 
     let lesion = Some(patient.lesion()?);
-    let order = case::Order { loaded: &loaded, methods: &[ExplainMethod::GradCamPlusPlus], out };
-    let case = case::Case { ct: Some((study, lesion)), he: Some(fields), metadata: patient.metadata };
+    let order = case::Order { ready: &loaded, methods: &[ExplainMethod::GradCamPlusPlus], out };
+    let case = case::given(Some((study, lesion)), Some(fields), patient.metadata);
     match case::run(case, &order, Timings::default())?.outcome {
         Outcome::Refused(refusal) => Err(refusal.into()),
         Outcome::Assessed(result) => {

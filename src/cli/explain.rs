@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use hilum_assess::{ExplainMethod, cam_ct, cam_he, scores};
+use hilum_assess::{ExplainMethod, Ready, cam_ct, cam_he, scores};
 use hilum_domain::{Class, Modality};
 use hilum_infer::{HeOutput, bag};
 use hilum_report::resized_map;
@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::{
     Failure,
     files::{writable, write_whole},
-    locate::{EngineName, Loaded, load},
+    locate::{EngineName, load},
     terminal::print_json,
 };
 
@@ -106,12 +106,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.json { print_json(&answer) } else { Ok(()) }
 }
 
-fn he(
-    images: &Array4<f32>,
-    loaded: &Loaded,
-    arguments: &Arguments,
-    edge: usize,
-) -> Result<(ArrayD<f32>, f64), Failure> {
+fn he(images: &Array4<f32>, loaded: &Ready, arguments: &Arguments, edge: usize) -> Result<(ArrayD<f32>, f64), Failure> {
     let contract = &loaded.bundle.manifest().he;
     let outputs: Vec<HeOutput> = images
         .axis_iter(Axis(0))

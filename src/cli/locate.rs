@@ -5,8 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use hilum_assess::Model;
-use hilum_infer::{Bundle, Engine, TractEngine, Trust, accept, parse_public_key};
+use hilum_assess::Ready;
+use hilum_infer::{Bundle, TractEngine, Trust, parse_public_key};
 
 use crate::Failure;
 
@@ -24,33 +24,13 @@ pub(crate) enum EngineName {
     Tract,
 }
 
-/// A verified bundle with an accepted engine.
-pub(crate) struct Loaded {
-    pub(crate) bundle: Bundle,
-    pub(crate) model: Model,
-    pub(crate) engine: Box<dyn Engine>,
-}
-
-impl Loaded {
-    pub(crate) fn described(&self) -> hilum_report::Bundle {
-        hilum_report::Bundle {
-            name: self.bundle.manifest().name.clone(),
-            version: self.bundle.manifest().version.clone(),
-            sha256: self.bundle.sha256().to_owned(),
-            engine: self.engine.name().to_owned(),
-        }
-    }
-}
-
 /// Verifies the bundle, loads the engine, and has it prove itself.
-pub(crate) fn load(given: Option<&Path>, engine: EngineName) -> Result<Loaded, Failure> {
+pub(crate) fn load(given: Option<&Path>, engine: EngineName) -> Result<Ready, Failure> {
     let rejected = |error: hilum_infer::BundleError| Failure::Rejected(error.into());
     let bundle = open(given)?;
-    let model = Model::of(&bundle).map_err(rejected)?;
     let EngineName::Tract = engine;
-    let engine: Box<dyn Engine> = Box::new(TractEngine::load(&bundle).map_err(rejected)?);
-    accept(&*engine, &bundle, GOLDEN).map_err(rejected)?;
-    Ok(Loaded { bundle, model, engine })
+    let engine = TractEngine::load(&bundle).map_err(rejected)?;
+    Ready::prove(bundle, Box::new(engine), GOLDEN).map_err(rejected)
 }
 
 /// The bundle at `given`, or the first that is found, verified.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use hilum_assess::{CtInput, Outcome, Study, Timings, assess};
+use hilum_assess::{CtInput, Outcome, Ready, Study, Timings, assess};
 use hilum_domain::{Metadata, PerClass, Refusal, top};
 use hilum_intake::{CohortCase, Rejection, read_cohort, read_fields, volume};
 use serde::Serialize;
@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::{
     Failure,
     files::{writable, write_whole},
-    locate::{EngineName, Loaded, load},
+    locate::{EngineName, load},
     terminal::{Progress, print_json, say},
 };
 
@@ -168,7 +168,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     ))
 }
 
-fn predict(case: &CohortCase, branch: Branch, loaded: &Loaded) -> Result<Result<PerClass<f64>, Refusal>, Failure> {
+fn predict(case: &CohortCase, branch: Branch, loaded: &Ready) -> Result<Result<PerClass<f64>, Refusal>, Failure> {
     // A case with one modality is assessed by that one, as `analyze` does.
     let branch = match (branch, case.ct().exists(), case.he().exists()) {
         (Branch::Fused, true, false) => Branch::Ct,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hilum_assess::{Assessed, CtFinding, ExplainMethod, HeFinding, Scores, Timings};
+use hilum_assess::{Assessed, CtFinding, ExplainMethod, HeFinding, Ready, Scores, Timings};
 use hilum_domain::{Class, Limit, Metadata, Modality, PerClass, Refusal};
 use serde::Serialize;
 
@@ -175,6 +175,17 @@ pub struct Bundle {
     pub engine: String,
 }
 
+impl Bundle {
+    pub(crate) fn of(ready: &Ready) -> Self {
+        Self {
+            name: ready.bundle.manifest().name.clone(),
+            version: ready.bundle.manifest().version.clone(),
+            sha256: ready.bundle.sha256().to_owned(),
+            engine: ready.engine.name().to_owned(),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Serialize)]
 struct Provenance {
     hilum: &'static str,
@@ -222,7 +233,7 @@ pub struct ExplanationFiles {
 
 /// The report of an assessed case.
 #[must_use]
-pub fn assessed(result: &Assessed, context: &Context, files: &[ExplanationFiles], timings: &Timings) -> Report {
+pub(crate) fn assessed(result: &Assessed, context: &Context, files: &[ExplanationFiles], timings: &Timings) -> Report {
     let specimen = context.metadata.specimen;
     let prediction = |scores: &Scores| {
         let class = Class::ALL[scores.top()];
@@ -265,7 +276,7 @@ pub fn assessed(result: &Assessed, context: &Context, files: &[ExplanationFiles]
 
 /// The report of a refused case: complete, without any score.
 #[must_use]
-pub fn refused(refusal: &Refusal, context: &Context, timings: &Timings) -> Report {
+pub(crate) fn refused(refusal: &Refusal, context: &Context, timings: &Timings) -> Report {
     let mut report = empty(context, "refused", timings);
     report.refusal = Some(refusal.into());
     report

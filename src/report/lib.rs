@@ -2,15 +2,14 @@
 //!
 //! Knows how results are written and drawn; decides nothing about them.
 
+mod case;
 mod document;
 mod paint;
 mod result;
 
-pub use document::{
-    Bundle, Context, ExplanationFiles, FieldNote, Note, REPORT_SCHEMA, Report, assessed, files_of, refused,
-};
-pub use paint::{blend, ct_overlay, field_overlay, resized_map};
-pub use result::result_card;
+pub use case::{Document, Given, GivenCt, ProduceFault, produce, turned_away};
+pub use document::{Bundle, Context, ExplanationFiles, FieldNote, Note, REPORT_SCHEMA, Report, files_of};
+pub use paint::{blend, resized_map};
 
 /// The sentence that stands on every report and picture.
 pub const NOTICE: &str = "Research use only, not a diagnosis.";

@@ -131,7 +131,7 @@ fn hottest<'a>(maps: impl IntoIterator<Item = &'a Array2<f32>>) -> f32 {
 ///
 /// The slice is drawn along the patient's axes, as the patch is read: left of the picture is the patient's right.
 #[must_use]
-pub fn ct_overlay(
+pub(crate) fn ct_overlay(
     volume: &Volume<i16>,
     finding: &CtFinding,
     geometry: &PatchGeometry,
@@ -204,7 +204,12 @@ fn rendered(volume: &Volume<i16>, centre: Place, span_mm: f64, window: Window) -
 ///
 /// `maps` has one map a tile of the finding; `field` is zero-based.
 #[must_use]
-pub fn field_overlay(image: &RgbImage, field: usize, finding: &HeFinding, maps: Option<&[Array2<f32>]>) -> RgbImage {
+pub(crate) fn field_overlay(
+    image: &RgbImage,
+    field: usize,
+    finding: &HeFinding,
+    maps: Option<&[Array2<f32>]>,
+) -> RgbImage {
     let width = image.width().min(FIELD_WIDTH);
     let scale = f64::from(width) / f64::from(image.width());
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the picture")]

@@ -18,7 +18,7 @@ const HEIGHT: u32 = 960;
 
 /// The result on 1280×960: class bars, weights, limits, and the pictures `ct` and `he` where there are any.
 #[must_use]
-pub fn result_card(result: &Assessed, ct: Option<&RgbImage>, he: Option<&RgbImage>) -> RgbImage {
+pub(crate) fn result_card(result: &Assessed, ct: Option<&RgbImage>, he: Option<&RgbImage>) -> RgbImage {
     let metadata: &Metadata = &result.metadata;
     let mut canvas = Canvas(RgbImage::from_pixel(WIDTH, HEIGHT, image::Rgb([PAPER.r(), PAPER.g(), PAPER.b()])));
     let top = Class::ALL[result.fused.top()];
