@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::{ImageFault, Unreadable, scale};
 
 /// The longest edge a field may have: a whole scanned slide is not a field.
-const MAX_EDGE: u32 = 20_000;
+pub(crate) const MAX_EDGE: u32 = 20_000;
 /// What decoding one image may take.
 const MAX_ALLOC: u64 = 1 << 30;
 

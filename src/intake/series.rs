@@ -76,6 +76,8 @@ pub struct CtStudy {
     pub exact: Option<Volume<f32>>,
     /// Series Instance UID.
     pub series_uid: String,
+    /// Patient ID; empty where the scanner had none.
+    pub patient_id: String,
     /// Slice Thickness where the series says it, mm.
     pub slice_thickness_mm: Option<f64>,
 }
@@ -509,14 +511,14 @@ impl Stack {
                 self.step_mm(),
             ],
         };
-        let slice_thickness_mm = header.slice_thickness_mm;
+        let (slice_thickness_mm, patient_id) = (header.slice_thickness_mm, header.patient_id.clone());
         let fractional = self.slices.iter().any(|slice| slice.exact_hu.is_some());
         let exact = |slice: &CtSlice| -> Vec<f32> {
             slice.exact_hu.clone().unwrap_or_else(|| slice.hu.iter().copied().map(f32::from).collect())
         };
         let exact = fractional.then(|| stacked(grid, self.slices.iter().map(exact)));
         let volume = stacked(grid, self.slices.into_iter().map(|slice| slice.hu));
-        CtStudy { volume, exact, series_uid: self.uid, slice_thickness_mm }
+        CtStudy { volume, exact, series_uid: self.uid, patient_id, slice_thickness_mm }
     }
 }
 

@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     io::{self, Write as _},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use sha2::{Digest as _, Sha256};
@@ -33,15 +34,16 @@ const PLACE: &str = "blob";
 const WRITE: &str = "write a file of a case";
 const PART: &str = "part";
 
-/// The folder of the files.
-#[derive(Debug)]
-pub(crate) struct Blobs {
+/// The files of the cases. May be used beside the store, from another thread.
+#[derive(Debug, Clone)]
+pub struct Files {
     folder: PathBuf,
+    key: DataKey,
 }
 
-impl Blobs {
+impl Files {
     /// The files in `folder`, which is made if it is not there. What an interrupted write left is removed.
-    pub(crate) fn open(folder: &Path) -> Result<Self, StoreFault> {
+    pub(crate) fn open(folder: &Path, key: DataKey) -> Result<Self, StoreFault> {
         let fault = StoreFault::disk("open the folder of the cases' files");
         let made = || -> io::Result<()> {
             fs::create_dir_all(folder)?;
@@ -54,12 +56,16 @@ impl Blobs {
             sync_folder(folder)
         };
         made().map_err(fault)?;
-        Ok(Self { folder: folder.to_owned() })
+        Ok(Self { folder: folder.to_owned(), key })
     }
 
-    /// Keeps `plain`. When this returns, the file outlives a power cut.
-    pub(crate) fn put(&self, key: &DataKey, plain: &[u8]) -> Result<BlobName, StoreFault> {
-        let sealed = key.seal(PLACE, plain);
+    /// Keeps a file for a case that will name it. When this returns, the file outlives a power cut; what no case names is
+    /// removed when the store is opened next.
+    ///
+    /// # Errors
+    /// [`StoreFault::Disk`]
+    pub fn put(&self, plain: &[u8]) -> Result<BlobName, StoreFault> {
+        let sealed = self.key.seal(PLACE, plain);
         let name = BlobName(hex(&Sha256::digest(&sealed)));
         let path = self.path(&name);
         // A damaged file of that name is written again.
@@ -70,8 +76,11 @@ impl Blobs {
     }
 
     /// What was kept under that name, checked.
-    pub(crate) fn get(&self, key: &DataKey, name: &BlobName) -> Result<Zeroizing<Vec<u8>>, StoreFault> {
-        Ok(key.open(PLACE, &self.sealed(name)?)?)
+    ///
+    /// # Errors
+    /// [`StoreFault::Blob`] if it is missing or changed.
+    pub fn get(&self, name: &BlobName) -> Result<Zeroizing<Vec<u8>>, StoreFault> {
+        Ok(self.key.open(PLACE, &self.sealed(name)?)?)
     }
 
     /// The sealed bytes, checked against their name.
@@ -83,7 +92,7 @@ impl Blobs {
         if hex(&Sha256::digest(&sealed)) == name.0 { Ok(sealed) } else { Err(StoreFault::Blob) }
     }
 
-    /// Removes every file that `kept` does not name, and says how many.
+    /// Removes every file that `kept` does not take, and says how many.
     pub(crate) fn sweep(&self, kept: &dyn Fn(&BlobName) -> bool) -> Result<usize, StoreFault> {
         let swept = || -> io::Result<usize> {
             let mut removed = 0;
@@ -108,7 +117,9 @@ impl Blobs {
 
 /// Writes a file whole: beside its place, to the disk, into its place, and the folder to the disk.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let part = path.with_extension(PART);
+    // Two threads may be keeping the same picture.
+    static WRITES: AtomicU64 = AtomicU64::new(0);
+    let part = path.with_extension(format!("{}.{PART}", WRITES.fetch_add(1, Ordering::Relaxed)));
     let mut file = File::create(&part)?;
     file.write_all(bytes)?;
     file.sync_all()?;
@@ -127,12 +138,14 @@ mod tests {
     #[test]
     fn a_file_is_what_was_kept_or_nothing() {
         let folder = tempfile::tempdir().expect("a folder");
-        let key = DataKey::new(&[7; 32]);
-        let blobs = Blobs::open(folder.path()).expect("open");
-        let name = blobs.put(&key, b"field 1").expect("kept");
-        assert_eq!(blobs.put(&key, b"field 1").expect("again"), name, "the same content is one file");
-        assert_eq!(**blobs.get(&key, &name).expect("there"), *b"field 1");
-        assert!(matches!(blobs.get(&DataKey::new(&[8; 32]), &name), Err(StoreFault::Sealed(_))));
+        let blobs = Files::open(folder.path(), DataKey::new(&[7; 32])).expect("open");
+        let name = blobs.put(b"field 1").expect("kept");
+        assert_eq!(blobs.put(b"field 1").expect("again"), name, "the same content is one file");
+        assert_eq!(**blobs.get(&name).expect("there"), *b"field 1");
+        assert!(matches!(
+            Files { key: DataKey::new(&[8; 32]), ..blobs.clone() }.get(&name),
+            Err(StoreFault::Sealed(_))
+        ));
 
         let path = folder.path().join(name.as_str());
         let whole = fs::read(&path).expect("readable");
@@ -141,19 +154,18 @@ mod tests {
             let mut spoilt = whole.clone();
             spoilt[at] ^= 1;
             fs::write(&path, spoilt).expect("written");
-            assert!(matches!(blobs.get(&key, &name), Err(StoreFault::Blob)), "byte {at}");
+            assert!(matches!(blobs.get(&name), Err(StoreFault::Blob)), "byte {at}");
         }
     }
 
     #[test]
     fn what_nothing_names_is_swept() {
         let folder = tempfile::tempdir().expect("a folder");
-        let key = DataKey::new(&[7; 32]);
         fs::write(folder.path().join("x.part"), b"half").expect("written");
-        let blobs = Blobs::open(folder.path()).expect("open");
-        let names = [b"a", b"b"].map(|plain| blobs.put(&key, plain).expect("kept"));
+        let blobs = Files::open(folder.path(), DataKey::new(&[7; 32])).expect("open");
+        let names = [b"a", b"b"].map(|plain| blobs.put(plain).expect("kept"));
         assert_eq!(blobs.sweep(&|name| *name == names[0]).expect("swept"), 1);
-        assert!(matches!(blobs.get(&key, &names[1]), Err(StoreFault::Blob)));
+        assert!(matches!(blobs.get(&names[1]), Err(StoreFault::Blob)));
         assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 1);
     }
 }

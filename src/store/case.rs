@@ -64,18 +64,22 @@ impl State {
     }
 }
 
-/// A field of a case: its picture and its scale.
+/// A field of a case.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FieldFile {
     /// The picture.
     pub picture: BlobName,
-    /// Its scale.
-    pub scale: MicronsPerPixel,
+    /// Its scale, where it is known.
+    pub scale: Option<MicronsPerPixel>,
+    /// Whether it came with colour at all.
+    pub colour: bool,
 }
 
 /// What is known of a case before it is assessed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Intake {
+    /// Whether it is a control case of the device's own: a phantom, and no patient.
+    pub control: bool,
     /// Whose it is.
     pub identity: Identity,
     /// Age, sex, smoking history, specimen.
@@ -133,6 +137,7 @@ pub struct Case {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Record {
+    control: bool,
     identity: [String; 2],
     age: Option<f64>,
     sex: Option<String>,
@@ -140,17 +145,26 @@ struct Record {
     specimen: Option<String>,
     volume: Option<BlobName>,
     lesion_lps_mm: Option<[f64; 3]>,
-    fields: Vec<(BlobName, f64)>,
+    fields: Vec<FieldRecord>,
     claimed: String,
     trusted: bool,
     boot: String,
     since_boot_ms: u64,
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FieldRecord {
+    picture: BlobName,
+    um_per_px: Option<f64>,
+    colour: bool,
+}
+
 impl Intake {
     pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, StoreFault> {
         let Metadata { age, sex, smoking, specimen } = self.metadata;
         let record = Record {
+            control: self.control,
             identity: [self.identity.first().to_owned(), self.identity.second().to_owned()],
             age: age.map(Age::years),
             sex: sex.map(|sex| sex.name().to_owned()),
@@ -158,7 +172,15 @@ impl Intake {
             specimen: specimen.map(|specimen| specimen.name().to_owned()),
             volume: self.volume.clone(),
             lesion_lps_mm: self.lesion.map(|lesion| lesion.lps_mm),
-            fields: self.fields.iter().map(|field| (field.picture.clone(), field.scale.um())).collect(),
+            fields: self
+                .fields
+                .iter()
+                .map(|field| FieldRecord {
+                    picture: field.picture.clone(),
+                    um_per_px: field.scale.map(MicronsPerPixel::um),
+                    colour: field.colour,
+                })
+                .collect(),
             claimed: self.opened.claimed.clone(),
             trusted: self.opened.trusted,
             boot: self.opened.boot.clone(),
@@ -171,10 +193,12 @@ impl Intake {
         let record: Record = serde_json::from_slice(bytes).map_err(StoreFault::record)?;
         let wrong = |what: &str| StoreFault::record(serde::de::Error::custom(what));
         let [first, second] = &record.identity;
-        let fields = record.fields.into_iter().map(|(picture, um)| {
-            MicronsPerPixel::plausible(um).map(|scale| FieldFile { picture, scale }).ok_or_else(|| wrong("a scale"))
+        let fields = record.fields.into_iter().map(|field| {
+            let scale = field.um_per_px.map(|um| MicronsPerPixel::new(um).ok_or_else(|| wrong("a scale")));
+            Ok(FieldFile { picture: field.picture, scale: scale.transpose()?, colour: field.colour })
         });
         Ok(Self {
+            control: record.control,
             identity: Identity::new(first, second).map_err(|_| wrong("the identity"))?,
             metadata: Metadata {
                 age: record.age.map(Age::from_years).transpose().map_err(|_| wrong("the age"))?,
@@ -188,7 +212,7 @@ impl Intake {
             },
             volume: record.volume,
             lesion: record.lesion_lps_mm.map(Point::new),
-            fields: fields.collect::<Result<_, _>>()?,
+            fields: fields.collect::<Result<_, StoreFault>>()?,
             opened: Moment {
                 claimed: record.claimed,
                 trusted: record.trusted,

@@ -22,6 +22,7 @@ use crate::{
 const STEPS: [&str; 1] = ["
     CREATE TABLE cases (
         number   INTEGER PRIMARY KEY,
+        control  INTEGER NOT NULL,
         state    TEXT NOT NULL,
         attempts INTEGER NOT NULL,
         search   BLOB NOT NULL,
@@ -35,6 +36,10 @@ const STEPS: [&str; 1] = ["
         number INTEGER NOT NULL REFERENCES cases (number),
         name   TEXT NOT NULL,
         PRIMARY KEY (number, name)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE inputs (
+        token BLOB PRIMARY KEY,
+        begun INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE audit (
         number INTEGER PRIMARY KEY,
@@ -227,12 +232,13 @@ pub(crate) fn row_hash(connection: &Connection, case: CaseNumber) -> Result<Hash
     };
     connection
         .query_row(
-            "SELECT state, attempts, search, record, result, review FROM cases WHERE number = ?1",
+            "SELECT state, attempts, control, search, record, result, review FROM cases WHERE number = ?1",
             [case.0],
             |row| {
                 part(Some(row.get_ref(0)?.as_str()?.as_bytes()));
                 part(Some(&row.get::<_, i64>(1)?.to_le_bytes()));
-                for column in 2..6 {
+                part(Some(&row.get::<_, i64>(2)?.to_le_bytes()));
+                for column in 3..7 {
                     part(row.get_ref(column)?.as_blob_or_null()?);
                 }
                 Ok(())

@@ -4,12 +4,11 @@ use std::{collections::BTreeSet, path::Path};
 
 use hilum_domain::{CaseNumber, Identity, Moment};
 use rusqlite::{OptionalExtension as _, Transaction};
-use zeroize::Zeroizing;
 
 use crate::{
     Action, Actor, BlobName, Case, DataKey, Entry, Head, Intake, Kept, Opened, Review, State, StoreFault,
     audit::{self, Event},
-    blob::Blobs,
+    blob::Files,
     database::{Database, row_hash},
 };
 
@@ -20,7 +19,7 @@ const ATTEMPTS: u32 = 2;
 #[derive(Debug)]
 pub struct Store {
     database: Database,
-    blobs: Blobs,
+    files: Files,
     key: DataKey,
     folder: std::path::PathBuf,
     /// Below this much free room nothing new is taken in, bytes.
@@ -43,6 +42,8 @@ pub struct Work {
 pub struct Overview {
     /// Its number.
     pub number: CaseNumber,
+    /// Whether it is a control case of the device's own.
+    pub control: bool,
     /// How far it has come.
     pub state: State,
     /// How often its assessment was begun.
@@ -99,8 +100,11 @@ impl Store {
     pub fn open(folder: &Path, key: DataKey, watermark: u64, now: &Moment) -> Result<(Self, Opened), StoreFault> {
         std::fs::create_dir_all(folder).map_err(StoreFault::disk("make the folder of the store"))?;
         let (database, opened) = Database::open(folder, now)?;
-        let blobs = Blobs::open(&folder.join("files"))?;
-        Ok((Self { database, blobs, key, folder: folder.to_owned(), watermark }, opened))
+        let files = Files::open(&folder.join("files"), key.clone())?;
+        let store = Self { database, files, key, folder: folder.to_owned(), watermark };
+        let kept = store.names()?;
+        store.files.sweep(&|name| kept.contains(name))?;
+        Ok((store, opened))
     }
 
     /// Whether there is room to take something in.
@@ -114,20 +118,10 @@ impl Store {
         if free >= self.watermark { Ok(()) } else { Err(StoreFault::Full { free_mb: free >> 20 }) }
     }
 
-    /// Keeps a file for a case that will name it.
-    ///
-    /// # Errors
-    /// [`StoreFault`]
-    pub fn keep(&self, bytes: &[u8]) -> Result<BlobName, StoreFault> {
-        self.blobs.put(&self.key, bytes)
-    }
-
-    /// The bytes of a file, checked.
-    ///
-    /// # Errors
-    /// [`StoreFault::Blob`] if it is missing or changed.
-    pub fn file(&self, name: &BlobName) -> Result<Zeroizing<Vec<u8>>, StoreFault> {
-        self.blobs.get(&self.key, name)
+    /// The files of the cases.
+    #[must_use]
+    pub const fn files(&self) -> &Files {
+        &self.files
     }
 
     /// Opens a case as a draft.
@@ -148,8 +142,8 @@ impl Store {
         self.database.write(|transaction| {
             executed(
                 transaction,
-                "INSERT INTO cases (number, state, attempts, search, record) VALUES (?1, ?2, 0, ?3, ?4)",
-                (number.0, State::Draft.name(), search, &record),
+                "INSERT INTO cases (number, control, state, attempts, search, record) VALUES (?1, ?2, ?3, 0, ?4, ?5)",
+                (number.0, intake.control, State::Draft.name(), search, &record),
             )?;
             named(transaction, number, &files)?;
             logged(transaction, now, actor, Action::Drafted, number)
@@ -188,7 +182,7 @@ impl Store {
     /// [`StoreFault::State`] if it is neither a draft nor set aside; [`StoreFault::Blob`] if a file of it is damaged.
     pub fn submit(&mut self, case: CaseNumber, actor: Actor, now: &Moment) -> Result<(), StoreFault> {
         for name in self.case(case)?.intake.files() {
-            self.blobs.sealed(name)?;
+            self.files.sealed(name)?;
         }
         self.step(case, State::Queued, actor, Action::Queued, now, |transaction| {
             executed(transaction, "UPDATE cases SET attempts = 0 WHERE number = ?1", [case.0])
@@ -240,6 +234,48 @@ impl Store {
                 (number.0, attempt - 1, attempt),
             )?;
             logged(transaction, now, Actor::Device, Action::Queued, number)
+        })
+    }
+
+    /// Counts an attempt at reading something from outside, before it is read, and says whether it may be read: what was
+    /// begun twice without an end is not. `what` says which input it is; only a token of it is kept.
+    ///
+    /// # Errors
+    /// [`StoreFault`]
+    pub fn may_read(&mut self, what: &str) -> Result<bool, StoreFault> {
+        let token = self.key.token(what);
+        let attempt = StoreFault::database("count an attempt at an input");
+        let begun: Option<u32> = self
+            .database
+            .read()
+            .query_row("SELECT begun FROM inputs WHERE token = ?1", [token], |row| row.get(0))
+            .optional()
+            .map_err(&attempt)?;
+        if begun.unwrap_or(0) >= ATTEMPTS {
+            return Ok(false);
+        }
+        self.database.write(|transaction| {
+            transaction
+                .execute(
+                    "INSERT INTO inputs (token, begun) VALUES (?1, 1) ON CONFLICT DO UPDATE SET begun = begun + 1",
+                    [token],
+                )
+                .map(|_| true)
+                .map_err(&attempt)
+        })
+    }
+
+    /// The reader of an input lived, whatever it said of it.
+    ///
+    /// # Errors
+    /// [`StoreFault`]
+    pub fn was_read(&mut self, what: &str) -> Result<(), StoreFault> {
+        let token = self.key.token(what);
+        self.database.write(|transaction| {
+            transaction
+                .execute("DELETE FROM inputs WHERE token = ?1", [token])
+                .map(|_| ())
+                .map_err(StoreFault::database("count an attempt at an input"))
         })
     }
 
@@ -327,16 +363,16 @@ impl Store {
         let mut statement = self
             .database
             .read()
-            .prepare("SELECT number, state, attempts FROM cases ORDER BY number")
+            .prepare("SELECT number, control, state, attempts FROM cases ORDER BY number")
             .map_err(&attempt)?;
         let rows = statement
-            .query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?)))
-            .and_then(Iterator::collect::<Result<Vec<(u64, String, u32)>, _>>)
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?, row.get(3)?)))
+            .and_then(Iterator::collect::<Result<Vec<(u64, bool, String, u32)>, _>>)
             .map_err(&attempt)?;
         rows.into_iter()
-            .map(|(number, state, attempts)| {
+            .map(|(number, control, state, attempts)| {
                 let state = State::named(&state).ok_or(StoreFault::NoCase)?;
-                Ok(Overview { number: CaseNumber(number), state, attempts })
+                Ok(Overview { number: CaseNumber(number), control, state, attempts })
             })
             .collect()
     }
@@ -366,7 +402,7 @@ impl Store {
     pub fn verify(&self, saved: Option<Head>) -> Result<Head, StoreFault> {
         let head = self.database.verify(saved)?;
         for name in self.names()? {
-            self.blobs.sealed(&name)?;
+            self.files.sealed(&name)?;
         }
         Ok(head)
     }
@@ -392,6 +428,7 @@ impl Store {
     /// # Errors
     /// [`StoreFault::State`] while the case waits for its result.
     pub fn expire(&mut self, case: CaseNumber, actor: Actor, now: &Moment) -> Result<(), StoreFault> {
+        let own = self.names_of(Some(case))?;
         self.step(case, State::Expired, actor, Action::Expired, now, |transaction| {
             executed(
                 transaction,
@@ -404,7 +441,7 @@ impl Store {
                 .map_err(StoreFault::database("write a case"))
         })?;
         let kept = self.names()?;
-        self.blobs.sweep(&|name| kept.contains(name)).map(|_| ())
+        self.files.sweep(&|name| !own.contains(name) || kept.contains(name)).map(|_| ())
     }
 
     /// Whether the second copy of the database could not follow the last change.
@@ -414,10 +451,19 @@ impl Store {
     }
 
     fn names(&self) -> Result<BTreeSet<BlobName>, StoreFault> {
+        self.names_of(None)
+    }
+
+    /// The files of one case, or of all.
+    fn names_of(&self, case: Option<CaseNumber>) -> Result<BTreeSet<BlobName>, StoreFault> {
         let attempt = StoreFault::database("list the files of the cases");
-        let mut statement = self.database.read().prepare("SELECT DISTINCT name FROM files").map_err(&attempt)?;
+        let mut statement = self
+            .database
+            .read()
+            .prepare("SELECT DISTINCT name FROM files WHERE ?1 IS NULL OR number = ?1")
+            .map_err(&attempt)?;
         let names = statement
-            .query_map([], |row| row.get::<_, String>(0))
+            .query_map([case.map(|case| case.0)], |row| row.get::<_, String>(0))
             .and_then(Iterator::collect::<Result<Vec<String>, _>>)
             .map_err(&attempt)?;
         names.iter().map(|name| BlobName::from_digits(name).ok_or(StoreFault::Blob)).collect()

@@ -22,13 +22,14 @@ fn opened(folder: &Path) -> (Store, Opened) {
 }
 
 fn intake(store: &Store, first: &str) -> Intake {
-    let picture = store.keep(format!("a field of {first}").as_bytes()).expect("kept");
+    let picture = store.files().put(format!("a field of {first}").as_bytes()).expect("kept");
     Intake {
+        control: false,
         identity: Identity::new(first, "second").expect("two"),
         metadata: Metadata { sex: Some(Sex::Female), ..Metadata::default() },
         volume: None,
         lesion: None,
-        fields: vec![FieldFile { picture, scale: MicronsPerPixel::plausible(0.5).expect("plausible") }],
+        fields: vec![FieldFile { picture, scale: MicronsPerPixel::plausible(0.5), colour: true }],
         opened: now(),
     }
 }
@@ -174,7 +175,7 @@ fn what_expires_leaves_its_number_and_its_log() {
     store.finish(&work, true, &kept(), &now()).expect("kept");
     store.expire(case, Actor::Device, &now()).expect("expired");
     assert!(matches!(store.case(case), Err(StoreFault::NoCase)));
-    assert!(matches!(store.file(&work.intake.fields[0].picture), Err(StoreFault::Blob)));
+    assert!(matches!(store.files().get(&work.intake.fields[0].picture), Err(StoreFault::Blob)));
     store.verify(None).expect("whole");
     assert_ne!(queued(&mut store, "2"), case);
 }
@@ -197,13 +198,14 @@ fn every_edit_is_found_and_the_copy_stands_in() {
     for edit in [
         "UPDATE cases SET state = 'draft' WHERE number = 2",
         "UPDATE cases SET attempts = 1 WHERE number = 2",
+        "UPDATE cases SET control = 1 WHERE number = 2",
         "UPDATE cases SET record = x'00' WHERE number = 2",
         "UPDATE cases SET search = x'00' WHERE number = 2",
         "UPDATE cases SET result = x'' WHERE number = 2",
         "UPDATE cases SET review = x'' WHERE number = 2",
         "DELETE FROM files WHERE number = 2",
         "DELETE FROM files; DELETE FROM cases WHERE number = 3",
-        "INSERT INTO cases SELECT 9, state, attempts, search, record, result, review FROM cases WHERE number = 1",
+        "INSERT INTO cases SELECT 9, control, state, attempts, search, record, result, review FROM cases WHERE number = 1",
         "DELETE FROM audit WHERE number = 2",
         "DELETE FROM audit WHERE number = 7",
         "UPDATE audit SET line = replace(line, 'operator', 'reviewer') WHERE number = 3",
@@ -248,4 +250,29 @@ fn any_damaged_page_is_restored_from_the_copy() {
         assert_eq!(store.list().expect("readable").len(), 3);
     }
     assert!(restored * 4096 > whole.len() / 2, "{restored}");
+}
+
+#[test]
+fn an_input_that_kills_its_reader_twice_is_not_read_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for begun in [true, true, false, false] {
+        assert_eq!(opened(folder.path()).0.may_read("export 7, 300 slices").expect("counted"), begun);
+    }
+    let (mut store, _) = opened(folder.path());
+    for _ in 0..3 {
+        assert!(store.may_read("export 8").expect("counted"), "each time it was read");
+        store.was_read("export 8").expect("counted");
+    }
+}
+
+#[test]
+fn what_no_case_names_is_gone_at_the_next_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut store, _) = opened(folder.path());
+    let case = queued(&mut store, "1");
+    let stray = store.files().put(b"taken and not named").expect("kept");
+    drop(store);
+    let (store, _) = opened(folder.path());
+    assert!(matches!(store.files().get(&stray), Err(StoreFault::Blob)));
+    store.files().get(&store.case(case).expect("there").intake.fields[0].picture).expect("still there");
 }
