@@ -1,8 +1,14 @@
 //! The hardware as narrow traits, each with a simulated twin that always builds and is always tested.
 //!
-//! Knows nothing of what is done with a frame. The only place where `unsafe` may live; there is none yet.
+//! Knows nothing of what is done with a frame. The only place where `unsafe` may live.
 
+mod clock;
+pub mod linux;
 pub mod sim;
+mod thermal;
+
+pub use clock::{Clock, ClockTrust};
+pub use thermal::{Celsius, Reading, Thermal};
 
 use std::time::Duration;
 

@@ -1,0 +1,132 @@
+//! The hardware as Linux shows it.
+
+use std::{
+    fs,
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
+
+use hilum_domain::Moment;
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::{Celsius, Clock, ClockTrust, Reading, Thermal};
+
+/// The kernel's clocks.
+#[derive(Debug)]
+pub struct SystemClock {
+    trust: ClockTrust,
+    boot: String,
+}
+
+/// No clock is right that says it is before this program was written: 2026-01-01, in seconds since 1970.
+const WRITTEN_S: u64 = 1_767_225_600;
+
+impl SystemClock {
+    /// The clocks of this boot.
+    #[must_use]
+    pub fn new(trust: ClockTrust) -> Self {
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        Self { trust, boot: boot.trim().to_owned() }
+    }
+}
+
+/// Time since the machine started, sleep included.
+#[must_use]
+pub fn since_boot() -> Duration {
+    let at = clock_gettime(ClockId::Boottime);
+    Duration::new(at.tv_sec.unsigned_abs(), u32::try_from(at.tv_nsec).unwrap_or(0))
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Moment {
+        let wall = SystemTime::now();
+        let plausible = wall.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|since| since.as_secs() >= WRITTEN_S);
+        let trusted = plausible
+            && match self.trust {
+                ClockTrust::Always => true,
+                ClockTrust::Never => false,
+                ClockTrust::Synchronised => synchronised(),
+            };
+        let claimed = chrono::DateTime::<chrono::Utc>::from(wall).to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+        Moment { claimed, trusted, boot: self.boot.clone(), since_boot: since_boot() }
+    }
+}
+
+/// Whether the kernel says that its wall clock is kept in step.
+#[expect(unsafe_code, reason = "no safe wrapper of adjtimex")]
+fn synchronised() -> bool {
+    // SAFETY: all bytes zero are a valid `timex`; its `modes` 0 asks and changes nothing.
+    let mut asked: libc::timex = unsafe { std::mem::zeroed() };
+    // JUSTIFICATION: no safe wrapper that we depend on offers adjtimex.
+    // SAFETY: `asked` is a live `timex`; the kernel keeps no pointer to it after the call.
+    let state = unsafe { libc::adjtimex(&raw mut asked) };
+    state >= 0 && state != libc::TIME_ERROR
+}
+
+/// Files that say a temperature in thousandths of a degree, as /sys/class/thermal has them.
+#[derive(Debug)]
+pub struct ThermalZones {
+    zones: Vec<PathBuf>,
+}
+
+impl ThermalZones {
+    /// Sensors at these paths; one that cannot be read is passed over.
+    #[must_use]
+    pub const fn new(zones: Vec<PathBuf>) -> Self {
+        Self { zones }
+    }
+}
+
+impl Thermal for ThermalZones {
+    fn poll(&mut self) -> Reading<Celsius> {
+        if self.zones.is_empty() {
+            return Reading::Absent;
+        }
+        let read = |zone: &PathBuf| fs::read_to_string(zone).ok()?.trim().parse::<f64>().ok();
+        let hottest = self.zones.iter().filter_map(read).filter(|value| value.is_finite()).max_by(f64::total_cmp);
+        hottest.map_or(Reading::NeverRead, |thousandths| Reading::Last {
+            value: Celsius(thousandths / 1000.0),
+            at: since_boot(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_says_what_it_claims_and_how_long_the_machine_runs() {
+        let moment = SystemClock::new(ClockTrust::Never).now();
+        assert!(!moment.trusted);
+        assert_eq!(moment.boot.len(), 36);
+        assert!(moment.since_boot > Duration::ZERO);
+        assert!(moment.claimed.ends_with('Z') && moment.claimed.len() == 20, "{}", moment.claimed);
+        assert!(SystemClock::new(ClockTrust::Always).now().trusted, "this machine's clock is after 2026");
+    }
+
+    #[test]
+    fn the_hottest_zone_speaks() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let zones: Vec<PathBuf> = ["61500\n", "95000\n", "broken"]
+            .iter()
+            .enumerate()
+            .map(|(index, text)| {
+                let path = folder.path().join(index.to_string());
+                fs::write(&path, text).expect("written");
+                path
+            })
+            .collect();
+        let fresh = |reading: Reading<Celsius>| reading.fresh(since_boot(), Duration::from_secs(5));
+        assert_eq!(fresh(ThermalZones::new(zones.clone()).poll()), Some(Celsius(95.0)));
+        assert_eq!(ThermalZones::new(zones[2..].to_vec()).poll(), Reading::NeverRead);
+        assert_eq!(ThermalZones::new(Vec::new()).poll(), Reading::Absent);
+    }
+
+    #[test]
+    fn a_reading_grows_old() {
+        let reading = Reading::Last { value: 1, at: Duration::from_secs(10) };
+        assert_eq!(reading.fresh(Duration::from_secs(12), Duration::from_secs(2)), Some(1));
+        assert_eq!(reading.fresh(Duration::from_secs(13), Duration::from_secs(2)), None);
+    }
+}
