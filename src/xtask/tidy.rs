@@ -12,7 +12,7 @@ use crate::source::Parts;
 
 /// The order in which crates may depend on one another: only on what stands further down. `src/README.md` says it in
 /// words. Crates that are planned have their place already.
-const ORDER: [&str; 18] = [
+const ORDER: [&str; 19] = [
     "xtask",
     "hilum",
     "hilum-cli",
@@ -29,6 +29,7 @@ const ORDER: [&str; 18] = [
     "hilum-phantom",
     "hilum-dicom",
     "hilum-imaging",
+    "hilum-config",
     "hilum-device",
     "hilum-domain",
 ];

@@ -1,0 +1,263 @@
+//! What a board is: checked values. `walk.rs` says every key's range and default.
+
+use std::{fmt, net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
+
+use hilum_domain::MicronsPerPixel;
+
+/// A board: everything that differs between machines.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Board {
+    /// `name`: what the board is called, on its screen and in its log.
+    pub name: String,
+    /// `[paths]`
+    pub paths: Paths,
+    /// `[bundle]`
+    pub bundle: Bundle,
+    /// `[engine]`
+    pub engine: Engine,
+    /// `[key]`: where the key comes from that seals what is stored.
+    pub key: KeySource,
+    /// `[access]`
+    pub access: Access,
+    /// `[camera]`, where the board has one.
+    pub camera: Option<Camera>,
+    /// `[share]`, where a folder is watched.
+    pub share: Option<Share>,
+    /// `[store]`
+    pub store: Store,
+    /// `[worker]`
+    pub worker: Worker,
+    /// `[case]`
+    pub case: Case,
+    /// `[control]`
+    pub control: Control,
+    /// `[thermal]`
+    pub thermal: Thermal,
+    /// `[clock]` `trusted`: when the date is believed.
+    pub clock: ClockTrust,
+    /// `[daemon]`
+    pub daemon: Daemon,
+}
+
+/// Folders. All are absolute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    /// `data`: where cases are kept. Without it the state directory, of the system's service or of the user.
+    pub data: Option<PathBuf>,
+    /// `runtime`: for sockets, empty after a start. Without it the runtime directory, of the service or of the user.
+    pub runtime: Option<PathBuf>,
+    /// `exports`: where USB sticks are mounted. Without it nothing is exported to sticks.
+    pub exports: Option<PathBuf>,
+}
+
+/// The networks, and whose signature on them is accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bundle {
+    /// `folder`: the bundle, absolute. Without it the usual places are searched.
+    pub folder: Option<PathBuf>,
+    /// `keys`: whose signature is accepted.
+    pub keys: Vec<PublicKey>,
+    /// `development-key`: the development key, whose secret half is public, is accepted as well.
+    pub development_key: bool,
+}
+
+/// A minisign public key: the base64 line of its file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicKey(String);
+
+impl PublicKey {
+    /// Characters of the line: 42 bytes, without padding.
+    const LENGTH: usize = 56;
+
+    /// `None` unless `base64` is 56 characters for 42 bytes of which the first two, `Ed`, name the algorithm.
+    #[must_use]
+    pub fn new(base64: &str) -> Option<Self> {
+        let sixes = base64.bytes().map(six_bits).collect::<Option<Vec<u32>>>()?;
+        let [a, b, c, ..] = sixes[..] else { return None };
+        let algorithm = (a << 12 | b << 6 | c) >> 2;
+        (sixes.len() == Self::LENGTH && algorithm == u32::from(u16::from_be_bytes(*b"Ed")))
+            .then(|| Self(base64.to_owned()))
+    }
+
+    /// The base64 line.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a character of base64 (RFC 4648, section 4) stands for.
+fn six_bits(character: u8) -> Option<u32> {
+    Some(u32::from(match character {
+        b'A'..=b'Z' => character - b'A',
+        b'a'..=b'z' => character - b'a' + 26,
+        b'0'..=b'9' => character - b'0' + 52,
+        b'+' => 62,
+        b'/' => 63,
+        _ => return None,
+    }))
+}
+
+/// What runs the networks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Engine {
+    /// `name`: which engine.
+    pub name: EngineName,
+    /// `threads`: how many threads it may use; `None` (written 0) is one per core.
+    pub threads: Option<NonZeroUsize>,
+}
+
+/// The engines of this version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EngineName {
+    /// `tract`: built in, pure Rust.
+    Tract,
+}
+
+/// Where the key comes from that seals what is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// `credential`: a credential that the service manager hands over.
+    Credential {
+        /// `credential`: its name.
+        name: String,
+    },
+    /// `pin`: from what a person enters at the panel.
+    Pin,
+    /// `file`: a file that lies open. It protects nothing against somebody who takes the disk.
+    File {
+        /// `file`: the file, absolute. Without it `data-key` in the data folder.
+        path: Option<PathBuf>,
+    },
+}
+
+/// Who may use the panel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    /// `auto-lock-s`: the panel locks after so long without a touch.
+    pub auto_lock: Duration,
+    /// `wrong-pins`: after so many wrong PINs a wait begins.
+    pub wrong_pins: u32,
+    /// `wait-s`: the first wait; each that follows is twice as long.
+    pub wait: Duration,
+}
+
+/// The microscope's camera.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Camera {
+    /// `uri`: where its pictures come from.
+    pub source: CameraSource,
+    /// `um-per-px`: the scale, as calibrated. Without it a frame has the scale that its source gives it, or none.
+    pub scale: Option<MicronsPerPixel>,
+    /// `rate-hz`: frames per second, at most.
+    pub rate_hz: f64,
+}
+
+/// Where a camera's pictures come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CameraSource {
+    /// `phantom:`: drawn on this machine.
+    Phantom,
+    /// `dir:/absolute/folder`: the images of a folder, one a frame.
+    Folder(PathBuf),
+}
+
+/// A folder where others leave exports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Share {
+    /// `folder`: the folder, absolute.
+    pub folder: PathBuf,
+    /// `poll-s`: how often it is looked into.
+    pub poll: Duration,
+    /// `quiet-s`: how long an export must have rested before it is taken.
+    pub quiet: Duration,
+}
+
+/// How much is kept, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Store {
+    /// `watermark-mb`: no new case is taken while less of the disk is free. In bytes (1 MB is 1 000 000 of them).
+    pub watermark_bytes: u64,
+    /// `retention-days`: how long a finished case is kept; `None` (written 0) is for ever.
+    pub retention: Option<Duration>,
+    /// `drafts-days`: how long an abandoned draft is kept; `None` (written 0) is for ever.
+    pub drafts: Option<Duration>,
+}
+
+/// The limits of the process that parses what comes from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Worker {
+    /// `memory-mb`: it may not have more memory. In bytes (1 MB is 1 000 000 of them).
+    pub memory_bytes: u64,
+    /// `time-s`: it may not take longer.
+    pub time: Duration,
+    /// `socket`: the socket, absolute, whose connections the service manager answers with a worker each. Without it the
+    /// daemon starts workers itself.
+    pub socket: Option<PathBuf>,
+}
+
+/// How a case is assessed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Case {
+    /// `time-s`: an assessment that takes longer counts as hung.
+    pub time: Duration,
+    /// `explain`: which class activation maps are made, each at most once.
+    pub explain: Vec<Explanation>,
+}
+
+/// A method that says where a branch looked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Explanation {
+    /// `gradcam`
+    GradCam,
+    /// `gradcam++`
+    GradCamPlusPlus,
+}
+
+/// Cases with a known answer, by which the device checks itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Control {
+    /// `every-h`: how often there is one; `None` (written 0) is never.
+    pub every: Option<Duration>,
+    /// `seed`: from which it is drawn.
+    pub seed: u64,
+}
+
+/// What is done about heat.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Thermal {
+    /// `zones`: absolute paths of files that hold a temperature in thousandths of a degree Celsius; the hottest counts.
+    pub zones: Vec<PathBuf>,
+    /// `warm-c`: from here work is slowed, in °C.
+    pub warm_c: f64,
+    /// `hot-c`: from here work stops, in °C. Above `warm_c`.
+    pub hot_c: f64,
+    /// `poll-s`: how often the zones are read.
+    pub poll: Duration,
+}
+
+/// When the date is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClockTrust {
+    /// `ntp`: while the kernel says that the clock is synchronised.
+    Ntp,
+    /// `always`
+    Always,
+    /// `never`
+    Never,
+}
+
+/// The daemon itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Daemon {
+    /// `grace-s`: how long a part may take to stop before it is left behind.
+    pub grace: Duration,
+    /// `metrics`: where metrics are served, on this machine only. Without it they are not.
+    pub metrics: Option<SocketAddr>,
+}

@@ -1,0 +1,588 @@
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use crate::{Board, CameraSource, ClockTrust, Explanation, KeySource, Position, Problems, PublicKey, load};
+
+/// Every key, each with a value that is not its default.
+const FULL: &str = r#"name = "full"
+[paths]
+data = "/var/lib/hilum"
+runtime = "/run/hilum"
+exports = "/media"
+[bundle]
+folder = "/usr/share/hilum/bundle"
+keys = ["RWQqMStUrSmTsTYuaYJRqHp9avcqRTCw7kWkSMJfGfg16vSg70KNe/xv"]
+development-key = true
+[engine]
+name = "tract"
+threads = 3
+[key]
+source = "file"
+credential = "other-key_2.x"
+file = "/etc/hilum/data-key"
+[access]
+auto-lock-s = 60
+wrong-pins = 3
+wait-s = 30
+[camera]
+uri = "dir:/srv/frames"
+um-per-px = 0.25
+rate-hz = 5
+[share]
+folder = "/srv/inbox"
+poll-s = 0.5
+quiet-s = 0
+[store]
+watermark-mb = 1024
+retention-days = 365
+drafts-days = 0
+[worker]
+memory-mb = 512
+time-s = 30
+socket = "/run/hilum/worker.sock"
+[case]
+time-s = 600
+explain = ["gradcam", "gradcam++"]
+[control]
+every-h = 0.5
+seed = 7
+[thermal]
+zones = ["/sys/class/thermal/thermal_zone0/temp"]
+warm-c = 70
+hot-c = 80.5
+poll-s = 1
+[clock]
+trusted = "never"
+[daemon]
+grace-s = 5
+metrics = "[::1]:9105"
+"#;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Loads `board.toml` with the `files` beside it, which are text or anything; `site.toml` is the site, if it is there.
+fn load_files(files: &[(&str, &[u8])]) -> (tempfile::TempDir, Result<Board, Problems>) {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, bytes) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        fs::write(path, bytes).expect("a file");
+    }
+    let site = folder.path().join("site.toml");
+    let board = load(&folder.path().join("board.toml"), site.exists().then_some(site.as_path()));
+    (folder, board)
+}
+
+/// The problems of several files, one a line; nothing where they are in order.
+#[track_caller]
+fn check_files(files: &[(&str, &str)], want: &str) {
+    let files: Vec<(&str, &[u8])> = files.iter().map(|(name, text)| (*name, text.as_bytes())).collect();
+    let (folder, board) = load_files(&files);
+    let found = board.err().map_or_else(String::new, |problems| {
+        problems.to_string().replace(&format!("{}/", folder.path().display()), "")
+    });
+    assert_eq!(found, want);
+}
+
+/// The problems of a board whose name the site gives, each without the name of its file.
+#[track_caller]
+fn check(text: &str, want: &str) {
+    let want: Vec<String> = want.lines().map(|line| format!("board.toml:{line}")).collect();
+    check_files(&[("board.toml", text), ("site.toml", "name = 'x'")], &want.join("\n"));
+}
+
+#[track_caller]
+fn board(text: &str) -> Board {
+    load_files(&[("board.toml", text.as_bytes())]).1.unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+#[test]
+fn every_default_is_as_promised() {
+    let board = board("name = 'x'");
+    assert_eq!(board.name, "x");
+    assert_eq!((&board.paths.data, &board.paths.runtime, &board.paths.exports), (&None, &None, &None));
+    assert_eq!((&board.bundle.folder, board.bundle.keys.len(), board.bundle.development_key), (&None, 0, false));
+    assert_eq!(board.engine.threads, None);
+    assert_eq!(board.key, KeySource::Credential { name: "hilum-data-key".to_owned() });
+    assert_eq!((board.access.auto_lock.as_secs(), board.access.wrong_pins, board.access.wait.as_secs()), (300, 5, 60));
+    assert_eq!((board.camera, board.share), (None, None));
+    assert_eq!((board.store.watermark_bytes, board.store.retention), (512_000_000, None));
+    assert_eq!(board.store.drafts, Some(30 * DAY));
+    assert_eq!((board.worker.memory_bytes, board.worker.time.as_secs()), (2_048_000_000, 120));
+    assert_eq!(board.worker.socket, None);
+    assert_eq!((board.case.time.as_secs(), board.case.explain), (300, vec![Explanation::GradCamPlusPlus]));
+    assert_eq!((board.control.every, board.control.seed), (Some(DAY), 1));
+    assert_eq!((board.thermal.zones.len(), board.thermal.poll.as_secs()), (0, 2));
+    assert!((board.thermal.warm_c, board.thermal.hot_c) == (80.0, 90.0));
+    assert_eq!((board.clock, board.daemon.grace.as_secs(), board.daemon.metrics), (ClockTrust::Ntp, 10, None));
+}
+
+#[test]
+fn every_key_is_heard() {
+    let board = board(FULL);
+    assert_eq!(board.name, "full");
+    assert_eq!(board.paths.data.as_deref(), Some(Path::new("/var/lib/hilum")));
+    assert_eq!(board.paths.runtime.as_deref(), Some(Path::new("/run/hilum")));
+    assert_eq!(board.paths.exports.as_deref(), Some(Path::new("/media")));
+    assert_eq!(board.bundle.folder.as_deref(), Some(Path::new("/usr/share/hilum/bundle")));
+    assert_eq!(board.bundle.keys.iter().map(PublicKey::as_str).map(str::len).collect::<Vec<_>>(), [56]);
+    assert!(board.bundle.development_key);
+    assert_eq!(board.engine.threads.map(usize::from), Some(3));
+    assert_eq!(board.key, KeySource::File { path: Some("/etc/hilum/data-key".into()) });
+    assert_eq!((board.access.auto_lock.as_secs(), board.access.wrong_pins, board.access.wait.as_secs()), (60, 3, 30));
+    let camera = board.camera.expect("a camera");
+    assert_eq!(camera.source, CameraSource::Folder("/srv/frames".into()));
+    assert!((camera.scale.expect("a scale").um(), camera.rate_hz) == (0.25, 5.0));
+    let share = board.share.expect("a share");
+    assert_eq!((share.folder.as_path(), share.poll.as_millis()), (Path::new("/srv/inbox"), 500));
+    assert_eq!(share.quiet, Duration::ZERO);
+    assert_eq!((board.store.watermark_bytes, board.store.retention), (1_024_000_000, Some(365 * DAY)));
+    assert_eq!(board.store.drafts, None);
+    assert_eq!((board.worker.memory_bytes, board.worker.time.as_secs()), (512_000_000, 30));
+    assert_eq!(board.worker.socket.as_deref(), Some(Path::new("/run/hilum/worker.sock")));
+    assert_eq!(board.case.time.as_secs(), 600);
+    assert_eq!(board.case.explain, [Explanation::GradCam, Explanation::GradCamPlusPlus]);
+    assert_eq!((board.control.every.map(|every| every.as_secs()), board.control.seed), (Some(1800), 7));
+    assert_eq!(board.thermal.zones, [Path::new("/sys/class/thermal/thermal_zone0/temp")]);
+    assert!((board.thermal.warm_c, board.thermal.hot_c) == (70.0, 80.5));
+    assert_eq!((board.thermal.poll.as_secs(), board.clock), (1, ClockTrust::Never));
+    assert_eq!((board.daemon.grace.as_secs(), board.daemon.metrics), (5, "[::1]:9105".parse().ok()));
+}
+
+#[test]
+fn a_value_outside_its_range_is_named_with_range_and_unit() {
+    check("[share]\nfolder = '/a'\npoll-s = 0", "3:10: poll-s = 0 is outside 0.5 to 60 seconds");
+    check("[store]\nwatermark-mb = 15", "2:16: watermark-mb = 15 is outside 16 to 1000000 MB");
+    check("[access]\nwrong-pins = 0x15", "2:14: wrong-pins = 0x15 is outside 3 to 20");
+    check("[thermal]\nhot-c = nan", "2:9: hot-c = nan is outside 41 to 110 °C");
+    check(
+        "[control]\nseed = 99999999999999999999",
+        &format!("2:8: seed = 99999999999999999999 is outside 0 to {}", i64::MAX),
+    );
+    check("[daemon]\ngrace-s = 1e999", "2:11: grace-s = 1e999 is outside 1 to 120 seconds");
+}
+
+/// Both ends of every range are in it, and what is beyond is not.
+#[test]
+fn ranges_end_where_they_say() {
+    let camera = "uri = 'phantom:'\n";
+    let share = "folder = '/a'\n";
+    for (section, with, key, low, high, below, above) in [
+        ("engine", "", "threads", "0", "64", "-1", "65"),
+        ("access", "", "auto-lock-s", "30", "3600", "29.9", "3601"),
+        ("access", "", "wrong-pins", "3", "20", "2", "21"),
+        ("access", "", "wait-s", "10", "3600", "9", "3601"),
+        ("camera", camera, "um-per-px", "0.05", "5", "0.049", "5.1"),
+        ("camera", camera, "rate-hz", "0.1", "60", "0", "61"),
+        ("share", share, "poll-s", "0.5", "60", "0.4", "60.1"),
+        ("share", share, "quiet-s", "0", "600", "-1", "601"),
+        ("store", "", "watermark-mb", "16", "1_000_000", "15", "1000001"),
+        ("store", "", "retention-days", "0", "36500", "-1", "36501"),
+        ("store", "", "drafts-days", "0", "365", "-1", "366"),
+        ("worker", "", "memory-mb", "128", "65536", "127", "65537"),
+        ("worker", "", "time-s", "5", "3600", "4", "3601"),
+        ("case", "", "time-s", "10", "3600", "9", "3601"),
+        ("control", "", "every-h", "0", "168", "-0.1", "169"),
+        ("control", "", "seed", "0", "9223372036854775807", "-1", "9223372036854775808"),
+        ("thermal", "hot-c = 110\n", "warm-c", "40", "100", "39", "101"),
+        ("thermal", "warm-c = 40\n", "hot-c", "41", "110", "40", "111"),
+        ("thermal", "", "poll-s", "0.5", "60", "0.4", "61"),
+        ("daemon", "", "grace-s", "1", "120", "0.9", "121"),
+    ] {
+        let said = |value: &str| {
+            let text = format!("name = 'x'\n[{section}]\n{with}{key} = {value}\n");
+            load_files(&[("board.toml", text.as_bytes())]).1.map_err(|problems| problems.to_string())
+        };
+        for inside in [low, high] {
+            assert!(said(inside).is_ok(), "{section}.{key} = {inside}: {:?}", said(inside));
+        }
+        for outside in [below, above] {
+            let found = said(outside).expect_err(outside);
+            assert!(found.contains(&format!("{key} = {outside} is outside ")) && found.lines().count() == 1, "{found}");
+        }
+    }
+}
+
+#[test]
+fn wrong_types_are_named() {
+    check("[access]\nwait-s = \"long\"", "2:10: wait-s = \"long\" is not a number");
+    check("[access]\nwrong-pins = 4.0", "2:14: wrong-pins = 4.0 is not a whole number");
+    check("[bundle]\ndevelopment-key = \"yes\"", "2:19: development-key = \"yes\" is not true or false");
+    check("[paths]\ndata = []", "2:8: data, an array, is not a text in quotes");
+    check("[thermal]\nzones = \"/a\"", "2:9: zones = \"/a\" is not an array");
+    check("store = 3", "1:9: store is a number, not a section");
+    check("[[store]]\n[[store]]", "1:1: store is an array, not a section");
+    check("[paths]\ndata = \"\"\"\nsome\nlines\"\"\"", "2:8: data = … (a text) has a control character");
+}
+
+/// Whatever a key of a full board says, if it is of the wrong type there is one problem, and it is there.
+#[test]
+fn a_wrong_type_is_one_problem_at_its_place() {
+    for (index, line) in FULL.lines().enumerate() {
+        let Some((key, value)) = line.split_once(" = ") else { continue };
+        let right = match value.as_bytes()[0] {
+            b'"' => "\"seventy\"",
+            b'[' => "[]",
+            b't' => "true",
+            _ => "77",
+        };
+        for wrong in ["1979-05-27", "{ name = 1 }", "true", "77", "\"seventy\"", "[]"] {
+            if wrong == right {
+                continue;
+            }
+            let changed = format!("{key} = {wrong}");
+            let lines: Vec<&str> =
+                FULL.lines().enumerate().map(|(at, line)| if at == index { &changed } else { line }).collect();
+            let problems = load_files(&[("board.toml", lines.join("\n").as_bytes())]).1.expect_err(wrong);
+            let at: Vec<Option<Position>> = problems.as_slice().iter().map(|problem| problem.at).collect();
+            assert_eq!(at, [Some(Position { line: index + 1, column: key.len() + 4 })], "{problems}");
+        }
+    }
+}
+
+#[test]
+fn what_nobody_knows_is_unknown() {
+    check("[store]\nwatermark = 1", "2:1: unknown key watermark in [store]; did you mean watermark-mb?");
+    check("[store]\nretention_days = 1", "2:1: unknown key retention_days in [store]; did you mean retention-days?");
+    check("[share]\nfodler = '/a'\nfolder = '/a'", "2:1: unknown key fodler in [share]; did you mean folder?");
+    check("[stroe]", "1:2: unknown section [stroe]; did you mean [store]?");
+    check("nmae = 'x'", "1:1: unknown key nmae; did you mean name?");
+    check("[store]\ncolour = 1", "2:1: unknown key colour in [store]");
+    check("[rescue]", "1:2: unknown section [rescue]");
+    check("[store]\n\"a\\nb\" = 1", "2:1: unknown key \"a\\nb\" in [store]");
+    check("store.other.deep = 1", "1:7: unknown key other in [store]");
+    check("[store]\ninherit = 'a'", "2:1: unknown key inherit in [store]");
+}
+
+#[test]
+fn all_problems_come_at_once_in_order() {
+    check(
+        "[share]\npoll-s = 0\n[store]\nx = 1\nwatermark-mb = 1\n[paths]\ndata = 'a'",
+        "1:1: folder is missing in [share]\n\
+         2:10: poll-s = 0 is outside 0.5 to 60 seconds\n\
+         4:1: unknown key x in [store]\n\
+         5:16: watermark-mb = 1 is outside 16 to 1000000 MB\n\
+         7:8: data = 'a' is not an absolute path",
+    );
+}
+
+#[test]
+fn what_is_missing_is_said_where_it_belongs() {
+    check_files(&[("board.toml", "\n[store]")], "board.toml:1:1: name is missing");
+    check("[camera]", "1:1: uri is missing in [camera]");
+    check("a = 1\ncamera = { rate-hz = 5 }", "1:1: unknown key a\n2:10: uri is missing in [camera]");
+    check_files(
+        &[("board.toml", "inherit = 'base.toml'\nname = 'x'"), ("base.toml", "\n[camera]\nrate-hz = 5")],
+        "base.toml:2:1: uri is missing in [camera]",
+    );
+    check_files(
+        &[("board.toml", "name = 'x'\n[camera]"), ("site.toml", "\n\n[camera]\nrate-hz = 5")],
+        "site.toml:3:1: uri is missing in [camera]",
+    );
+}
+
+#[test]
+fn paths_are_absolute() {
+    check("[paths]\ndata = \"data\"", "2:8: data = \"data\" is not an absolute path");
+    check("[thermal]\nzones = ['/a', 'b']", "2:16: zones = 'b' is not an absolute path");
+    check("[camera]\nuri = 'dir:frames'", "2:7: uri = 'dir:frames' is not dir:/absolute/folder");
+    check("[worker]\nsocket = ''", "2:10: socket = '' is not an absolute path");
+}
+
+#[test]
+fn names_are_names() {
+    check_files(&[("board.toml", "name = ' '")], "board.toml:1:8: name = ' ' is not a name of 1 to 64 characters");
+    check("[key]\ncredential = '../key'", "2:14: credential = '../key' is not a name of letters, digits, - _ and .");
+    check("[key]\ncredential = '..'", "2:14: credential = '..' is not the name of a file");
+    check("[key]\nsource = 'tpm'", "2:10: source = 'tpm' is none of credential, pin, file");
+    check("[clock]\ntrusted = 'NTP'", "2:11: trusted = 'NTP' is none of ntp, always, never");
+    check("[engine]\nname = 'tflite'", "2:8: name = 'tflite' is not tract, the only one in this version");
+}
+
+#[test]
+fn cameras_are_phantoms_or_folders() {
+    let of = |uri: &str| board(&format!("name = 'x'\n[camera]\nuri = '{uri}'")).camera.expect("a camera").source;
+    assert_eq!(of("phantom:"), CameraSource::Phantom);
+    assert_eq!(of("dir:/a b/c:d"), CameraSource::Folder("/a b/c:d".into()));
+    for (kind, uri) in [("v4l2", "v4l2:/dev/video0"), ("http", "http://camera/"), ("exec", "exec:true")] {
+        check(
+            &format!("[camera]\nuri = '{uri}'"),
+            &format!(
+                "2:7: uri = '{uri}' is a camera of the kind {kind}:, which is not in this version \
+                 (phantom: or dir:/absolute/folder)"
+            ),
+        );
+    }
+    check("[camera]\nuri = 'phantom'", "2:7: uri = 'phantom' is not phantom: or dir:/absolute/folder");
+    check("[camera]\nuri = 'phantom:1'", "2:7: uri = 'phantom:1' says more than phantom: can");
+}
+
+#[test]
+fn public_keys_are_minisign_keys() {
+    const GOOD: &str = "RWQqMStUrSmTsTYuaYJRqHp9avcqRTCw7kWkSMJfGfg16vSg70KNe/xv";
+    assert_eq!(PublicKey::new(GOOD).as_ref().map(PublicKey::as_str), Some(GOOD));
+    for (from, to) in [("RWQ", "RUQ"), ("RWQ", "RWU"), ("RWQ", "rwq"), ("/", "_"), ("v", "="), ("v", ""), ("v", "vv")] {
+        assert_eq!(PublicKey::new(&GOOD.replacen(from, to, 1)), None, "{from} {to}");
+    }
+    assert_eq!((PublicKey::new(""), PublicKey::new("é")), (None, None));
+    check(
+        &format!("[bundle]\nkeys = [\n  \"{GOOD}\",\n  \"RW\",\n  7,\n]"),
+        "4:3: keys = \"RW\" is not a minisign public key (56 characters of base64)\n\
+         5:3: keys = 7 is not a text in quotes",
+    );
+}
+
+#[test]
+fn keys_come_from_where_they_can() {
+    let of = |text: &str| board(&format!("name = 'x'\n[key]\n{text}")).key;
+    assert_eq!(of("credential = 'a'"), KeySource::Credential { name: "a".to_owned() });
+    assert_eq!(of("source = 'pin'"), KeySource::Pin);
+    assert_eq!(of("source = 'file'\ncredential = 'a'"), KeySource::File { path: None });
+    for source in ["credential", "pin"] {
+        check(&format!("[key]\nsource = '{source}'\nfile = '/a'"), "3:8: file has no meaning unless source = \"file\"");
+    }
+}
+
+#[test]
+fn hot_is_above_warm() {
+    check("[thermal]\nwarm-c = 80\nhot-c = 80", "3:9: hot-c = 80 is not above warm-c = 80");
+    check("[thermal]\nwarm-c = 95", "2:10: hot-c = 90 is not above warm-c = 95");
+    check("[thermal]\nwarm-c = 95\nhot-c = 'x'", "3:9: hot-c = 'x' is not a number");
+    board("name = 'x'\n[thermal]\nwarm-c = 80\nhot-c = 80.1");
+}
+
+#[test]
+fn metrics_stay_on_the_machine() {
+    check(
+        "[daemon]\nmetrics = '0.0.0.0:9105'",
+        "2:11: metrics = '0.0.0.0:9105' is not an address of this machine alone (127.0.0.1 or [::1])",
+    );
+    check("[daemon]\nmetrics = '127.0.0.1:0'", "2:11: metrics = '127.0.0.1:0' has no port");
+    for wrong in ["127.0.0.1", "localhost:9105", ":9105"] {
+        check(
+            &format!("[daemon]\nmetrics = '{wrong}'"),
+            &format!("2:11: metrics = '{wrong}' is not an address and a port, such as 127.0.0.1:9105"),
+        );
+    }
+}
+
+#[test]
+fn explanations_are_named_once() {
+    check("[case]\nexplain = ['gradcam', 'gradcam']", "2:23: explain = 'gradcam' is there already");
+    check("[case]\nexplain = ['lime']", "2:12: explain = 'lime' is none of gradcam, gradcam++");
+    assert_eq!(board("name = 'x'\n[case]\nexplain = []").case.explain, []);
+}
+
+#[test]
+fn heirs_override_key_by_key() {
+    let middle = "inherit = '../base.toml'\nname = 'middle'\n[store]\nwatermark-mb = 200\ndrafts-days = 2";
+    let base = "name = 'base'\n[store]\nwatermark-mb = 300\ndrafts-days = 3\nretention-days = 3\n\
+                [thermal]\nzones = ['/c', '/d']\nwarm-c = 50";
+    let files: [(&str, &[u8]); 4] = [
+        ("board.toml", b"inherit = 'below/middle.toml'\n[store]\nwatermark-mb = 100\n[thermal]\nzones = ['/b']"),
+        ("below/middle.toml", middle.as_bytes()),
+        ("base.toml", base.as_bytes()),
+        ("site.toml", b"[store]\nretention-days = 9"),
+    ];
+    let board = load_files(&files).1.expect("a board");
+    assert_eq!(board.name, "middle");
+    assert_eq!(board.store.watermark_bytes, 100_000_000);
+    assert_eq!((board.store.drafts, board.store.retention), (Some(2 * DAY), Some(9 * DAY)));
+    assert_eq!(board.thermal.zones, [Path::new("/b")]);
+    assert!((board.thermal.warm_c - 50.0).abs() < 1e-9);
+}
+
+#[test]
+fn a_problem_is_where_its_value_was_written() {
+    check_files(
+        &[
+            ("board.toml", "inherit = 'base.toml'\n[share]\nfolder = '/a'\n[store]\nwatermark-mb = 15"),
+            ("base.toml", "name = 'b'\n[share]\npoll-s = 0\n[store]\nwatermark-mb = 14\nother = 1"),
+            ("site.toml", "[share]\nfolder = 'b'"),
+        ],
+        "board.toml:5:16: watermark-mb = 15 is outside 16 to 1000000 MB\n\
+         base.toml:3:10: poll-s = 0 is outside 0.5 to 60 seconds\n\
+         base.toml:6:1: unknown key other in [store]\n\
+         site.toml:2:10: folder = 'b' is not an absolute path",
+    );
+}
+
+#[test]
+fn inheritance_ends() {
+    check_files(
+        &[("board.toml", "name = 'x'\ninherit = 'a/b.toml'"), ("a/b.toml", "inherit = '../board.toml'")],
+        "a/b.toml:1:1: inherit = '../board.toml' leads back to a file that inherits this one",
+    );
+    check_files(
+        &[("board.toml", " inherit = './board.toml'")],
+        "board.toml:1:2: inherit = './board.toml' leads back to a file that inherits this one",
+    );
+    let names: Vec<String> = (1..=9).map(|number| format!("{number}.toml")).collect();
+    let texts: Vec<String> = (2..=10).map(|number| format!("inherit = '{number}.toml'")).collect();
+    let mut files = vec![("board.toml", "name = 'x'\ninherit = '1.toml'")];
+    files.extend(names.iter().map(String::as_str).zip(texts.iter().map(String::as_str)).take(8));
+    check_files(&files, "8.toml:1:1: inherit = '9.toml' is one too many: 8 files may be inherited");
+    files[8].1 = "";
+    check_files(&files, "");
+    check("inherit = 7\n[camera]", "1:11: inherit = 7 is not the name of a file");
+    check("inherit = ''", "1:11: inherit = '' is not the name of a file");
+    check_files(
+        &[("board.toml", "name = 'x'"), ("site.toml", "inherit = 'board.toml'")],
+        "site.toml:1:1: a site's file cannot inherit",
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_a_problem() {
+    let missing = "cannot read it: No such file or directory (os error 2)";
+    check_files(&[], &format!("board.toml: {missing}"));
+    check_files(
+        &[("board.toml", "inherit = 'x/base.toml'\n[camera]\nrate-hz = 0")],
+        &format!("board.toml:3:11: rate-hz = 0 is outside 0.1 to 60 Hz\nx/base.toml: {missing}"),
+    );
+    check_files(&[("board.toml/x", "")], "board.toml: cannot read it: Is a directory (os error 21)");
+    let large = format!("name = 'x'\n{}", "#".repeat(1_000_000));
+    check_files(&[("board.toml", &large)], "board.toml: is larger than 1 MB");
+    check_files(&[("board.toml", &large[..1_000_000])], "");
+    let (_folder, board) = load_files(&[("board.toml", b"name = '\xc3\xa9'\n[\xff]")]);
+    let problems = board.expect_err("a problem");
+    assert!(problems.to_string().ends_with("board.toml:2:2: the text is not UTF-8 from here on"), "{problems}");
+}
+
+#[test]
+fn columns_count_characters() {
+    check("engine = { name = 'tract', é = 1 }", "1:28: invalid unquoted key, expected letters, numbers, `-`, `_`");
+    check(
+        "engine = { 'größe µm' = 'é', threads = 99 }",
+        "1:12: unknown key \"größe µm\" in [engine]\n1:40: threads = 99 is outside 0 to 64",
+    );
+    check(
+        "\u{feff}threads = 1\r\n[engine]\r\n\tthreads = 99\r\n",
+        "1:1: unknown key threads\n3:12: threads = 99 is outside 0 to 64",
+    );
+}
+
+/// A line with a syntax error says that and no more; what may be missing because of it is not called missing.
+#[test]
+fn several_syntax_errors_come_at_once() {
+    check_files(
+        &[
+            (
+                "board.toml",
+                "inherit = 'base.toml'\nname = x\n[share]\npoll-s = = 2\nquiet-s = 601\nother = 1\nfolder = '/a\n",
+            ),
+            ("base.toml", "[store\nwatermark-mb = 512\n[camera]\nrate-hz = 100\n"),
+        ],
+        "board.toml:2:8: string values must be quoted, expected literal string\n\
+         board.toml:4:10: extra `=`, expected nothing\n\
+         board.toml:5:11: quiet-s = 601 is outside 0 to 600 seconds\n\
+         board.toml:7:13: invalid literal string, expected `'`\n\
+         base.toml:1:7: unclosed table, expected `]`\n\
+         base.toml:4:11: rate-hz = 100 is outside 0.1 to 60 Hz",
+    );
+    check("[store]\ndrafts-days = 1\ndrafts-days = 2", "3:1: duplicate key");
+}
+
+fn boards() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../board");
+    let files = fs::read_dir(folder).expect("the boards").map(|entry| entry.expect("an entry").path());
+    files.filter(|path| path.extension().is_some_and(|extension| extension == "toml")).collect()
+}
+
+#[test]
+fn every_board_is_in_order() {
+    let mut names = BTreeSet::new();
+    for path in boards() {
+        let board = load(&path, None).unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!(path.file_stem().and_then(|stem| stem.to_str()), Some(board.name.as_str()));
+        let is_development = ["sim", "desktop"].contains(&board.name.as_str());
+        assert_eq!(board.bundle.development_key, is_development, "{}", board.name);
+        assert_eq!(matches!(board.key, KeySource::File { .. }), is_development, "{}", board.name);
+        names.insert(board.name);
+    }
+    let all = ["base", "desktop", "jetson-orin-nano", "qemu-virt", "rpi4", "rpi5", "sim"];
+    assert!(names.iter().eq(all), "{names:?}");
+}
+
+/// The keys that `base.toml` shows as comments are all there are, and what they show are the defaults.
+#[test]
+fn the_base_shows_every_key_with_its_default() {
+    let path = boards().into_iter().find(|path| path.ends_with("base.toml")).expect("a base");
+    let text = fs::read_to_string(&path).expect("a text");
+    let lines = text.lines().filter(|line| *line != "#" && !line.starts_with("# "));
+    let shown: Vec<&str> = lines.map(|line| line.trim_start_matches('#')).collect();
+    let mut all = board(&shown.join("\n"));
+    let defaults = load(&path, None).expect("a base");
+    // Examples, which have no default.
+    let camera = all.camera.take().expect("a camera");
+    assert!(camera.source == CameraSource::Phantom && camera.scale.is_some() && (camera.rate_hz - 10.0).abs() < 1e-9);
+    assert_eq!(all.share.take().map(|share| (share.poll.as_secs(), share.quiet.as_secs())), Some((2, 5)));
+    let paths = [all.paths.data.take(), all.paths.runtime.take(), all.paths.exports.take()];
+    let others = [all.bundle.folder.take(), all.worker.socket.take()];
+    assert!(paths.iter().chain(&others).all(Option::is_some) && all.daemon.metrics.take().is_some());
+    assert_eq!(all, defaults);
+
+    let mut section = "";
+    for line in FULL.lines() {
+        let key = line.split(" = ").next().expect("a key");
+        section = if line.starts_with('[') { line } else { section };
+        let from = shown.iter().position(|line| *line == section).unwrap_or_default();
+        let within = shown[from..].iter().enumerate().take_while(|(at, line)| *at == 0 || !line.starts_with('['));
+        let found = within.map(|(_, line)| line.split(" = ").next()).any(|shown| shown == Some(key));
+        // The default source has no file; a comment says so.
+        assert!(found || (section, key) == ("[key]", "file"), "{section} {key}");
+    }
+}
+
+/// Thousands of damaged boards: there is always a board or a problem, and every problem is somewhere in its file.
+#[test]
+fn no_text_is_too_strange() {
+    const PIECES: &str = "[ ] [[ ]] { } = . , \" ' \"\"\" ''' \n \r # \\u00 \0 é \u{feff} - 1e999 nan 0x 1979-13-40 a.a.a.a inherit='board.toml'";
+    let pieces: Vec<&[u8]> = PIECES.split(' ').map(str::as_bytes).chain([b"\xff".as_slice()]).collect();
+    let mut state = 1_u64;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).expect("31 bits") % below
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("board.toml");
+    for _ in 0..4000 {
+        let mut bytes = FULL.as_bytes().to_vec();
+        for _ in 0..=random(6) {
+            let at = random(bytes.len());
+            let to = (at + random(40)).min(bytes.len());
+            let piece = pieces[random(pieces.len())].iter().copied();
+            match random(9) {
+                0 | 1 => drop(bytes.drain(at..to)),
+                2..=4 => drop(bytes.splice(at..at, piece)),
+                5 | 6 => drop(bytes.splice(at..to, piece)),
+                7 => bytes.extend(bytes[at..to].to_vec()),
+                _ => bytes.truncate(at + 100),
+            }
+        }
+        fs::write(&path, &bytes).expect("a file");
+        let Err(problems) = load(&path, None) else { continue };
+        let text = String::from_utf8_lossy(&bytes);
+        let lines: Vec<&str> = text.split('\n').collect();
+        assert!(!problems.as_slice().is_empty(), "{text}");
+        for problem in problems.as_slice() {
+            let Position { line, column } = problem.at.expect("a place");
+            let characters = lines.get(line - 1).map_or(0, |line| line.chars().count());
+            assert!((1..=characters + 1).contains(&column), "{problem}: {text}");
+            assert!(!problem.message.contains(char::is_control), "{problem:?}");
+        }
+    }
+}
+
+/// What is nested beyond measure is refused before it fills the stack.
+#[test]
+fn no_text_is_too_deep() {
+    for (before, open, close) in [("name = ", "[", "]"), ("name = ", "{a=", "}"), ("", "a.", "=1"), ("[", "a.", "]")] {
+        let text = format!("{before}{}a{}", open.repeat(100_000), close.repeat(100_000));
+        assert!(load_files(&[("board.toml", text.as_bytes())]).1.is_err());
+    }
+}

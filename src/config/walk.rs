@@ -1,0 +1,216 @@
+//! Every key of a board, with its range and its default: the one place where they are said.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use hilum_domain::MicronsPerPixel;
+
+use crate::{
+    board::{
+        Access, Board, Bundle, Camera, CameraSource, Case, ClockTrust, Control, Daemon, Engine, EngineName,
+        Explanation, KeySource, Paths, PublicKey, Share, Store, Thermal, Worker,
+    },
+    problem::Findings,
+    section::{Section, absolute},
+    tree::Table,
+};
+
+/// The board that a tree says, or `None`: then something was reported. Something may be in any case.
+pub(crate) fn board(tree: Table, findings: &mut Findings) -> Option<Board> {
+    Section::top(tree, findings).finish(|top| {
+        let name = top.text("name", board_name);
+        let name = top.required("name", name);
+        let paths = top.section("paths", paths);
+        let bundle = top.section("bundle", bundle);
+        let engine = top.section("engine", engine);
+        let key = top.section("key", key);
+        let access = top.section("access", access);
+        let camera = top.optional_section("camera", camera);
+        let share = top.optional_section("share", share);
+        let store = top.section("store", store);
+        let worker = top.section("worker", worker);
+        let case = top.section("case", case);
+        let control = top.section("control", control);
+        let thermal = top.section("thermal", thermal);
+        let clock = top.section("clock", clock);
+        let daemon = top.section("daemon", daemon);
+        Some(Board {
+            name: name?,
+            paths: paths?,
+            bundle: bundle?,
+            engine: engine?,
+            key: key?,
+            access: access?,
+            camera: camera?,
+            share: share?,
+            store: store?,
+            worker: worker?,
+            case: case?,
+            control: control?,
+            thermal: thermal?,
+            clock: clock?,
+            daemon: daemon?,
+        })
+    })
+}
+
+/// It must fit a line of the panel.
+fn board_name(written: &str) -> Result<String, String> {
+    if written.trim().is_empty() || written.chars().count() > 64 || written.contains(char::is_control) {
+        return Err("is not a name of 1 to 64 characters".to_owned());
+    }
+    Ok(written.to_owned())
+}
+
+fn paths(section: &mut Section) -> Option<Paths> {
+    let data = section.absolute("data");
+    let runtime = section.absolute("runtime");
+    let exports = section.absolute("exports");
+    Some(Paths { data: data?, runtime: runtime?, exports: exports? })
+}
+
+fn bundle(section: &mut Section) -> Option<Bundle> {
+    let folder = section.absolute("folder");
+    let keys = section.list("keys", |written, _| {
+        PublicKey::new(written).ok_or_else(|| "is not a minisign public key (56 characters of base64)".to_owned())
+    });
+    let development_key = section.switch("development-key", false);
+    Some(Bundle { folder: folder?, keys: keys?.unwrap_or_default(), development_key: development_key? })
+}
+
+fn engine(section: &mut Section) -> Option<Engine> {
+    let name = section.word("name", &[("tract", EngineName::Tract)], EngineName::Tract);
+    let threads = section.count("threads", 64, 0);
+    Some(Engine { name: name?, threads: threads? })
+}
+
+fn key(section: &mut Section) -> Option<KeySource> {
+    #[derive(Clone, Copy)]
+    enum Source {
+        Credential,
+        Pin,
+        File,
+    }
+    let sources = [("credential", Source::Credential), ("pin", Source::Pin), ("file", Source::File)];
+    let source = section.word("source", &sources, Source::Credential);
+    let name = section.text("credential", credential_name);
+    let path = section.absolute("file");
+    let (source, name, path) = (source?, name?, path?);
+    if !matches!(source, Source::File) && path.is_some() {
+        return section.contradiction("file", "file has no meaning unless source = \"file\"".to_owned());
+    }
+    Some(match source {
+        Source::Credential => KeySource::Credential { name: name.unwrap_or_else(|| "hilum-data-key".to_owned()) },
+        Source::Pin => KeySource::Pin,
+        Source::File => KeySource::File { path },
+    })
+}
+
+/// A credential is a file in a folder of the service manager.
+fn credential_name(written: &str) -> Result<String, String> {
+    let is_known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if written.is_empty() || written.len() > 255 || !written.bytes().all(is_known) {
+        return Err("is not a name of letters, digits, - _ and .".to_owned());
+    }
+    if [".", ".."].contains(&written) {
+        return Err("is not the name of a file".to_owned());
+    }
+    Ok(written.to_owned())
+}
+
+fn access(section: &mut Section) -> Option<Access> {
+    let auto_lock = section.seconds("auto-lock-s", 30.0..=3600.0, 300.0);
+    let wrong_pins = section.whole("wrong-pins", 3..=20, "", 5);
+    let wait = section.seconds("wait-s", 10.0..=3600.0, 60.0);
+    Some(Access { auto_lock: auto_lock?, wrong_pins: u32::try_from(wrong_pins?).ok()?, wait: wait? })
+}
+
+fn camera(section: &mut Section) -> Option<Camera> {
+    let source = section.text("uri", camera_source);
+    let source = section.required("uri", source);
+    let scale = section.number_if_any("um-per-px", MicronsPerPixel::PLAUSIBLE, "µm");
+    let rate_hz = section.number("rate-hz", 0.1..=60.0, "Hz", 10.0);
+    Some(Camera { source: source?, scale: scale?.and_then(MicronsPerPixel::plausible), rate_hz: rate_hz? })
+}
+
+fn camera_source(uri: &str) -> Result<CameraSource, String> {
+    const OURS: &str = "phantom: or dir:/absolute/folder";
+    match uri.split_once(':') {
+        Some(("phantom", "")) => Ok(CameraSource::Phantom),
+        Some(("phantom", _)) => Err("says more than phantom: can".to_owned()),
+        Some(("dir", folder)) => {
+            absolute(folder).map(CameraSource::Folder).map_err(|_| "is not dir:/absolute/folder".to_owned())
+        }
+        Some((kind @ ("v4l2" | "libcamera" | "argus" | "gst" | "http" | "https" | "rtsp" | "exec"), _)) => {
+            Err(format!("is a camera of the kind {kind}:, which is not in this version ({OURS})"))
+        }
+        _ => Err(format!("is not {OURS}")),
+    }
+}
+
+fn share(section: &mut Section) -> Option<Share> {
+    let folder = section.absolute("folder");
+    let folder: Option<PathBuf> = section.required("folder", folder);
+    let poll = section.seconds("poll-s", 0.5..=60.0, 2.0);
+    let quiet = section.seconds("quiet-s", 0.0..=600.0, 5.0);
+    Some(Share { folder: folder?, poll: poll?, quiet: quiet? })
+}
+
+fn store(section: &mut Section) -> Option<Store> {
+    let watermark_bytes = section.megabytes("watermark-mb", 16..=1_000_000, 512);
+    let retention = section.days("retention-days", 36_500, 0);
+    let drafts = section.days("drafts-days", 365, 30);
+    Some(Store { watermark_bytes: watermark_bytes?, retention: retention?, drafts: drafts? })
+}
+
+fn worker(section: &mut Section) -> Option<Worker> {
+    let memory_bytes = section.megabytes("memory-mb", 128..=65_536, 2048);
+    let time = section.seconds("time-s", 5.0..=3600.0, 120.0);
+    let socket = section.absolute("socket");
+    Some(Worker { memory_bytes: memory_bytes?, time: time?, socket: socket? })
+}
+
+fn case(section: &mut Section) -> Option<Case> {
+    let time = section.seconds("time-s", 10.0..=3600.0, 300.0);
+    let methods = [("gradcam", Explanation::GradCam), ("gradcam++", Explanation::GradCamPlusPlus)];
+    let explain = section.words("explain", &methods, &[Explanation::GradCamPlusPlus]);
+    Some(Case { time: time?, explain: explain? })
+}
+
+fn control(section: &mut Section) -> Option<Control> {
+    let every = section.hours("every-h", 168.0, 24.0);
+    // TOML promises no larger whole number.
+    let seed = section.whole("seed", 0..=i64::MAX.unsigned_abs(), "", 1);
+    Some(Control { every: every?, seed: seed? })
+}
+
+fn thermal(section: &mut Section) -> Option<Thermal> {
+    let zones = section.list("zones", |written, _| absolute(written));
+    let warm_c = section.number("warm-c", 40.0..=100.0, "°C", 80.0);
+    let hot_c = section.number("hot-c", 41.0..=110.0, "°C", 90.0);
+    let poll = section.seconds("poll-s", 0.5..=60.0, 2.0);
+    if let (Some(warm_c), Some(hot_c)) = (warm_c, hot_c)
+        && hot_c <= warm_c
+    {
+        let key = if section.at("hot-c").is_some() { "hot-c" } else { "warm-c" };
+        return section.contradiction(key, format!("hot-c = {hot_c} is not above warm-c = {warm_c}"));
+    }
+    Some(Thermal { zones: zones?.unwrap_or_default(), warm_c: warm_c?, hot_c: hot_c?, poll: poll? })
+}
+
+fn clock(section: &mut Section) -> Option<ClockTrust> {
+    let words = [("ntp", ClockTrust::Ntp), ("always", ClockTrust::Always), ("never", ClockTrust::Never)];
+    section.word("trusted", &words, ClockTrust::Ntp)
+}
+
+fn daemon(section: &mut Section) -> Option<Daemon> {
+    let grace = section.seconds("grace-s", 1.0..=120.0, 10.0);
+    let metrics = section.text("metrics", |written| match written.parse::<SocketAddr>() {
+        Ok(address) if !address.ip().is_loopback() => {
+            Err("is not an address of this machine alone (127.0.0.1 or [::1])".to_owned())
+        }
+        Ok(address) if address.port() == 0 => Err("has no port".to_owned()),
+        Ok(address) => Ok(address),
+        Err(_) => Err("is not an address and a port, such as 127.0.0.1:9105".to_owned()),
+    });
+    Some(Daemon { grace: grace?, metrics: metrics? })
+}
