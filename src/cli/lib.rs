@@ -7,6 +7,7 @@ mod analyze;
 mod bench;
 mod bundle;
 mod case;
+mod check_config;
 mod ct;
 mod demo;
 mod explain;
@@ -56,6 +57,8 @@ enum Command {
     /// Inspect, verify or sign a bundle.
     #[command(subcommand)]
     Bundle(bundle::Command),
+    /// Check board files.
+    CheckConfig(check_config::Arguments),
     /// Write a seeded synthetic cohort.
     Phantom(phantom::Arguments),
     /// Turn a data set into the arrays that training reads.
@@ -79,6 +82,7 @@ pub fn main() -> ExitCode {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
         Command::Bundle(command) => bundle::run(&command),
+        Command::CheckConfig(arguments) => check_config::run(&arguments),
         Command::Phantom(arguments) => phantom::run(&arguments),
         Command::Prepare(arguments) => prepare::run(&arguments),
     };
