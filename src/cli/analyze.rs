@@ -7,8 +7,9 @@ use hilum_domain::{Age, Class, Metadata, MicronsPerPixel, Point, Refusal, Sex, S
 use hilum_intake::{Rejection, read_fields, volume};
 
 use crate::{
-    Failure, case,
+    Failure,
     locate::{EngineName, load},
+    report,
     terminal::{print_json, say},
 };
 
@@ -91,7 +92,7 @@ pub(crate) fn scale(text: &str) -> Result<MicronsPerPixel, String> {
     text.parse().ok().and_then(MicronsPerPixel::new).ok_or_else(|| "expected a number above 0, in µm".to_owned())
 }
 
-fn age(text: &str) -> Result<Age, String> {
+pub(crate) fn age(text: &str) -> Result<Age, String> {
     let years: f64 = text.parse().map_err(|_| "expected a number of years".to_owned())?;
     Age::from_years(years).map_err(|error| error.to_string())
 }
@@ -100,10 +101,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { ct, lesion, he, um_per_px, age, sex, smoking, specimen, bundle, engine, explain, json, out } =
         arguments;
     let inputs: Vec<PathBuf> = ct.iter().chain(&he).cloned().collect();
-    case::clean(&out, &inputs)?;
+    report::clean(&out, &inputs)?;
     let loaded = load(bundle.as_deref(), engine)?;
     let metadata = Metadata { age, sex, smoking, specimen };
-    let order = case::Order { ready: &loaded, methods: &explain.0, out: &out };
+    let order = report::Order { ready: &loaded, methods: &explain.0, out: &out };
     let mut timings = Timings::default();
     let mut time = |stage, from: Instant| timings.0.push((stage, from.elapsed()));
 
@@ -120,8 +121,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         Err(Rejection::Unreadable(error)) => return Err(error.into()),
         Err(Rejection::Refused(refusal)) => return Err(refuse(refusal, metadata, &order, &timings, json)),
     };
-    let case = case::given(study.map(|study| (study, lesion)), fields, metadata);
-    let case::Done { report, outcome, .. } = case::run(case, &order, timings)?;
+    let case = report::given(study.map(|study| (study, lesion)), fields, metadata);
+    let report::Done { report, outcome, .. } = report::run(case, &order, timings)?;
     if json {
         print_json(&report)?;
     }
@@ -144,8 +145,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
 }
 
 /// A refusal at the door leaves the same complete report as one further in.
-fn refuse(refusal: Refusal, metadata: Metadata, order: &case::Order<'_>, timings: &Timings, json: bool) -> Failure {
-    match case::refuse(&refusal, metadata, order, timings) {
+fn refuse(refusal: Refusal, metadata: Metadata, order: &report::Order<'_>, timings: &Timings, json: bool) -> Failure {
+    match report::refuse(&refusal, metadata, order, timings) {
         Ok(report) if json => print_json(&report).err().unwrap_or_else(|| refusal.into()),
         Ok(_) => refusal.into(),
         Err(failure) => failure,

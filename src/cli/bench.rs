@@ -13,8 +13,9 @@ use hilum_intake::{read_cohort, read_fields, volume};
 use serde::Serialize;
 
 use crate::{
-    Failure, case,
+    Failure,
     locate::{EngineName, load},
+    report,
     terminal::{print_json, say},
 };
 
@@ -97,7 +98,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (ct, he) = (patient.ct(), patient.he());
 
     let loaded = load(arguments.bundle.as_deref(), EngineName::Tract)?;
-    case::clean(&out, &[])?;
+    report::clean(&out, &[])?;
     let mut samples: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     let (mut slices, mut tiles) = (0, 0);
     for _ in 0..runs {
@@ -109,9 +110,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let fields = read_fields(std::slice::from_ref(&he), None)?;
         timings.0.push(("read_he", from.elapsed()));
         slices = study.volume.grid().size[2];
-        let case = case::given(Some((study, Some(lesion))), Some(fields), patient.metadata);
-        let order = case::Order { ready: &loaded, methods: &[ExplainMethod::GradCamPlusPlus], out: &out };
-        let case::Done { report, writing, .. } = case::run(case, &order, timings)?;
+        let case = report::given(Some((study, Some(lesion))), Some(fields), patient.metadata);
+        let order = report::Order { ready: &loaded, methods: &[ExplainMethod::GradCamPlusPlus], out: &out };
+        let report::Done { report, writing, .. } = report::run(case, &order, timings)?;
         samples.entry("report".to_owned()).or_default().push(writing.as_secs_f64() * 1e3);
         tiles = report.tiles();
         for (stage, took) in report.timing_ms() {

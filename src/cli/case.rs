@@ -1,177 +1,191 @@
-//! Leaving the report of one case in a folder: shared by `analyze`, `demo` and `bench`.
+//! `hilum case`: a case of the running daemon, from a draft to a person's word on it.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::{Duration, Instant, SystemTime},
+use std::path::{Path, PathBuf};
+
+use hilum_daemon::Request;
+use hilum_domain::{Age, MicronsPerPixel, Point, Sex, Smoking, Specimen};
+use serde_json::Value;
+
+use crate::{
+    Failure,
+    analyze::{age, lesion, scale},
+    socket::{Daemon, print, word},
 };
 
-use hilum_assess::{ExplainMethod, Outcome, Ready, Timings};
-use hilum_domain::{Metadata, Modality, Point, Refusal};
-use hilum_imaging::slide::Field;
-use hilum_intake::CtStudy;
-use hilum_report::{Document, Given, GivenCt, Report, produce, turned_away};
-
-use crate::{Failure, files::replace};
-
-/// A case with everything that was given.
-pub(crate) fn given(ct: Option<(CtStudy, Option<Point>)>, he: Option<Vec<Field>>, metadata: Metadata) -> Given {
-    let ct = ct.map(|(study, lesion)| GivenCt { volume: Arc::new(study.volume), series_uid: study.series_uid, lesion });
-    Given { ct, he, metadata }
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// Open a case as a draft; prints its number.
+    Open {
+        /// The first identifier: the clinic's number of the patient, as in the CT's Patient ID.
+        #[arg(long, value_name = "ID")]
+        first: String,
+        /// A second identifier that confirms the first.
+        #[arg(long, value_name = "ID")]
+        second: String,
+        /// Age in years.
+        #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = age)]
+        age: Option<Age>,
+        /// female or male.
+        #[arg(long)]
+        sex: Option<Sex>,
+        /// never, former or current.
+        #[arg(long)]
+        smoking: Option<Smoking>,
+        /// biopsy, cytology or resection.
+        #[arg(long)]
+        specimen: Option<Specimen>,
+        #[command(flatten)]
+        to: To,
+    },
+    /// Read a CT series into a draft.
+    Ct {
+        /// The case, as H000012.
+        case: String,
+        /// A DICOM file or a folder of them.
+        path: PathBuf,
+        /// The lesion, patient LPS in mm; without it the best candidate is taken.
+        #[arg(long, value_name = "X,Y,Z", allow_hyphen_values = true, value_parser = lesion)]
+        lesion: Option<Point>,
+        /// The series is this patient's although its Patient ID is another than the first identifier.
+        #[arg(long)]
+        other_id: bool,
+        #[command(flatten)]
+        to: To,
+    },
+    /// Read H&E images into a draft.
+    He {
+        /// The case.
+        case: String,
+        /// Images or folders of them.
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        /// The scale of the images, where the files do not say it.
+        #[arg(long, value_name = "F", allow_hyphen_values = true, value_parser = scale)]
+        um_per_px: Option<MicronsPerPixel>,
+        #[command(flatten)]
+        to: To,
+    },
+    /// Take the camera's next frame into a draft.
+    Capture {
+        /// The case.
+        case: String,
+        #[command(flatten)]
+        to: To,
+    },
+    /// Hand a draft over to be assessed, or a case that was set aside once more.
+    Submit {
+        /// The case.
+        case: String,
+        #[command(flatten)]
+        to: To,
+    },
+    /// Wait until a case is assessed, refused or set aside.
+    Wait {
+        /// The case.
+        case: String,
+        /// Wait no longer than this.
+        #[arg(long, value_name = "S", default_value_t = 600.0)]
+        seconds: f64,
+        #[command(flatten)]
+        to: To,
+    },
+    /// Show a case with its result; entered in the log.
+    Show {
+        /// The case.
+        case: String,
+        #[command(flatten)]
+        to: To,
+    },
+    /// Agree with a result, or not, with the reason.
+    #[command(group = clap::ArgGroup::new("word").args(["agree", "disagree"]).required(true))]
+    Review {
+        /// The case.
+        case: String,
+        /// The result is right.
+        #[arg(long)]
+        agree: bool,
+        /// The result is wrong.
+        #[arg(long)]
+        disagree: bool,
+        /// Why.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        #[command(flatten)]
+        to: To,
+    },
 }
 
-/// What to do with it.
-pub(crate) struct Order<'a> {
-    pub(crate) ready: &'a Ready,
-    pub(crate) methods: &'a [ExplainMethod],
-    pub(crate) out: &'a Path,
+#[derive(clap::Args)]
+pub(crate) struct To {
+    #[command(flatten)]
+    daemon: Daemon,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
-/// A case with its report on disk.
-pub(crate) struct Done {
-    pub(crate) report: Report,
-    pub(crate) outcome: Outcome,
-    /// How long the report took to write: it cannot say so itself.
-    pub(crate) writing: Duration,
-}
-
-/// Assesses a case and writes report, maps and pictures into the folder of the order. A refusal leaves a complete
-/// report, too.
-pub(crate) fn run(given: Given, order: &Order<'_>, timings: Timings) -> Result<Done, Failure> {
-    let Document { report, outcome, files } =
-        produce(given, order.ready, order.methods, now(), timings).map_err(Failure::internal)?;
-    let writing = Instant::now();
-    if !files.is_empty() {
-        let unfinished = order.out.join(UNFINISHED);
-        fs::write(&unfinished, []).map_err(Failure::unwritable(unfinished.display()))?;
-        for (name, bytes) in &files {
-            fs::write(order.out.join(name), bytes).map_err(Failure::unwritable("the pictures"))?;
+pub(crate) fn run(command: Command) -> Result<(), Failure> {
+    let (request, to) = match command {
+        Command::Open { first, second, age, sex, smoking, specimen, to } => {
+            let request = Request::Open {
+                first,
+                second,
+                age: age.map(Age::years),
+                sex: sex.map(|sex| sex.name().to_owned()),
+                smoking: smoking.map(|smoking| smoking.name().to_owned()),
+                specimen: specimen.map(|specimen| specimen.name().to_owned()),
+            };
+            (request, to)
         }
-    }
-    leave(&report, order.out)?;
-    Ok(Done { report, outcome, writing: writing.elapsed() })
-}
-
-/// Leaves the report of a case that was refused before it could be assessed.
-pub(crate) fn refuse(
-    refusal: &Refusal,
-    metadata: Metadata,
-    order: &Order<'_>,
-    timings: &Timings,
-) -> Result<Report, Failure> {
-    let report = turned_away(refusal, metadata, order.ready, now(), timings);
-    leave(&report, order.out)?;
-    Ok(report)
-}
-
-/// Writes `report.json`. What is left where that fails marks the run as interrupted.
-fn leave(report: &Report, out: &Path) -> Result<(), Failure> {
-    let bytes = report.to_json().map_err(Failure::internal)?;
-    replace(&out.join("report.json"), &out.join(UNFINISHED), &bytes).map_err(Failure::unwritable("report.json"))
-}
-
-/// What a run that did not end leaves, and what a run that is on its way has: the pictures around it may be anybody's.
-const UNFINISHED: &str = "report.json.part";
-
-/// Makes the folder, and removes report and pictures of an earlier case: two patients never lie in one folder. Removed is
-/// what the earlier report names, or after an interrupted run what a run would leave; never an input.
-pub(crate) fn clean(out: &Path, inputs: &[PathBuf]) -> Result<(), Failure> {
-    fs::create_dir_all(out).map_err(Failure::unwritable(out.display()))?;
-    let (report, unfinished) = (out.join("report.json"), out.join(UNFINISHED));
-    let earlier = fs::read(&report).ok().and_then(|bytes| hilum_report::files_of(&bytes)).unwrap_or_default();
-    let interrupted = unfinished.exists();
-    let whole = |path: &Path| path.canonicalize().ok();
-    let given: Vec<PathBuf> = inputs.iter().filter_map(|input| whole(input)).collect();
-    let mut ours = Vec::new();
-    for entry in fs::read_dir(out).map_err(Failure::unwritable(out.display()))? {
-        let path = entry.map_err(Failure::unwritable(out.display()))?.path();
-        let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|name| is_ours(name)) else { continue };
-        let stale = interrupted || earlier.iter().any(|file| file == name);
-        let input = whole(&path).is_some_and(|path| {
-            given.contains(&path) || (!stale && path.parent().is_some_and(|parent| given.iter().any(|of| of == parent)))
-        });
-        if input {
-            let what = format!("{} is an input, and the report needs its name: choose another --out", path.display());
-            return Err(Failure::Usage(what));
+        Command::Ct { case, path, lesion, other_id, to } => {
+            let lesion = lesion.map(|lesion| lesion.lps_mm);
+            (Request::Ct { case, path: absolute(&path)?, lesion, other_id }, to)
         }
-        if stale {
-            ours.push(path);
+        Command::He { case, paths, um_per_px, to } => {
+            let paths = paths.iter().map(|path| absolute(path)).collect::<Result<_, _>>()?;
+            (Request::Fields { case, paths, um_per_px: um_per_px.map(MicronsPerPixel::um) }, to)
         }
-    }
-    // Whatever interrupts this, no report names pictures that are gone.
-    if report.exists() {
-        fs::rename(&report, &unfinished).map_err(Failure::unwritable(report.display()))?;
-    }
-    ours.push(unfinished);
-    for path in ours {
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Failure::unwritable(path.display())(error));
-            }
-            _ => (),
+        Command::Capture { case, to } => (Request::Capture { case }, to),
+        Command::Submit { case, to } => (Request::Submit { case }, to),
+        Command::Wait { case, seconds, to } => {
+            let answer = to.daemon.ask(&Request::Wait { case, seconds })?;
+            print(&answer, to.json, described)?;
+            return match word(&answer, "state") {
+                "queued" => Err(Failure::Said { exit: 75, why: "the case still waits for its result".to_owned() }),
+                _ => Ok(()),
+            };
         }
-    }
-    Ok(())
+        Command::Show { case, to } => (Request::Show { case }, to),
+        Command::Review { case, agree, disagree: _, reason, to } => {
+            (Request::Review { case, agrees: agree, reason }, to)
+        }
+    };
+    print(&to.daemon.ask(&request)?, to.json, described)
 }
 
-/// Whether a run leaves a picture or map of that name.
-fn is_ours(name: &str) -> bool {
-    let map = |modality: Modality| name.strip_prefix(modality.name()).is_some_and(|rest| rest.starts_with("-gradcam"));
-    name == "result.png" || name == "ct.png" || Modality::ALL.into_iter().any(map)
+/// The daemon has another current folder.
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
 }
 
-/// Now, RFC 3339 in UTC.
-fn now() -> String {
-    chrono::DateTime::<chrono::Utc>::from(SystemTime::now()).to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A folder with these files, and what is left of them after [`clean`], sorted.
-    fn left(files: &[(&str, &str)], inputs: &[&str]) -> Result<Vec<String>, String> {
-        let folder = tempfile::tempdir().expect("a folder");
-        for (name, text) in files {
-            fs::write(folder.path().join(name), text).expect("a file");
-        }
-        let inputs: Vec<PathBuf> = inputs.iter().map(|name| folder.path().join(name)).collect();
-        let cleaned = clean(folder.path(), &inputs).map_err(|failure| failure.to_string());
-        let mut names: Vec<String> = fs::read_dir(folder.path())
-            .expect("still there")
-            .map(|entry| entry.expect("a name").file_name().to_string_lossy().into_owned())
-            .collect();
-        names.sort();
-        cleaned.map(|()| names)
+fn described(answer: &Value) -> String {
+    let mut line = format!("{} {}", word(answer, "case"), word(answer, "state"));
+    let same: Vec<&str> = answer["same-person"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if !same.is_empty() {
+        line.push_str(&format!("; earlier cases of the same first identifier: {}", same.join(", ")));
     }
-
-    const REPORT: &str = r#"{"schema": "hilum.report/1", "explanations": [
-        {"map": "he-gradcam++.npy", "overlay": "he-gradcam++-1.png", "overlays": ["he-gradcam++-1.png", "notes.txt"]}]}"#;
-
-    #[test]
-    fn an_earlier_report_goes_with_its_pictures_and_nothing_else() {
-        let mine = [("notes.txt", ""), ("he.png", ""), ("he-gradcam-mine.png", "")];
-        let theirs =
-            [("report.json", REPORT), ("he-gradcam++-1.png", ""), ("he-gradcam++.npy", ""), ("result.png", "")];
-        let kept = left(&[&mine[..], &theirs].concat(), &[]).expect("cleaned");
-        assert_eq!(kept, ["he-gradcam-mine.png", "he.png", "notes.txt"]);
-        assert_eq!(left(&[("ct.png", ""), ("report.json", "{")], &[]).expect("cleaned"), ["ct.png"]);
+    if let Some(fields) = answer["fields"].as_u64() {
+        line.push_str(&format!("; {fields} fields"));
     }
-
-    #[test]
-    fn an_interrupted_run_leaves_no_picture() {
-        let files = [(UNFINISHED, ""), ("he-gradcam-6.png", ""), ("result.png", ""), ("field.png", "")];
-        assert_eq!(left(&files, &["field.png"]).expect("cleaned"), ["field.png"]);
+    let report = &answer["report"];
+    if let Some(predicted) = report["fused"]["display"].as_str() {
+        let class = word(&report["fused"], "predicted");
+        let index = report["classes"].as_array().into_iter().flatten().position(|name| name == class);
+        let probability = index.and_then(|index| report["fused"]["probabilities"][index].as_f64()).unwrap_or(0.0);
+        line.push_str(&format!("; {predicted}, {:.0}%; {}", probability * 100.0, hilum_report::NOTICE));
     }
-
-    #[test]
-    fn an_input_is_never_removed() {
-        let said = left(&[("report.json", REPORT), ("he-gradcam++-1.png", "")], &["he-gradcam++-1.png"]);
-        assert!(said.expect_err("its own input").contains("he-gradcam++-1.png is an input"));
-        assert!(left(&[("result.png", "")], &["."]).is_err(), "a picture of the input folder");
-        // The pictures of an earlier run into the folder of the inputs are no inputs.
-        let again = left(&[("report.json", REPORT), ("result.png", ""), ("field.png", "")], &["."]);
-        assert_eq!(again.expect("cleaned"), ["field.png"]);
+    if let Some(message) = report["refusal"]["message"].as_str() {
+        line.push_str(&format!("; refused: {message}; {}", word(&report["refusal"], "next_step")));
     }
+    line
 }

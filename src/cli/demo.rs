@@ -14,8 +14,9 @@ use hilum_intake::{Share, read_cohort, read_fields, volume};
 use hilum_phantom::{Size, write_cohort};
 
 use crate::{
-    Failure, case,
+    Failure,
     locate::{EngineName, load},
+    report,
 };
 
 /// A patient that the reference bundle has never seen: it was trained on another seed (its card says which).
@@ -41,7 +42,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let out = arguments.out.as_path();
-    case::clean(out, &[])?;
+    report::clean(out, &[])?;
     let loaded = load(arguments.bundle.as_deref(), EngineName::Tract)?;
     eprintln!("making a phantom patient");
     let cohort = out.join("phantom");
@@ -52,7 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let share = out.join("share");
     let export = share.join(&patient.case_id);
     copy(&patient.ct(), &export).map_err(Failure::internal)?;
-    let mut watch = Share::new(&share);
+    let mut watch = Share::new(&share, Duration::ZERO);
     let arrived = arrival(&mut watch)?;
     let study = volume(&arrived, None)?;
     eprintln!("CT arrived: {} slices", study.volume.grid().size[2]);
@@ -69,9 +70,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 
     let lesion = Some(patient.lesion()?);
-    let order = case::Order { ready: &loaded, methods: &[ExplainMethod::GradCamPlusPlus], out };
-    let case = case::given(Some((study, lesion)), Some(fields), patient.metadata);
-    match case::run(case, &order, Timings::default())?.outcome {
+    let order = report::Order { ready: &loaded, methods: &[ExplainMethod::GradCamPlusPlus], out };
+    let case = report::given(Some((study, lesion)), Some(fields), patient.metadata);
+    match report::run(case, &order, Timings::default())?.outcome {
         Outcome::Refused(refusal) => Err(refusal.into()),
         Outcome::Assessed(result) => {
             let class = Class::ALL[result.fused.top()];
@@ -94,7 +95,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 /// Waits for the share's one export to come to rest.
 fn arrival(share: &mut Share) -> Result<PathBuf, Failure> {
     for _ in 0..LOOKS {
-        if let Some(arrival) = share.scan().map_err(Failure::internal)?.into_iter().next() {
+        if let Some(arrival) = share.scan(Duration::ZERO).map_err(Failure::internal)?.into_iter().next() {
             return Ok(arrival.folder);
         }
         std::thread::sleep(LOOK);

@@ -2,8 +2,10 @@
 
 use std::{fmt, process::ExitCode};
 
+use hilum_daemon::{Denied, Fault};
 use hilum_domain::Refusal;
 use hilum_intake::{CohortFault, Rejection, Unreadable};
+use hilum_store::StoreFault;
 
 /// Why a command failed, which decides the exit code. (Most of 64, words that make no sense, is found before any command
 /// runs.)
@@ -19,6 +21,13 @@ pub(crate) enum Failure {
     Internal(anyhow::Error),
     /// 78: a configuration or bundle is rejected.
     Rejected(anyhow::Error),
+    /// What a part that knows the exit codes itself has said already: the daemon, or a store.
+    Said {
+        /// The exit code.
+        exit: u8,
+        /// Why.
+        why: String,
+    },
 }
 
 impl Failure {
@@ -48,6 +57,7 @@ impl Failure {
             Self::Unreadable(_) => 65,
             Self::Internal(_) => 70,
             Self::Rejected(_) => 78,
+            Self::Said { exit, .. } => *exit,
         })
     }
 }
@@ -57,9 +67,27 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(refusal) => write!(f, "refused: {}; {}", refusal.message, refusal.code.next_step()),
-            Self::Usage(message) => f.write_str(message),
+            Self::Usage(message) | Self::Said { why: message, .. } => f.write_str(message),
             Self::Unreadable(error) | Self::Internal(error) | Self::Rejected(error) => write!(f, "{error:#}"),
         }
+    }
+}
+
+impl From<Denied> for Failure {
+    fn from(Denied { exit, why }: Denied) -> Self {
+        Self::Said { exit, why }
+    }
+}
+
+impl From<StoreFault> for Failure {
+    fn from(fault: StoreFault) -> Self {
+        Denied::from(fault).into()
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self::Said { exit: fault.exit(), why: format!("{:#}", anyhow::Error::from(fault)) }
     }
 }
 

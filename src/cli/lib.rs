@@ -18,7 +18,11 @@ mod phantom;
 mod predict;
 mod prepare;
 mod quality;
+mod report;
+mod run;
+mod socket;
 mod stain;
+mod store;
 mod terminal;
 
 use std::process::ExitCode;
@@ -61,6 +65,19 @@ enum Command {
     CheckConfig(check_config::Arguments),
     /// Write a seeded synthetic cohort.
     Phantom(phantom::Arguments),
+    /// The daemon: the appliance of a board.
+    Run(run::Arguments),
+    /// How the running daemon is.
+    Status(socket::StatusArguments),
+    /// Cases of the running daemon: open, fill, hand over, look, agree.
+    #[command(subcommand)]
+    Case(case::Command),
+    /// What is kept: list, verify, replay.
+    #[command(subcommand)]
+    Store(store::Command),
+    /// Reads one input from outside, confined. Started by the daemon.
+    #[command(hide = true)]
+    Worker,
     /// Turn a data set into the arrays that training reads.
     Prepare(prepare::Arguments),
 }
@@ -85,6 +102,11 @@ pub fn main() -> ExitCode {
         Command::CheckConfig(arguments) => check_config::run(&arguments),
         Command::Phantom(arguments) => phantom::run(&arguments),
         Command::Prepare(arguments) => prepare::run(&arguments),
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Status(arguments) => socket::status(&arguments),
+        Command::Case(command) => case::run(command),
+        Command::Store(command) => store::run(command),
+        Command::Worker => hilum_daemon::worker().map_err(Failure::internal),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,11 +1,13 @@
-//! Where the bundle is, when nobody says: never in the current folder.
+//! Where bundle, board and records are, when nobody says: never in the current folder.
 
 use std::{
     env,
     path::{Path, PathBuf},
 };
 
-use hilum_assess::Ready;
+use hilum_assess::{ExplainMethod, Ready};
+use hilum_config::{Board, Explanation, PublicKey};
+use hilum_daemon::Networks;
 use hilum_infer::{Bundle, TractEngine, Trust, parse_public_key};
 
 use crate::Failure;
@@ -35,22 +37,98 @@ pub(crate) fn load(given: Option<&Path>, engine: EngineName) -> Result<Ready, Fa
 
 /// The bundle at `given`, or the first that is found, verified.
 pub(crate) fn open(given: Option<&Path>) -> Result<Bundle, Failure> {
-    let rejected = |error: hilum_infer::BundleError| Failure::Rejected(error.into());
     let folder = given.map_or_else(find, |path| Ok(path.to_owned()))?;
-    let key = DEVELOPMENT_KEY.lines().nth(1).unwrap_or_default();
-    let trust = Trust { keys: vec![parse_public_key(key).map_err(rejected)?] };
-    Bundle::open(&folder, &trust).map_err(rejected)
+    Bundle::open(&folder, &trust(&[], true)?).map_err(|error| Failure::Rejected(error.into()))
+}
+
+/// Whose signature is accepted.
+fn trust(keys: &[PublicKey], development: bool) -> Result<Trust, Failure> {
+    let development = development.then(|| DEVELOPMENT_KEY.lines().nth(1).unwrap_or_default());
+    let keys = keys.iter().map(PublicKey::as_str).chain(development).map(parse_public_key).collect::<Result<_, _>>();
+    Ok(Trust { keys: keys.map_err(|error| Failure::Rejected(error.into()))? })
+}
+
+/// The networks of a board: its own bundle, or the first that is found; signed by its own keys.
+pub(crate) fn networks(board: &Board) -> Result<Networks, Failure> {
+    let methods = board.case.explain.iter().map(|method| match method {
+        Explanation::GradCam => ExplainMethod::GradCam,
+        Explanation::GradCamPlusPlus => ExplainMethod::GradCamPlusPlus,
+    });
+    Ok(Networks {
+        bundle: board.bundle.folder.clone().map_or_else(find, Ok)?,
+        trust: trust(&board.bundle.keys, board.bundle.development_key)?,
+        methods: methods.collect(),
+    })
+}
+
+/// A board file with the settings of its site: as given, or the first that is found.
+#[derive(clap::Args)]
+pub(crate) struct BoardFiles {
+    /// The board file.
+    #[arg(long, value_name = "FILE")]
+    board: Option<PathBuf>,
+    /// The settings of the site, laid over the board's.
+    #[arg(long, value_name = "FILE")]
+    site: Option<PathBuf>,
+}
+
+impl BoardFiles {
+    /// The board, checked. Every problem goes to standard error first.
+    pub(crate) fn read(&self) -> Result<Board, Failure> {
+        let board = self.board.clone().map_or_else(board_file, Ok)?;
+        hilum_config::load(&board, self.site.as_deref()).map_err(|problems| {
+            eprintln!("{problems}");
+            Failure::Rejected(anyhow::anyhow!("the configuration is rejected"))
+        })
+    }
+}
+
+fn board_file() -> Result<PathBuf, Failure> {
+    if let Some(said) = said("HILUM_BOARD") {
+        return Ok(said);
+    }
+    let found = places("board", "board").map(|place| place.join("desktop.toml")).find(|place| place.is_file());
+    found.ok_or_else(|| {
+        Failure::Rejected(anyhow::anyhow!("no board file was found: name one with --board or HILUM_BOARD"))
+    })
+}
+
+/// Where a board keeps its records: as its file says, or as the service manager or the user's environment says.
+pub(crate) fn data_folder(board: &Board) -> Result<PathBuf, Failure> {
+    let home = || said("HOME").map(|home| home.join(".local/state"));
+    let user = || said("XDG_STATE_HOME").or_else(home).map(|state| state.join("hilum"));
+    let found = board.paths.data.clone().or_else(|| said("STATE_DIRECTORY")).or_else(user);
+    found.ok_or_else(|| Failure::Rejected(anyhow::anyhow!("nothing says where records are kept: set paths.data")))
+}
+
+/// Where a board's daemon has its socket.
+pub(crate) fn runtime_folder(board: &Board) -> Result<PathBuf, Failure> {
+    let said_so = board.paths.runtime.clone().or_else(|| said("RUNTIME_DIRECTORY"));
+    let user = || said("XDG_RUNTIME_DIR").map(|runtime| runtime.join("hilum"));
+    match said_so.or_else(user) {
+        Some(folder) => Ok(folder),
+        None => Ok(data_folder(board)?.join("run")),
+    }
+}
+
+/// A path that the environment says.
+fn said(name: &str) -> Option<PathBuf> {
+    env::var_os(name).filter(|said| !said.is_empty()).map(PathBuf::from)
+}
+
+/// Where something lies when nobody says: beside the program, installed, in the source tree.
+fn places(name: &str, in_source: &str) -> impl Iterator<Item = PathBuf> {
+    let beside = env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join(name)));
+    let installed = Path::new("/usr/share/hilum").join(name);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(in_source);
+    beside.into_iter().chain([installed, source])
 }
 
 fn find() -> Result<PathBuf, Failure> {
-    if let Some(said) = env::var_os("HILUM_BUNDLE").filter(|said| !said.is_empty()) {
-        return Ok(PathBuf::from(said));
+    if let Some(said) = said("HILUM_BUNDLE") {
+        return Ok(said);
     }
-    let beside = env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("bundle")));
-    let installed = PathBuf::from("/usr/share/hilum/bundle");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/reference");
-    let places = beside.into_iter().chain([installed, source]);
-    places.into_iter().find(|place| place.join("manifest.toml").is_file()).ok_or_else(|| {
+    places("bundle", "models/reference").find(|place| place.join("manifest.toml").is_file()).ok_or_else(|| {
         Failure::Rejected(anyhow::anyhow!("no bundle was found: name one with --bundle or HILUM_BUNDLE"))
     })
 }

@@ -1,0 +1,110 @@
+//! Asking the running daemon. `hilum status`
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    os::unix::net::UnixStream,
+    path::PathBuf,
+};
+
+use hilum_daemon::{Request, SOCKET, said};
+use serde_json::Value;
+
+use crate::{
+    Failure,
+    locate::{BoardFiles, runtime_folder},
+    terminal::{print_json, say},
+};
+
+/// Which daemon is meant.
+#[derive(clap::Args)]
+pub(crate) struct Daemon {
+    #[command(flatten)]
+    files: BoardFiles,
+    /// The daemon's socket, instead of the one that the board says.
+    #[arg(long, value_name = "FILE")]
+    socket: Option<PathBuf>,
+}
+
+impl Daemon {
+    /// Asks, and waits for the answer.
+    pub(crate) fn ask(&self, request: &Request) -> Result<Value, Failure> {
+        let socket = match &self.socket {
+            Some(socket) => socket.clone(),
+            None => runtime_folder(&self.files.read()?)?.join(SOCKET),
+        };
+        let silent = |error: std::io::Error| Failure::Said {
+            exit: 75,
+            why: format!("no daemon answers at {}: {error}", socket.display()),
+        };
+        let mut stream = UnixStream::connect(&socket).map_err(silent)?;
+        let mut line = serde_json::to_string(request).map_err(Failure::internal)?;
+        line.push('\n');
+        stream.write_all(line.as_bytes()).map_err(silent)?;
+        let mut answer = String::new();
+        BufReader::new(stream).read_line(&mut answer).map_err(silent)?;
+        if answer.is_empty() {
+            return Err(silent(std::io::ErrorKind::UnexpectedEof.into()));
+        }
+        Ok(said(&answer)?)
+    }
+}
+
+/// Prints an answer whole as JSON, or what `line` says of it.
+pub(crate) fn print(answer: &Value, json: bool, line: impl FnOnce(&Value) -> String) -> Result<(), Failure> {
+    if json { print_json(answer) } else { say(&line(answer)) }
+}
+
+/// A word of an answer.
+pub(crate) fn word<'a>(answer: &'a Value, key: &str) -> &'a str {
+    answer[key].as_str().unwrap_or_default()
+}
+
+#[derive(clap::Args)]
+pub(crate) struct StatusArguments {
+    #[command(flatten)]
+    daemon: Daemon,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn status(arguments: &StatusArguments) -> Result<(), Failure> {
+    let answer = arguments.daemon.ask(&Request::Status)?;
+    print(&answer, arguments.json, |status| {
+        let networks = &status["networks"];
+        let engine = match word(networks, "state") {
+            "ready" => format!("{} on {}", word(networks, "bundle"), word(networks, "engine")),
+            "rejected" => format!("rejected: {}", word(networks, "why")),
+            state => state.to_owned(),
+        };
+        let cases = status["store"]["cases"].as_object().into_iter().flatten();
+        let cases: Vec<String> = cases
+            .filter(|(_, count)| count.as_u64() != Some(0))
+            .map(|(state, count)| format!("{count} {state}"))
+            .collect();
+        let mut lines = vec![
+            format!("{}, hilum {}, up {} s", word(status, "board"), word(status, "version"), status["up-s"]),
+            format!("networks: {engine}"),
+            format!("cases: {}", if cases.is_empty() { "none".to_owned() } else { cases.join(", ") }),
+            format!("store: opened {}; head {}", word(status, "opened"), word(&status["store"], "head")),
+        ];
+        for fault in [&status["store"]["fault"], &status["store"]["full"]] {
+            lines.extend(fault.as_str().map(|fault| format!("store: {fault}")));
+        }
+        let there = |part: &Value| match part.as_bool() {
+            Some(true) => "there",
+            Some(false) => "gone",
+            None => "none",
+        };
+        lines.push(format!(
+            "camera: {}; share: {}; board: {}",
+            there(&status["camera"]),
+            there(&status["share"]),
+            word(status, "warmth")
+        ));
+        let clock = &status["clock"];
+        let trusted = if clock["trusted"] == true { "trusted" } else { "not trusted" };
+        lines.push(format!("clock: {}, {trusted}", word(clock, "claimed")));
+        lines.join("\n")
+    })
+}

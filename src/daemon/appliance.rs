@@ -1,0 +1,446 @@
+//! The appliance: one loop over one closed [`Event`].
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicU64, mpsc::TrySendError},
+    time::{Duration, Instant},
+};
+
+use hilum_config::Thermal as Heat;
+use hilum_device::{Celsius, Clock, Thermal, linux::since_boot};
+use hilum_domain::CaseNumber;
+use hilum_store::{Action, Actor, Opened, State, StoreFault};
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, watch};
+
+use crate::{
+    event::Event,
+    inference::{Done, Failed, Job, Loaded},
+    office::Office,
+    share::News,
+};
+
+/// How often the loop looks at what nobody tells it: heat, hung work, what has to be tried again.
+const BEAT: Duration = Duration::from_millis(500);
+/// After a fault of the device work is tried again so much later.
+const AGAIN: Duration = Duration::from_secs(5);
+/// A temperature that is older than this says nothing.
+const OLD: Duration = Duration::from_secs(30);
+
+/// How warm the board is, as far as work is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Warmth {
+    Cool,
+    /// After each case the board rests as long as the case took.
+    Warm,
+    /// Nothing new is begun.
+    Hot,
+}
+
+impl Warmth {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Cool => "cool",
+            Self::Warm => "warm",
+            Self::Hot => "hot",
+        }
+    }
+}
+
+/// What is loaded, or why nothing is.
+enum Networks {
+    Loading,
+    Ready(Loaded),
+    Rejected(String),
+}
+
+/// A case that the inference thread has.
+struct Running {
+    case: CaseNumber,
+    since: Instant,
+}
+
+/// An export on the share that no draft has taken.
+struct Export {
+    /// Empty until it was read.
+    patient_id: String,
+    reading: bool,
+}
+
+/// What the loop needs from outside.
+pub(crate) struct Parts {
+    pub(crate) office: Office,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) jobs: std::sync::mpsc::SyncSender<Job>,
+    pub(crate) thermal: Box<dyn Thermal>,
+    pub(crate) changes: watch::Sender<u64>,
+    pub(crate) beats: Arc<AtomicU64>,
+    pub(crate) name: String,
+    pub(crate) opened: Opened,
+    pub(crate) heat: Heat,
+    /// An assessment that takes longer is hung.
+    pub(crate) case_time: Duration,
+    /// How long an assessment may take to end when the appliance stops.
+    pub(crate) grace: Duration,
+}
+
+pub(crate) struct Appliance {
+    parts: Parts,
+    networks: Networks,
+    running: Option<Running>,
+    /// A result that could not be kept yet: the disk may have been full.
+    unkept: Option<Box<Done>>,
+    /// No new work before this.
+    rest_until: Instant,
+    warmth: Warmth,
+    temperature: Option<Celsius>,
+    share: Option<bool>,
+    camera: Option<bool>,
+    exports: BTreeMap<PathBuf, Export>,
+    assessed: u64,
+    started: Instant,
+}
+
+/// Why the loop ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It was told to stop.
+    Stopped,
+    /// An assessment hung: only a new process ends it.
+    Hung,
+}
+
+impl Appliance {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self {
+            parts,
+            networks: Networks::Loading,
+            running: None,
+            unkept: None,
+            rest_until: Instant::now(),
+            warmth: Warmth::Cool,
+            temperature: None,
+            share: None,
+            camera: None,
+            exports: BTreeMap::new(),
+            assessed: 0,
+            started: Instant::now(),
+        }
+    }
+
+    /// Runs until it is told to stop.
+    pub(crate) async fn run(&mut self, events: &mut mpsc::Receiver<Event>) -> End {
+        let mut beat = tokio::time::interval(BEAT);
+        beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut heat_read = Instant::now();
+        loop {
+            self.parts.beats.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let event = tokio::select! {
+                event = events.recv() => event,
+                _ = beat.tick() => {
+                    if heat_read.elapsed() >= self.parts.heat.poll {
+                        heat_read = Instant::now();
+                        self.feel();
+                    }
+                    if self.running.as_ref().is_some_and(|running| running.since.elapsed() > self.parts.case_time) {
+                        tracing::error!("an assessment hangs: the process ends and begins anew");
+                        return End::Hung;
+                    }
+                    self.go_on().await;
+                    continue;
+                }
+            };
+            let Some(event) = event else { return End::Stopped };
+            if let Event::Stop(why) = event {
+                tracing::info!(why, "stopping");
+                self.stop(events).await;
+                return End::Stopped;
+            }
+            self.handle(event).await;
+            self.go_on().await;
+        }
+    }
+
+    async fn handle(&mut self, event: Event) {
+        match event {
+            Event::Networks(Ok(loaded)) => {
+                tracing::info!(bundle = loaded.bundle, engine = loaded.engine, took_ms = millis(loaded.took), "ready");
+                self.networks = Networks::Ready(loaded);
+            }
+            Event::Networks(Err(why)) => {
+                tracing::error!(why, "the bundle is rejected: nothing can be assessed");
+                self.networks = Networks::Rejected(why);
+            }
+            Event::Opened => self.read_exports(|export| !export.patient_id.is_empty()),
+            Event::Queued(case) => {
+                tracing::info!(%case, "queued");
+                self.changed();
+            }
+            Event::Assessed(done) => self.keep(done).await,
+            Event::Replay(case, answer) => {
+                let Some(kept) = case.result else {
+                    drop(answer.send(Err(Failed::Attempt(anyhow::anyhow!("the case has no result to compare with")))));
+                    return;
+                };
+                // While a case is being assessed, the answer is dropped: who asked is told to ask again.
+                let job = Job::Replay { intake: Box::new(case.intake), kept: Box::new(kept), answer };
+                drop(self.parts.jobs.try_send(job));
+            }
+            Event::Share(News::There(there)) => {
+                if self.share.is_some_and(|was| was != there) || !there {
+                    tracing::warn!(there, "the share");
+                }
+                self.share = Some(there);
+            }
+            Event::Share(News::Arrived(arrival)) => {
+                tracing::info!(files = arrival.files, "an export came to rest");
+                self.exports.insert(arrival.folder.clone(), Export { patient_id: String::new(), reading: false });
+                self.read_exports(|export| export.patient_id.is_empty());
+            }
+            Event::Export(folder, read) => match read {
+                Ok((_, Some(case))) => {
+                    tracing::info!(%case, "an export went to its patient's draft");
+                    self.exports.remove(&folder);
+                    self.changed();
+                }
+                Ok((patient_id, None)) => {
+                    self.exports.insert(folder, Export { patient_id, reading: false });
+                }
+                // It is offered again when it changes.
+                Err(denied) => {
+                    tracing::warn!(exit = denied.exit, "an export is not read");
+                    self.exports.remove(&folder);
+                }
+            },
+            Event::Camera(there) => {
+                tracing::info!(there, "the camera");
+                self.camera = Some(there);
+            }
+            Event::Status(answer) => {
+                // Who asked may have gone away.
+                drop(answer.send(self.status().await));
+            }
+            Event::Ended(part, why) => tracing::error!(part, why, "a part ended and is started again"),
+            Event::Stop(_) => {}
+        }
+    }
+
+    /// Has exports read that `wanted` picks, each on its own.
+    fn read_exports(&mut self, wanted: impl Fn(&Export) -> bool) {
+        for (folder, export) in &mut self.exports {
+            if !export.reading && wanted(export) {
+                export.reading = true;
+                let (office, folder) = (self.parts.office.clone(), folder.clone());
+                tokio::spawn(async move {
+                    let read = office.take_export(folder.clone()).await;
+                    // The loop may have ended.
+                    drop(office.events.send(Event::Export(folder, read)).await);
+                });
+            }
+        }
+    }
+
+    fn feel(&mut self) {
+        self.temperature = self.parts.thermal.poll().fresh(since_boot(), OLD);
+        let Celsius(now) = self.temperature.unwrap_or(Celsius(0.0));
+        let warmth = match now {
+            now if now >= self.parts.heat.hot_c => Warmth::Hot,
+            now if now >= self.parts.heat.warm_c => Warmth::Warm,
+            _ => Warmth::Cool,
+        };
+        if warmth != self.warmth {
+            tracing::warn!(celsius = now, warmth = warmth.name(), "the board");
+            self.warmth = warmth;
+        }
+    }
+
+    /// Begins what there is to do, if it may be begun.
+    async fn go_on(&mut self) {
+        if self.rest_until > Instant::now() {
+            return;
+        }
+        if let Some(done) = self.unkept.take() {
+            self.keep(done).await;
+            return;
+        }
+        if self.running.is_some() || self.warmth == Warmth::Hot || !matches!(self.networks, Networks::Ready(_)) {
+            return;
+        }
+        let now = self.parts.clock.now();
+        let created = now.claimed.clone();
+        let begun = self.parts.office.records.with(move |store| store.begin(&now)).await;
+        let work = match begun {
+            Ok(Ok(Some(work))) => work,
+            Ok(Ok(None)) | Err(_) => return,
+            Ok(Err(fault)) => {
+                tracing::error!(error = %chain(fault), "cannot begin a case");
+                self.rest_until = Instant::now() + AGAIN;
+                return;
+            }
+        };
+        let case = work.number;
+        tracing::info!(%case, attempt = work.attempt, "begun");
+        match self.parts.jobs.try_send(Job::Case { work: Box::new(work), created }) {
+            Ok(()) => self.running = Some(Running { case, since: Instant::now() }),
+            Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => {
+                // A replay is on its way, or the thread is gone, which it says itself.
+                if let Job::Case { work, .. } = job {
+                    self.put_back(*work).await;
+                }
+                self.rest_until = Instant::now() + BEAT;
+            }
+        }
+    }
+
+    async fn put_back(&mut self, work: hilum_store::Work) {
+        let now = self.parts.clock.now();
+        let case = work.number;
+        match self.parts.office.records.with(move |store| store.put_back(&work, &now)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(fault)) => tracing::error!(%case, error = %chain(fault), "cannot put a case back"),
+            Err(closed) => tracing::error!(%case, error = %closed, "cannot put a case back"),
+        }
+    }
+
+    /// Keeps the end of an attempt.
+    async fn keep(&mut self, done: Box<Done>) {
+        let case = done.work.number;
+        let took_ms = millis(done.took);
+        match &done.result {
+            Ok((kept, refused)) => {
+                let (work, kept, refused) = ((*done.work).clone(), kept.clone(), *refused);
+                let now = self.parts.clock.now();
+                let finished =
+                    self.parts.office.records.with(move |store| store.finish(&work, refused, &kept, &now)).await;
+                match finished {
+                    Ok(Ok(())) => tracing::info!(%case, refused, took_ms, "kept"),
+                    Ok(Err(fault @ (StoreFault::Disk { .. } | StoreFault::Database { .. }))) => {
+                        tracing::error!(%case, error = %chain(fault), "cannot keep a result yet");
+                        self.unkept = Some(done);
+                        self.rest_until = Instant::now() + BEAT;
+                        return;
+                    }
+                    Ok(Err(fault)) => tracing::error!(%case, error = %chain(fault), "cannot keep a result"),
+                    Err(closed) => tracing::error!(%case, error = %closed, "cannot keep a result"),
+                }
+            }
+            Err(Failed::Device(error)) => {
+                tracing::error!(%case, error = %format!("{error:#}"), "the device cannot assess it now");
+                self.put_back((*done.work).clone()).await;
+                self.rest_until = Instant::now() + AGAIN;
+            }
+            Err(Failed::Attempt(error)) => {
+                tracing::error!(%case, attempt = done.work.attempt, error = %format!("{error:#}"), "the attempt failed");
+            }
+        }
+        self.running = None;
+        self.assessed += 1;
+        if self.warmth == Warmth::Warm {
+            self.rest_until = Instant::now() + done.took;
+        }
+        self.changed();
+    }
+
+    fn changed(&self) {
+        self.parts.changes.send_modify(|count| *count += 1);
+    }
+
+    /// Lets the case that is being assessed end, for the grace time; then it goes back into the queue.
+    async fn stop(&mut self, events: &mut mpsc::Receiver<Event>) {
+        let until = tokio::time::Instant::now() + self.parts.grace;
+        while let Some(Running { case, .. }) = self.running {
+            match tokio::time::timeout_at(until, events.recv()).await {
+                Ok(Some(Event::Assessed(done))) => self.keep(done).await,
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(_) => {
+                    tracing::warn!(%case, "did not end in time and goes back into the queue");
+                    let now = self.parts.clock.now();
+                    let put_back = move |store: &mut hilum_store::Store| -> Result<(), StoreFault> {
+                        let found = store.case(case)?;
+                        let (number, attempt, intake) = (found.number, found.attempts, found.intake);
+                        store.put_back(&hilum_store::Work { number, attempt, intake }, &now)
+                    };
+                    if let Ok(Err(fault)) = self.parts.office.records.with(put_back).await {
+                        tracing::error!(%case, error = %chain(fault), "cannot put a case back");
+                    }
+                    break;
+                }
+            }
+        }
+        let now = self.parts.clock.now();
+        if let Ok(Err(fault)) =
+            self.parts.office.records.with(move |store| store.note(Actor::Device, Action::Stopped, &now)).await
+        {
+            tracing::error!(error = %chain(fault), "cannot enter the stop in the log");
+        }
+    }
+
+    async fn status(&self) -> Value {
+        let now = self.parts.clock.now();
+        let counted = self
+            .parts
+            .office
+            .records
+            .with(|store| -> Result<Value, StoreFault> {
+                let cases = store.list()?;
+                let of = |state: State| cases.iter().filter(|case| case.state == state).count();
+                let states: BTreeMap<&str, usize> =
+                    State::ALL.into_iter().map(|state| (state.name(), of(state))).collect();
+                let full = store.room().err().map(|fault| fault.to_string());
+                Ok(json!({
+                    "cases": states, "head": store.head()?.to_string(), "full": full,
+                    "copy-is-behind": store.copy_is_behind(),
+                }))
+            })
+            .await;
+        let store = match counted {
+            Ok(Ok(counted)) => counted,
+            Ok(Err(fault)) => json!({"fault": chain(fault)}),
+            Err(closed) => json!({"fault": closed.to_string()}),
+        };
+        let networks = match &self.networks {
+            Networks::Loading => json!({"state": "loading"}),
+            Networks::Ready(loaded) => {
+                json!({"state": "ready", "bundle": loaded.bundle, "engine": loaded.engine})
+            }
+            Networks::Rejected(why) => json!({"state": "rejected", "why": why}),
+        };
+        json!({
+            "board": self.parts.name,
+            "version": env!("CARGO_PKG_VERSION"),
+            "up-s": self.started.elapsed().as_secs(),
+            "store": store,
+            "opened": opened(self.parts.opened),
+            "networks": networks,
+            "running": self.running.as_ref().map(|running| running.case.to_string()),
+            "attempts-ended": self.assessed,
+            "warmth": self.warmth.name(),
+            "celsius": self.temperature.map(|Celsius(degrees)| degrees),
+            "share": self.share,
+            "exports-waiting": self.exports.len(),
+            "camera": self.camera,
+            "clock": {"claimed": now.claimed, "trusted": now.trusted, "boot": now.boot},
+        })
+    }
+}
+
+/// What opening the store found, as words.
+#[must_use]
+pub const fn opened(opened: Opened) -> &'static str {
+    match opened {
+        Opened::New => "new",
+        Opened::Well => "well",
+        Opened::Copied => "copied",
+        Opened::Restored => "restored",
+    }
+}
+
+pub(crate) fn chain(error: impl Into<anyhow::Error>) -> String {
+    format!("{:#}", error.into())
+}
+
+fn millis(took: Duration) -> u64 {
+    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,77 @@
+//! The socket on which people and programs of this machine ask.
+
+use std::{fs, io, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc};
+
+use hilum_store::Actor;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::{UnixListener, UnixStream},
+    sync::Semaphore,
+};
+
+use crate::{
+    office::Office,
+    protocol::{self, Denied, Request},
+};
+
+/// So many ask at once; who comes later waits.
+const MOST: usize = 16;
+
+/// Opens the socket at `path`, for the own user and root alone. What a killed daemon left there is removed: the store's
+/// lock says that there is no other.
+pub(crate) fn open(path: &Path) -> io::Result<UnixListener> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => (),
+    }
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Answers whoever asks, until it is dropped.
+pub(crate) async fn serve(listener: UnixListener, office: Office) {
+    let places = Arc::new(Semaphore::new(MOST));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Out of descriptors, for one: those that are open will close.
+                tracing::warn!(%error, "cannot take a connection");
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let office = office.clone();
+        tokio::spawn(async move {
+            if let Err(error) = talk(stream, &office).await {
+                tracing::debug!(%error, "a connection ended");
+            }
+            drop(place);
+        });
+    }
+}
+
+async fn talk(stream: UnixStream, office: &Office) -> io::Result<()> {
+    let peer = stream.peer_cred()?.uid();
+    let (input, mut output) = stream.into_split();
+    if peer != 0 && peer != rustix::process::getuid().as_raw() {
+        let denied = Denied::new(64, "only the user of the daemon and root may ask");
+        return output.write_all(protocol::line(Err(denied)).as_bytes()).await;
+    }
+    let mut input = BufReader::new(input);
+    loop {
+        let mut line = Vec::new();
+        (&mut input).take(protocol::LONGEST).read_until(b'\n', &mut line).await?;
+        if line.last() != Some(&b'\n') {
+            return Ok(());
+        }
+        let answer = match serde_json::from_slice::<Request>(&line) {
+            Ok(request) => office.done(request, Actor::Operator).await,
+            // What serde says of it may quote it, and it may name a patient.
+            Err(_) => Err(Denied::new(64, "this is no request")),
+        };
+        output.write_all(protocol::line(answer).as_bytes()).await?;
+    }
+}

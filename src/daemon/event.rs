@@ -1,0 +1,39 @@
+//! Everything that can happen to the appliance.
+
+use std::path::PathBuf;
+
+use hilum_domain::CaseNumber;
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use crate::{
+    inference::{Done, Failed, Loaded},
+    protocol::Denied,
+    share::News,
+};
+
+/// Something happened. The one loop handles it; nothing else changes the state of the appliance.
+pub(crate) enum Event {
+    /// The networks are loaded and proved, or cannot be.
+    Networks(Result<Loaded, String>),
+    /// A draft was opened: an export on the share may be its patient's.
+    Opened,
+    /// A case waits for its result.
+    Queued(CaseNumber),
+    /// An attempt at a case ended.
+    Assessed(Box<Done>),
+    /// A case is to be assessed again and compared.
+    Replay(Box<hilum_store::Case>, oneshot::Sender<Result<Vec<String>, Failed>>),
+    /// Something about the share.
+    Share(News),
+    /// An export was read, or could not be: its folder, its Patient ID, the case that took it.
+    Export(PathBuf, Result<(String, Option<CaseNumber>), Denied>),
+    /// Whether the camera gives frames.
+    Camera(bool),
+    /// How is the device?
+    Status(oneshot::Sender<Value>),
+    /// A part ended that should not have.
+    Ended(&'static str, String),
+    /// Stop in order.
+    Stop(&'static str),
+}

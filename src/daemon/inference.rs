@@ -1,0 +1,206 @@
+//! The thread that runs the networks. Never a thread of the event loop: a case takes seconds.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    sync::{Arc, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+use hilum_assess::{ExplainMethod, Outcome, Ready, Timings};
+use hilum_infer::{Bundle, TractEngine, Trust};
+use hilum_intake::{KeptCt, field_from_bytes};
+use hilum_report::{Given, GivenCt, produce};
+use hilum_store::{Files, Intake, Kept, StoreFault, Work};
+use tokio::sync::mpsc as channel;
+
+use crate::{event::Event, supervise::thread_of};
+
+/// Where the networks come from.
+#[derive(Debug, Clone)]
+pub struct Networks {
+    /// The folder of the bundle.
+    pub bundle: PathBuf,
+    /// Whose signature is accepted.
+    pub trust: Trust,
+    /// Which explanations a report has.
+    pub methods: Vec<ExplainMethod>,
+}
+
+/// Which networks are loaded.
+#[derive(Debug, Clone)]
+pub(crate) struct Loaded {
+    pub(crate) bundle: String,
+    pub(crate) engine: &'static str,
+    pub(crate) took: Duration,
+}
+
+/// Something to assess.
+pub(crate) enum Job {
+    /// A case from the queue.
+    Case { work: Box<Work>, created: String },
+    /// A case that has a result: is it the same again?
+    Replay { intake: Box<Intake>, kept: Box<Kept>, answer: tokio::sync::oneshot::Sender<Result<Vec<String>, Failed>> },
+}
+
+/// A case whose attempt ended.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) work: Box<Work>,
+    /// What to keep, and whether it is a refusal.
+    pub(crate) result: Result<(Kept, bool), Failed>,
+    pub(crate) took: Duration,
+}
+
+/// Why an attempt has no result.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failed {
+    /// The device is not well; the case may be tried again.
+    #[error("{0:#}")]
+    Device(anyhow::Error),
+    /// The attempt itself: one more, and the case is set aside.
+    #[error("{0:#}")]
+    Attempt(anyhow::Error),
+}
+
+/// Jobs wait here: one is being done, one may be handed over. The queue proper is the store's.
+const WAITING: usize = 1;
+
+/// A bundle that is rejected may be replaced: it is looked at again after this.
+const AGAIN: Duration = Duration::from_secs(30);
+
+/// Starts the thread. It loads the networks, says so, and then does what it gets.
+pub(crate) fn start(
+    networks: Networks,
+    files: Files,
+    events: channel::Sender<Event>,
+) -> std::io::Result<mpsc::SyncSender<Job>> {
+    let (jobs, asked) = mpsc::sync_channel(WAITING);
+    let told = events.clone();
+    thread_of("inference", told, move || {
+        let began = Instant::now();
+        let ready = loop {
+            match load(&networks) {
+                Ok(ready) => break ready,
+                Err(error) => {
+                    if events.blocking_send(Event::Networks(Err(format!("{error:#}")))).is_err() {
+                        return;
+                    }
+                    thread::sleep(AGAIN);
+                }
+            }
+        };
+        let loaded = Loaded {
+            bundle: format!("{} {}", ready.bundle.manifest().name, ready.bundle.manifest().version),
+            engine: ready.engine.name(),
+            took: began.elapsed(),
+        };
+        if events.blocking_send(Event::Networks(Ok(loaded))).is_err() {
+            return;
+        }
+        while let Ok(job) = asked.recv() {
+            match job {
+                Job::Case { work, created } => {
+                    let began = Instant::now();
+                    let result = guarded(|| assessed(&work.intake, created, &ready, &networks.methods, &files));
+                    let result = result.and_then(|(report, files_of, refused)| {
+                        let named = files_of.into_iter().map(|(name, bytes)| Ok((name, files.put(&bytes)?)));
+                        let named = named.collect::<Result<Vec<_>, StoreFault>>();
+                        Ok((Kept { report, files: named.map_err(|fault| Failed::Device(fault.into()))? }, refused))
+                    });
+                    let done = Done { work, result, took: began.elapsed() };
+                    if events.blocking_send(Event::Assessed(Box::new(done))).is_err() {
+                        return;
+                    }
+                }
+                Job::Replay { intake, kept, answer } => {
+                    let differences = guarded(|| replayed(&intake, &kept, &ready, &files));
+                    // Who asked may have gone away.
+                    drop(answer.send(differences));
+                }
+            }
+        }
+    })?;
+    Ok(jobs)
+}
+
+/// Verifies the bundle and has the engine reproduce all its golden outputs.
+fn load(networks: &Networks) -> anyhow::Result<Ready> {
+    let bundle = Bundle::open(&networks.bundle, &networks.trust)?;
+    let engine = TractEngine::load(&bundle)?;
+    Ok(Ready::prove(bundle, Box::new(engine), usize::MAX)?)
+}
+
+/// A panic is the attempt's, not the device's.
+fn guarded<T>(what: impl FnOnce() -> Result<T, Failed>) -> Result<T, Failed> {
+    catch_unwind(AssertUnwindSafe(what))
+        .unwrap_or_else(|_| Err(Failed::Attempt(anyhow::anyhow!("the assessment panicked"))))
+}
+
+type Produced = (String, Vec<(String, Vec<u8>)>, bool);
+
+fn assessed(
+    intake: &Intake,
+    created: String,
+    ready: &Ready,
+    methods: &[ExplainMethod],
+    files: &Files,
+) -> Result<Produced, Failed> {
+    let given = given(intake, files)?;
+    let document = produce(given, ready, methods, created, Timings::default());
+    let document = document.map_err(|fault| Failed::Attempt(fault.into()))?;
+    let report = document.report.to_json().map_err(|error| Failed::Attempt(error.into()))?;
+    let report = String::from_utf8(report).map_err(|error| Failed::Attempt(error.into()))?;
+    Ok((report, document.files, matches!(document.outcome, Outcome::Refused(_))))
+}
+
+/// The inputs of a case as the pipeline takes them.
+fn given(intake: &Intake, files: &Files) -> Result<Given, Failed> {
+    let file = |name| match files.get(name) {
+        Ok(bytes) => Ok(bytes),
+        // The disk may come back; a file that is gone or changed will not.
+        Err(fault @ StoreFault::Disk { .. }) => Err(Failed::Device(fault.into())),
+        Err(fault) => Err(Failed::Attempt(fault.into())),
+    };
+    let ct = intake.volume.as_ref().map(|name| {
+        let kept = KeptCt::from_bytes(&file(name)?).map_err(|error| Failed::Attempt(error.into()))?;
+        Ok(GivenCt { volume: Arc::new(kept.volume), series_uid: kept.series_uid, lesion: intake.lesion })
+    });
+    let fields = intake.fields.iter().map(|field| {
+        field_from_bytes(&file(&field.picture)?, field.scale, field.colour)
+            .map_err(|error| Failed::Attempt(error.into()))
+    });
+    let fields = fields.collect::<Result<Vec<_>, Failed>>()?;
+    Ok(Given { ct: ct.transpose()?, he: (!fields.is_empty()).then_some(fields), metadata: intake.metadata })
+}
+
+/// What differs when a case is assessed again: nothing, on the same bundle and engine.
+fn replayed(intake: &Intake, kept: &Kept, ready: &Ready, files: &Files) -> Result<Vec<String>, Failed> {
+    let attempt = |error: serde_json::Error| Failed::Attempt(error.into());
+    let then: serde_json::Value = serde_json::from_str(&kept.report).map_err(attempt)?;
+    let created = then["provenance"]["created"].as_str().unwrap_or_default().to_owned();
+    let explained = then["explanations"].as_array().into_iter().flatten();
+    let mut methods: Vec<ExplainMethod> =
+        explained.filter_map(|explanation| explanation["method"].as_str()?.parse().ok()).collect();
+    methods.dedup();
+    methods.sort_by_key(|method| ExplainMethod::ALL.iter().position(|known| known == method));
+    methods.dedup();
+    let (report, pictures, _) = assessed(intake, created, ready, &methods, files)?;
+    let now: serde_json::Value = serde_json::from_str(&report).map_err(attempt)?;
+    let mut differences = Vec::new();
+    // How long it took is no part of what was said.
+    let keys = then.as_object().into_iter().chain(now.as_object()).flat_map(|fields| fields.keys());
+    let keys: std::collections::BTreeSet<&String> = keys.filter(|key| *key != "timing_ms").collect();
+    differences.extend(keys.into_iter().filter(|key| then[*key] != now[*key]).map(|key| format!("report.json: {key}")));
+    let mut before: std::collections::BTreeMap<&str, _> =
+        kept.files.iter().map(|(name, blob)| (name.as_str(), blob)).collect();
+    for (name, bytes) in &pictures {
+        let same = before.remove(name.as_str()).is_some_and(|blob| files.get(blob).is_ok_and(|kept| *kept == *bytes));
+        if !same {
+            differences.push(name.clone());
+        }
+    }
+    differences.extend(before.into_keys().map(str::to_owned));
+    Ok(differences)
+}

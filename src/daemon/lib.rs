@@ -1,0 +1,232 @@
+//! The appliance as a process: wiring, one event loop, supervision, an orderly stop.
+//!
+//! Knows how the parts are put together; how anything is computed, kept or drawn is the parts' own business.
+
+mod appliance;
+mod camera;
+mod desk;
+mod event;
+mod inference;
+mod key;
+mod office;
+mod protocol;
+mod reader;
+mod records;
+mod sandbox;
+mod share;
+mod supervise;
+mod watchdog;
+
+use std::{
+    fs, io,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64},
+    },
+    time::Instant,
+};
+
+use hilum_config::{Board, ClockTrust as Trusted};
+use hilum_device::{
+    Clock, ClockTrust,
+    linux::{SystemClock, ThermalZones},
+};
+use hilum_store::{Action, Actor, Overview, StoreFault};
+use serde_json::{Value, json};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::{Semaphore, mpsc, watch},
+};
+
+pub use appliance::opened;
+pub use inference::Networks;
+pub use key::{NoKey, data_key, read as read_key};
+pub use protocol::{Denied, Request, SOCKET, said};
+pub use reader::worker;
+
+use appliance::{Appliance, End, Parts};
+use event::Event;
+use office::Office;
+use reader::Limits;
+use records::{Place, Records};
+
+/// Events wait here; a part that tells more waits. The loop only ever waits for the store.
+const EVENTS: usize = 64;
+/// So many readers of outside bytes at once: their memory adds up.
+const READERS: usize = 1;
+
+/// All that a daemon is started with.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// The board.
+    pub board: Board,
+    /// Where records lie.
+    pub data: PathBuf,
+    /// Where the socket lies.
+    pub runtime: PathBuf,
+    /// Where the networks come from.
+    pub networks: Networks,
+}
+
+/// Why a daemon does not run, with its exit code.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// 78: the key that the configuration names is not there.
+    #[error(transparent)]
+    Key(#[from] NoKey),
+    /// 75: the store cannot be opened.
+    #[error("cannot open the store")]
+    Store(#[from] StoreFault),
+    /// 75: the machine does not do what is needed.
+    #[error("cannot {attempt}")]
+    Machine {
+        /// What was attempted.
+        attempt: &'static str,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// 70: an assessment hung, and only the end of the process ends it.
+    #[error("an assessment hung")]
+    Hung,
+}
+
+impl Fault {
+    fn machine(attempt: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Machine { attempt, source }
+    }
+
+    /// The exit code of a process that ends with this.
+    #[must_use]
+    pub const fn exit(&self) -> u8 {
+        match self {
+            Self::Key(_) => 78,
+            Self::Store(_) | Self::Machine { .. } => 75,
+            Self::Hung => 70,
+        }
+    }
+}
+
+/// Runs the appliance until it is told to stop (SIGTERM, SIGINT).
+///
+/// # Errors
+/// [`Fault`]
+pub fn run(setup: Setup) -> Result<(), Fault> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Fault::machine("start the event loop"))?;
+    let ended = runtime.block_on(running(setup));
+    // A thread that hangs (a share whose server is gone) does not hold up the end.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn running(setup: Setup) -> Result<(), Fault> {
+    let began = Instant::now();
+    let Setup { board, data, runtime, networks } = setup;
+    let mut terminate = signal(SignalKind::terminate()).map_err(Fault::machine("listen for signals"))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Fault::machine("listen for signals"))?;
+    for folder in [&data, &runtime] {
+        private(folder).map_err(Fault::machine("make the folders of the store"))?;
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(match board.clock {
+        Trusted::Ntp => ClockTrust::Synchronised,
+        Trusted::Always => ClockTrust::Always,
+        Trusted::Never => ClockTrust::Never,
+    }));
+    let key = data_key(&board.key, &data)?;
+    let place = Place { folder: data.join("store"), key, watermark: board.store.watermark_bytes };
+    let (records, opened, store_thread) = Records::open(place, &clock)?;
+    let now = clock.now();
+    let noted = records.with(move |store| store.note(Actor::Device, Action::Started, &now)).await;
+    noted.map_err(|_| Fault::Hung)??;
+
+    let (tell, mut events) = mpsc::channel(EVENTS);
+    let (changes, changed) = watch::channel(0);
+    let limits = Limits { memory: board.worker.memory_bytes, time: board.worker.time, socket: board.worker.socket };
+    let microscope = board.camera.map(|camera| camera::start(camera, runtime.clone(), limits.clone(), tell.clone()));
+    let office = Office {
+        records: records.clone(),
+        clock: Arc::clone(&clock),
+        limits,
+        events: tell.clone(),
+        frames: microscope.as_ref().map(|microscope| microscope.frames.clone()),
+        changes: changed,
+        readers: Arc::new(Semaphore::new(READERS)),
+    };
+    let listener = desk::open(&runtime.join(SOCKET)).map_err(Fault::machine("open the socket"))?;
+    let desk = tokio::spawn(desk::serve(listener, office.clone()));
+    let jobs = inference::start(networks, records.files().clone(), tell.clone())
+        .map_err(Fault::machine("start the inference thread"))?;
+    let stopping = Arc::new(AtomicBool::new(false));
+    if let Some(share) = board.share {
+        share::watch(share, tell.clone(), Arc::clone(&stopping)).map_err(Fault::machine("watch the share"))?;
+    }
+    let beats = Arc::new(AtomicU64::new(0));
+    let dog = tokio::spawn(watchdog::feed(watchdog::Signs {
+        records: records.clone(),
+        beats: Arc::clone(&beats),
+        camera: microscope.map(|microscope| microscope.beats),
+    }));
+    let told = tell.clone();
+    tokio::spawn(async move {
+        let why = tokio::select! { _ = terminate.recv() => "SIGTERM", _ = interrupt.recv() => "SIGINT" };
+        // The loop may have ended.
+        drop(told.send(Event::Stop(why)).await);
+    });
+    watchdog::ready();
+    tracing::info!(
+        board = board.name,
+        store = appliance::opened(opened),
+        took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        "ready"
+    );
+    let mut appliance = Appliance::new(Parts {
+        office,
+        clock,
+        jobs,
+        thermal: Box::new(ThermalZones::new(board.thermal.zones.clone())),
+        changes,
+        beats,
+        name: board.name,
+        opened,
+        heat: board.thermal,
+        case_time: board.case.time,
+        grace: board.daemon.grace,
+    });
+    let end = appliance.run(&mut events).await;
+    watchdog::stopping();
+    stopping.store(true, std::sync::atomic::Ordering::Relaxed);
+    desk.abort();
+    dog.abort();
+    if end == End::Hung {
+        return Err(Fault::Hung);
+    }
+    // The store's thread ends with the last handle of it; whoever still holds one has the grace time.
+    drop((appliance, events, tell));
+    let closed = records.close(board.daemon.grace).await;
+    if !closed || !store_thread.is_finished() {
+        tracing::warn!("the store did not close in time; everything acknowledged is on the disk");
+    }
+    fs::remove_file(runtime.join(SOCKET)).map_err(Fault::machine("remove the socket"))
+}
+
+/// A folder that its owner alone may enter.
+fn private(folder: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// Cases in a list, as JSON.
+#[must_use]
+pub fn listed(cases: &[Overview]) -> Value {
+    let of = |case: &Overview| {
+        json!({
+            "number": case.number.to_string(), "state": case.state.name(), "attempts": case.attempts,
+            "control": case.control,
+        })
+    };
+    cases.iter().map(of).collect()
+}

@@ -1,0 +1,435 @@
+//! What people ask for, done: opening cases, taking inputs in, handing over, looking, agreeing.
+//!
+//! Runs beside the event loop, since reading a CT takes seconds; what it changed it tells the loop as an event.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use hilum_device::Clock;
+use hilum_domain::{Age, CaseNumber, Identity, Metadata, Point};
+use hilum_intake::picture_to_bytes;
+use hilum_store::{Actor, Case, FieldFile, Head, Intake, Review, State, StoreFault};
+use serde_json::{Value, json};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+
+use crate::{
+    camera::Frames,
+    event::Event,
+    protocol::{Denied, Request},
+    reader::{self, Item, Limits, NotRead, What},
+    records::{Closed, Records},
+};
+
+/// A case has no more fields than this.
+const MOST_FIELDS: usize = 64;
+/// How long a capture waits for a frame.
+const FRAME: Duration = Duration::from_secs(5);
+/// The longest that anybody waits for a case with one question.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
+/// All that it takes to do what people ask for.
+#[derive(Clone)]
+pub(crate) struct Office {
+    pub(crate) records: Records,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) limits: Limits,
+    pub(crate) events: mpsc::Sender<Event>,
+    pub(crate) frames: Option<Frames>,
+    /// Rises whenever a case's state changed.
+    pub(crate) changes: watch::Receiver<u64>,
+    /// So many inputs are read at once; who comes later waits.
+    pub(crate) readers: Arc<Semaphore>,
+}
+
+impl From<Closed> for Denied {
+    fn from(closed: Closed) -> Self {
+        Self::new(75, closed.to_string())
+    }
+}
+
+impl From<StoreFault> for Denied {
+    fn from(fault: StoreFault) -> Self {
+        let exit = match fault {
+            StoreFault::NoCase | StoreFault::State { .. } => 64,
+            StoreFault::Full { .. } | StoreFault::Disk { .. } | StoreFault::Database { .. } => 75,
+            _ => 70,
+        };
+        Self::new(exit, format!("{:#}", anyhow::Error::from(fault)))
+    }
+}
+
+impl From<NotRead> for Denied {
+    fn from(not: NotRead) -> Self {
+        let exit = match not {
+            NotRead::Refused { .. } => 2,
+            NotRead::Unreadable(_) | NotRead::Died(_) => 65,
+            NotRead::Start(_) => 75,
+        };
+        Self::new(exit, not.to_string())
+    }
+}
+
+fn usage(why: impl Into<String>) -> Denied {
+    Denied::new(64, why)
+}
+
+fn number(case: &str) -> Result<CaseNumber, Denied> {
+    case.parse().map_err(|error: hilum_domain::NoCaseNumber| usage(error.to_string()))
+}
+
+fn stated(case: CaseNumber, state: State) -> Value {
+    json!({"case": case.to_string(), "state": state.name()})
+}
+
+/// What a name stands for, or that it stands for nothing.
+fn named<T: std::str::FromStr<Err: std::fmt::Display>>(name: Option<String>) -> Result<Option<T>, Denied> {
+    name.map(|name| name.parse()).transpose().map_err(|error: T::Err| usage(error.to_string()))
+}
+
+impl Office {
+    /// Does what was asked.
+    pub(crate) async fn done(&self, request: Request, actor: Actor) -> Result<Value, Denied> {
+        match request {
+            Request::Status => {
+                let (answer, answered) = oneshot::channel();
+                self.tell(Event::Status(answer)).await?;
+                answered.await.map_err(|_| Denied::from(Closed))
+            }
+            Request::Open { first, second, age, sex, smoking, specimen } => {
+                let identity = Identity::new(&first, &second).map_err(|fault| usage(fault.to_string()))?;
+                let age = age.map(Age::from_years).transpose().map_err(|error| usage(error.to_string()))?;
+                let metadata = Metadata { age, sex: named(sex)?, smoking: named(smoking)?, specimen: named(specimen)? };
+                self.open(identity, metadata, actor).await
+            }
+            Request::Ct { case, path, lesion, other_id } => {
+                let lesion = lesion.map(Point::new);
+                self.ct(number(&case)?, path, lesion, other_id, actor).await
+            }
+            Request::Fields { case, paths, um_per_px } => self.fields(number(&case)?, paths, um_per_px, actor).await,
+            Request::Capture { case } => self.capture(number(&case)?, actor).await,
+            Request::Submit { case } => self.submit(number(&case)?, actor).await,
+            Request::Wait { case, seconds } => self.wait(number(&case)?, seconds).await,
+            Request::Show { case } => self.show(number(&case)?, actor).await,
+            Request::Review { case, agrees, reason } => {
+                let case = number(&case)?;
+                let review = Review { agrees, reason, by: actor };
+                let now = self.clock.now();
+                self.records.with(move |store| store.review(case, &review, &now)).await??;
+                Ok(stated(case, State::Reviewed))
+            }
+            Request::List => {
+                let cases = self.records.with(|store| store.list()).await??;
+                Ok(json!({"cases": crate::listed(&cases)}))
+            }
+            Request::Verify { head } => {
+                let saved: Option<Head> = head
+                    .map(|head| head.parse())
+                    .transpose()
+                    .map_err(|error: hilum_store::NoHead| usage(error.to_string()))?;
+                let head = self.records.with(move |store| store.verify(saved)).await??;
+                Ok(json!({"head": head.to_string(), "entries": head.entries}))
+            }
+            Request::Replay { case } => {
+                let case = self.case(number(&case)?).await?;
+                let number = case.number;
+                let (answer, answered) = oneshot::channel();
+                self.tell(Event::Replay(Box::new(case), answer)).await?;
+                let differences = answered.await.map_err(|_| Denied::new(75, "no networks are loaded"))?;
+                let differences = differences.map_err(|failed| Denied::new(70, failed.to_string()))?;
+                Ok(json!({
+                    "case": number.to_string(), "identical": differences.is_empty(), "differences": differences
+                }))
+            }
+        }
+    }
+
+    async fn tell(&self, event: Event) -> Result<(), Denied> {
+        self.events.send(event).await.map_err(|_| Closed.into())
+    }
+
+    async fn case(&self, case: CaseNumber) -> Result<Case, Denied> {
+        Ok(self.records.with(move |store| store.case(case)).await??)
+    }
+
+    async fn open(&self, identity: Identity, metadata: Metadata, actor: Actor) -> Result<Value, Denied> {
+        let now = self.clock.now();
+        let intake = Intake {
+            control: false,
+            identity,
+            metadata,
+            volume: None,
+            lesion: None,
+            fields: Vec::new(),
+            opened: now.clone(),
+        };
+        let (case, same) = self
+            .records
+            .with(move |store| -> Result<_, StoreFault> {
+                let same = store.same_person(&intake.identity)?;
+                Ok((store.open_case(&intake, actor, &now)?, same))
+            })
+            .await??;
+        self.tell(Event::Opened).await?;
+        let mut answer = stated(case, State::Draft);
+        answer["same-person"] = same.iter().map(CaseNumber::to_string).collect();
+        Ok(answer)
+    }
+
+    /// Changes a draft, which may have changed since it was looked at.
+    async fn change<T: Send + 'static>(
+        &self,
+        case: CaseNumber,
+        actor: Actor,
+        change: impl FnOnce(&mut Intake) -> Result<T, Denied> + Send + 'static,
+    ) -> Result<T, Denied> {
+        let now = self.clock.now();
+        self.records
+            .with(move |store| -> Result<T, Denied> {
+                let mut intake = store.case(case)?.intake;
+                let told = change(&mut intake)?;
+                store.change_draft(case, &intake, actor, &now)?;
+                Ok(told)
+            })
+            .await?
+    }
+
+    /// That a case is a draft, before work is done for it.
+    async fn draft(&self, case: CaseNumber) -> Result<Case, Denied> {
+        let case = self.case(case).await?;
+        match case.state {
+            State::Draft => Ok(case),
+            state => Err(StoreFault::State { state: state.name(), wanted: State::Draft.name() }.into()),
+        }
+    }
+
+    /// Reads an input that never killed its reader twice.
+    pub(crate) async fn read(&self, what: What) -> Result<Vec<Item>, Denied> {
+        let input = described(&what);
+        let _one_of_few = self.readers.acquire().await.map_err(|_| Denied::from(Closed))?;
+        let asked = input.clone();
+        if !self.records.with(move |store| store.may_read(&asked)).await?? {
+            return Err(Denied::new(65, "this input killed its reader twice: it is set aside and not read again"));
+        }
+        let read = reader::read(what, &self.limits).await;
+        if !matches!(read, Err(NotRead::Died(_))) {
+            self.records.with(move |store| store.was_read(&input)).await??;
+        }
+        match read {
+            Ok((items, enforced)) => {
+                tracing::info!(
+                    landlock = enforced.landlock,
+                    seccomp = enforced.seccomp,
+                    limits = enforced.limits,
+                    items = items.len(),
+                    "an input was read"
+                );
+                Ok(items)
+            }
+            Err(not) => {
+                tracing::warn!(kind = not.kind(), "an input was not read");
+                Err(not.into())
+            }
+        }
+    }
+
+    /// Keeps bytes of a case.
+    async fn kept(&self, bytes: Vec<u8>) -> Result<hilum_store::BlobName, Denied> {
+        self.records.with(|store| store.room()).await??;
+        let files = self.records.files().clone();
+        let kept = tokio::task::spawn_blocking(move || files.put(&bytes)).await;
+        Ok(kept.map_err(|_| Denied::from(Closed))??)
+    }
+
+    async fn ct(
+        &self,
+        case: CaseNumber,
+        path: PathBuf,
+        lesion: Option<Point>,
+        other_id: bool,
+        actor: Actor,
+    ) -> Result<Value, Denied> {
+        let identity = self.draft(case).await?.intake.identity;
+        let items = self.read(What::Ct { path }).await?;
+        let Some(Item::Ct { bytes, patient_id }) = items.into_iter().next() else {
+            return Err(Denied::new(70, "the reader gave no volume"));
+        };
+        if !other_id && !is_of(&patient_id, &identity) {
+            return Err(Denied::new(
+                2,
+                "the CT's Patient ID is not the first identifier of the case: it may be another patient's",
+            ));
+        }
+        let volume = self.kept(bytes).await?;
+        self.change(case, actor, move |intake| {
+            intake.volume = Some(volume);
+            intake.lesion = lesion;
+            Ok(())
+        })
+        .await?;
+        Ok(stated(case, State::Draft))
+    }
+
+    async fn fields(
+        &self,
+        case: CaseNumber,
+        paths: Vec<PathBuf>,
+        um_per_px: Option<f64>,
+        actor: Actor,
+    ) -> Result<Value, Denied> {
+        if um_per_px.is_some_and(|um| hilum_domain::MicronsPerPixel::new(um).is_none()) {
+            return Err(usage("a scale is a number above 0, in µm"));
+        }
+        self.draft(case).await?;
+        let mut fields = Vec::new();
+        for item in self.read(What::Fields { paths, um_per_px }).await? {
+            if let Item::Field { bytes, scale, colour } = item {
+                fields.push(FieldFile { picture: self.kept(bytes).await?, scale, colour });
+            }
+        }
+        self.add(case, fields, actor).await
+    }
+
+    async fn capture(&self, case: CaseNumber, actor: Actor) -> Result<Value, Denied> {
+        let mut frames = self.frames.clone().ok_or_else(|| Denied::new(75, "the board has no camera"))?;
+        self.draft(case).await?;
+        let no_frame = || Denied::new(75, "the camera gives no frame");
+        frames.mark_unchanged();
+        tokio::time::timeout(FRAME, frames.changed()).await.map_err(|_| no_frame())?.map_err(|_| no_frame())?;
+        let frame = frames.borrow_and_update().clone().ok_or_else(no_frame)?;
+        let scale = frame.scale;
+        let bytes = tokio::task::spawn_blocking(move || picture_to_bytes(&frame.image)).await;
+        let bytes = bytes.map_err(|_| Denied::from(Closed))?.map_err(|error| Denied::new(70, error.to_string()))?;
+        let field = FieldFile { picture: self.kept(bytes).await?, scale, colour: true };
+        self.add(case, vec![field], actor).await
+    }
+
+    async fn add(&self, case: CaseNumber, fields: Vec<FieldFile>, actor: Actor) -> Result<Value, Denied> {
+        let fields = self
+            .change(case, actor, move |intake| {
+                intake.fields.extend(fields);
+                let count = intake.fields.len();
+                if count > MOST_FIELDS {
+                    return Err(usage(format!("a case has at most {MOST_FIELDS} fields")));
+                }
+                Ok(count)
+            })
+            .await?;
+        let mut answer = stated(case, State::Draft);
+        answer["fields"] = fields.into();
+        Ok(answer)
+    }
+
+    async fn submit(&self, case: CaseNumber, actor: Actor) -> Result<Value, Denied> {
+        let Case { intake, .. } = self.case(case).await?;
+        if intake.volume.is_none() && intake.fields.is_empty() {
+            return Err(usage("a case needs a CT or a field"));
+        }
+        let now = self.clock.now();
+        self.records.with(move |store| store.submit(case, actor, &now)).await??;
+        self.tell(Event::Queued(case)).await?;
+        Ok(stated(case, State::Queued))
+    }
+
+    async fn wait(&self, case: CaseNumber, seconds: f64) -> Result<Value, Denied> {
+        let most = Duration::try_from_secs_f64(seconds).map_err(|_| usage("a time is a number of seconds"))?;
+        let mut changes = self.changes.clone();
+        let ended = async {
+            loop {
+                changes.mark_unchanged();
+                let state = self.case(case).await?.state;
+                if state != State::Queued {
+                    return Ok::<State, Denied>(state);
+                }
+                changes.changed().await.map_err(|_| Denied::from(Closed))?;
+            }
+        };
+        let state = tokio::time::timeout(most.min(LONGEST_WAIT), ended).await;
+        Ok(stated(case, state.unwrap_or(Ok(State::Queued))?))
+    }
+
+    async fn show(&self, case: CaseNumber, actor: Actor) -> Result<Value, Denied> {
+        let now = self.clock.now();
+        let shown = self
+            .records
+            .with(move |store| -> Result<Case, StoreFault> {
+                let shown = store.case(case)?;
+                store.viewed(case, actor, &now)?;
+                Ok(shown)
+            })
+            .await??;
+        let report = shown.result.as_ref().map(|kept| serde_json::from_str::<Value>(&kept.report));
+        let report = report.transpose().map_err(|_| Denied::new(70, "the kept report is no JSON"))?;
+        let mut answer = stated(case, shown.state);
+        answer["identity"] = json!([shown.intake.identity.first(), shown.intake.identity.second()]);
+        answer["attempts"] = shown.attempts.into();
+        answer["ct"] = shown.intake.volume.is_some().into();
+        answer["fields"] = shown.intake.fields.len().into();
+        answer["opened"] = json!({"claimed": shown.intake.opened.claimed, "trusted": shown.intake.opened.trusted});
+        answer["report"] = report.unwrap_or_default();
+        answer["review"] = shown
+            .review
+            .map(|review| json!({"agrees": review.agrees, "reason": review.reason, "by": review.by}))
+            .unwrap_or_default();
+        Ok(answer)
+    }
+
+    /// Reads an export that came to rest on the share, and gives it to the draft of its patient, if there is one.
+    ///
+    /// Answers with the export's Patient ID, and whether a draft took it.
+    pub(crate) async fn take_export(&self, folder: PathBuf) -> Result<(String, Option<CaseNumber>), Denied> {
+        let items = self.read(What::Ct { path: folder }).await?;
+        let Some(Item::Ct { bytes, patient_id }) = items.into_iter().next() else {
+            return Err(Denied::new(70, "the reader gave no volume"));
+        };
+        let wanted = patient_id.clone();
+        let draft = self
+            .records
+            .with(move |store| -> Result<Option<CaseNumber>, StoreFault> {
+                let drafts = store.list()?.into_iter().filter(|case| case.state == State::Draft && !case.control);
+                for draft in drafts {
+                    let intake = store.case(draft.number)?.intake;
+                    if intake.volume.is_none() && is_of(&wanted, &intake.identity) {
+                        return Ok(Some(draft.number));
+                    }
+                }
+                Ok(None)
+            })
+            .await??;
+        let Some(case) = draft else { return Ok((patient_id, None)) };
+        let volume = self.kept(bytes).await?;
+        self.change(case, Actor::Device, move |intake| {
+            if intake.volume.is_some() {
+                return Err(usage("the draft has a CT by now"));
+            }
+            intake.volume = Some(volume);
+            Ok(())
+        })
+        .await?;
+        Ok((patient_id, Some(case)))
+    }
+}
+
+/// Whether a Patient ID is the first identifier. Scanners pad with spaces and change the case of letters.
+fn is_of(patient_id: &str, identity: &Identity) -> bool {
+    !patient_id.trim().is_empty() && patient_id.trim().eq_ignore_ascii_case(identity.first())
+}
+
+/// Which input it is, and in which state: what was replaced is another one. Only a token of this is kept.
+fn described(what: &What) -> String {
+    let of = |path: &Path| {
+        let meta = std::fs::metadata(path).ok();
+        let size = meta.as_ref().map(std::fs::Metadata::len);
+        let time = meta.and_then(|meta| meta.modified().ok());
+        format!("{} {size:?} {time:?}", path.display())
+    };
+    match what {
+        What::Ct { path } => format!("ct {}", of(path)),
+        What::Fields { paths, .. } => {
+            let paths: Vec<String> = paths.iter().map(|path| of(path)).collect();
+            format!("fields {}", paths.join(" "))
+        }
+    }
+}

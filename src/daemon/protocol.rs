@@ -1,0 +1,156 @@
+//! What can be asked of a running daemon: a line of JSON on its socket, answered by a line of JSON.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// The name of the socket in the runtime folder.
+pub const SOCKET: &str = "hilum.sock";
+/// The longest request, in bytes.
+pub(crate) const LONGEST: u64 = 65_536;
+
+/// A request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum Request {
+    /// How the device is.
+    Status,
+    /// Opens a case as a draft.
+    Open {
+        /// The first identifier.
+        first: String,
+        /// The second.
+        second: String,
+        /// Years.
+        age: Option<f64>,
+        /// female or male.
+        sex: Option<String>,
+        /// never, former or current.
+        smoking: Option<String>,
+        /// biopsy, cytology or resection.
+        specimen: Option<String>,
+    },
+    /// Reads a CT series into a draft.
+    Ct {
+        /// Which case.
+        case: String,
+        /// A folder or file that the daemon may read.
+        path: PathBuf,
+        /// The lesion, patient LPS, mm.
+        lesion: Option<[f64; 3]>,
+        /// The series is of this patient although its Patient ID is not the first identifier.
+        other_id: bool,
+    },
+    /// Reads images into a draft.
+    Fields {
+        /// Which case.
+        case: String,
+        /// Files or folders that the daemon may read.
+        paths: Vec<PathBuf>,
+        /// The scale, where the files do not say it.
+        um_per_px: Option<f64>,
+    },
+    /// Takes the camera's next frame into a draft.
+    Capture {
+        /// Which case.
+        case: String,
+    },
+    /// Hands a draft over to be assessed, or a case that was set aside once more.
+    Submit {
+        /// Which case.
+        case: String,
+    },
+    /// Answers when the case has a result, a refusal, or was set aside.
+    Wait {
+        /// Which case.
+        case: String,
+        /// At most so long.
+        seconds: f64,
+    },
+    /// The case with its result; entered in the log.
+    Show {
+        /// Which case.
+        case: String,
+    },
+    /// Keeps what a person made of the result.
+    Review {
+        /// Which case.
+        case: String,
+        /// Whether the person agrees.
+        agrees: bool,
+        /// Why.
+        reason: String,
+    },
+    /// Every case's number and state.
+    List,
+    /// Checks the whole store.
+    Verify {
+        /// A head of the log that was saved.
+        head: Option<String>,
+    },
+    /// Assesses a case's inputs again and compares with what was kept.
+    Replay {
+        /// Which case.
+        case: String,
+    },
+}
+
+/// A request that was not done, as exit code and sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denied {
+    /// The exit code of a command that asked this.
+    pub exit: u8,
+    /// Why. Has nothing of a patient.
+    pub why: String,
+}
+
+impl Denied {
+    pub(crate) fn new(exit: u8, why: impl Into<String>) -> Self {
+        Self { exit, why: why.into() }
+    }
+}
+
+/// A line of JSON from an answer: `{"ok": true, …}` or `{"ok": false, "exit": 2, "error": "…"}`.
+pub(crate) fn line(answer: Result<Value, Denied>) -> String {
+    let mut answer = match answer {
+        Ok(mut value) => {
+            if let Some(fields) = value.as_object_mut() {
+                fields.insert("ok".to_owned(), Value::Bool(true));
+            }
+            value.to_string()
+        }
+        Err(denied) => json!({"ok": false, "exit": denied.exit, "error": denied.why}).to_string(),
+    };
+    answer.push('\n');
+    answer
+}
+
+/// What an answer's line says.
+///
+/// # Errors
+/// [`Denied`] if the daemon denied, or said what makes no sense.
+pub fn said(line: &str) -> Result<Value, Denied> {
+    let value: Value = serde_json::from_str(line).map_err(|_| Denied::new(70, "the daemon's answer is no JSON"))?;
+    if value["ok"] == Value::Bool(true) {
+        return Ok(value);
+    }
+    let exit = value["exit"].as_u64().and_then(|exit| u8::try_from(exit).ok()).unwrap_or(70);
+    Err(Denied::new(exit, value["error"].as_str().unwrap_or("the daemon does not say why not")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_and_answers_come_through() {
+        let request = Request::Ct { case: "H000001".into(), path: "/srv/ct".into(), lesion: None, other_id: false };
+        let line = serde_json::to_string(&request).expect("JSON");
+        assert_eq!(line, r#"{"ask":"ct","case":"H000001","path":"/srv/ct","lesion":null,"other-id":false}"#);
+        assert_eq!(serde_json::from_str::<Request>(&line).expect("a request"), request);
+        assert_eq!(said(&super::line(Ok(json!({"case": "H000001"})))).expect("ok")["case"], "H000001");
+        let denied = Denied::new(2, "no");
+        assert_eq!(said(&super::line(Err(denied.clone()))), Err(denied));
+    }
+}

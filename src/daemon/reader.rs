@@ -1,0 +1,256 @@
+//! Outside bytes are parsed in a process of its own, with limits: what kills it kills nothing else.
+//!
+//! The process gets one line of JSON, an [`Order`], and answers with lines of JSON, [`Said`], of which items are followed by
+//! their bytes. It may read what it was told to read and nothing else, make no connection, start no program, and has so
+//! much memory and time.
+
+use std::{
+    io::{self, BufRead as _, Read as _, Write},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use hilum_domain::MicronsPerPixel;
+use hilum_intake::{KeptCt, Rejection, Unreadable, field_files, picture_to_bytes, volume};
+use serde::{Deserialize, Serialize};
+use tokio::{
+    io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::UnixStream,
+    process::Command,
+};
+
+use crate::sandbox::{self, Enforced};
+
+/// A line of the reader's is no longer than this.
+const LONGEST_LINE: u64 = 16_384;
+
+/// What a reader may use.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    /// Bytes of memory.
+    pub(crate) memory: u64,
+    /// Time by the clock on the wall.
+    pub(crate) time: Duration,
+    /// A socket whose connections are answered by a reader each; without it they are started here.
+    pub(crate) socket: Option<PathBuf>,
+}
+
+/// What is to be read.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub(crate) enum What {
+    /// The one CT series at a path.
+    Ct { path: PathBuf },
+    /// The images at paths.
+    Fields { paths: Vec<PathBuf>, um_per_px: Option<f64> },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Order {
+    what: What,
+    memory: u64,
+    time_s: u64,
+}
+
+/// What the reader says.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+enum Said {
+    /// How it is confined.
+    Confined(Enforced),
+    /// A volume, `bytes` long, follows.
+    Ct { bytes: u64, patient_id: String },
+    /// A picture, `bytes` long, follows.
+    Field { bytes: u64, um_per_px: Option<f64>, colour: bool },
+    /// That was all.
+    Done,
+    /// It can be read and must not be scored.
+    Refused { code: String, message: String, next_step: String },
+    /// It cannot be read.
+    Unreadable { message: String },
+}
+
+/// Something that was read.
+#[derive(Debug)]
+pub(crate) enum Item {
+    /// A volume as it is kept, and the Patient ID it came with.
+    Ct { bytes: Vec<u8>, patient_id: String },
+    /// A picture as it is kept.
+    Field { bytes: Vec<u8>, scale: Option<MicronsPerPixel>, colour: bool },
+}
+
+/// Why nothing was read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotRead {
+    /// It can be read and must not be scored.
+    #[error("{message}; {next_step}")]
+    Refused { code: String, message: String, next_step: String },
+    /// It cannot be read.
+    #[error("{0}")]
+    Unreadable(String),
+    /// The reader died or had to be killed.
+    #[error("the reader of this input {0}")]
+    Died(&'static str),
+    /// No reader could be started.
+    #[error("cannot start a reader")]
+    Start(#[source] io::Error),
+}
+
+impl NotRead {
+    /// What kind of "no" it is: for logs, which have nothing of the input's own words.
+    pub(crate) fn kind(&self) -> &str {
+        match self {
+            Self::Refused { code, .. } => code,
+            Self::Unreadable(_) => "unreadable",
+            Self::Died(how) => how,
+            Self::Start(_) => "no reader",
+        }
+    }
+}
+
+/// Has something read in a process of its own.
+pub(crate) async fn read(what: What, limits: &Limits) -> Result<(Vec<Item>, Enforced), NotRead> {
+    let order = Order { what, memory: limits.memory, time_s: limits.time.as_secs().max(1) };
+    let mut line = serde_json::to_string(&order).map_err(|error| NotRead::Start(error.into()))?;
+    line.push('\n');
+    let heard = async {
+        if let Some(socket) = &limits.socket {
+            let mut stream = UnixStream::connect(socket).await.map_err(NotRead::Start)?;
+            stream.write_all(line.as_bytes()).await.map_err(NotRead::Start)?;
+            return heard(&mut BufReader::new(stream), limits.memory).await;
+        }
+        let program = std::env::current_exe().map_err(NotRead::Start)?;
+        let mut child = Command::new(program)
+            .arg("worker")
+            .env_clear()
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(NotRead::Start)?;
+        let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(NotRead::Start(io::ErrorKind::BrokenPipe.into()));
+        };
+        input.write_all(line.as_bytes()).await.map_err(NotRead::Start)?;
+        let heard = heard(&mut BufReader::new(output), limits.memory).await;
+        drop(input);
+        // It is gone or as good as gone: nobody listens to it any more.
+        child.kill().await.map_err(NotRead::Start)?;
+        heard
+    };
+    // Whatever still runs after this is killed when it is dropped; a stopped process, too.
+    tokio::time::timeout(limits.time, heard).await.unwrap_or(Err(NotRead::Died("took too long and was stopped")))
+}
+
+async fn heard(output: &mut (impl AsyncBufRead + Unpin), most: u64) -> Result<(Vec<Item>, Enforced), NotRead> {
+    const DIED: NotRead = NotRead::Died("died: it may be damaged, or larger than this device can read");
+    const NONSENSE: NotRead = NotRead::Died("said what makes no sense");
+    let mut items = Vec::new();
+    let mut enforced = Enforced::default();
+    let mut left = most;
+    loop {
+        let mut line = Vec::new();
+        let length = (&mut *output).take(LONGEST_LINE).read_until(b'\n', &mut line).await.map_err(|_| DIED)?;
+        if length == 0 || line.last() != Some(&b'\n') {
+            return Err(DIED);
+        }
+        let said: Said = serde_json::from_slice(&line).map_err(|_| NONSENSE)?;
+        let (Said::Ct { bytes: length, .. } | Said::Field { bytes: length, .. }) = said else {
+            match said {
+                Said::Confined(how) => enforced = how,
+                Said::Done => return Ok((items, enforced)),
+                Said::Refused { code, message, next_step } => {
+                    return Err(NotRead::Refused { code, message, next_step });
+                }
+                Said::Unreadable { message } => return Err(NotRead::Unreadable(message)),
+                Said::Ct { .. } | Said::Field { .. } => {}
+            }
+            continue;
+        };
+        left = left.checked_sub(length).ok_or(NONSENSE)?;
+        let mut bytes = Vec::new();
+        let got = (&mut *output).take(length).read_to_end(&mut bytes).await.map_err(|_| DIED)?;
+        if u64::try_from(got).ok() != Some(length) {
+            return Err(DIED);
+        }
+        match said {
+            Said::Ct { patient_id, .. } => items.push(Item::Ct { bytes, patient_id }),
+            Said::Field { um_per_px, colour, .. } => {
+                let scale = um_per_px.map(|um| MicronsPerPixel::new(um).ok_or(NONSENSE)).transpose()?;
+                items.push(Item::Field { bytes, scale, colour });
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The reader itself: `hilum worker`. Reads its order from standard input and answers on standard output.
+///
+/// # Errors
+/// If it was not asked properly, or nobody listens.
+pub fn worker() -> anyhow::Result<()> {
+    let mut line = String::new();
+    io::stdin().lock().take(LONGEST_LINE * 4).read_line(&mut line)?;
+    let order: Order = serde_json::from_str(&line)?;
+    let paths: Vec<&Path> = match &order.what {
+        What::Ct { path } => vec![path],
+        What::Fields { paths, .. } => paths.iter().map(PathBuf::as_path).collect(),
+    };
+    let enforced = sandbox::confine(&paths, order.memory, order.time_s);
+    let mut out = io::stdout().lock();
+    say(&mut out, &Said::Confined(enforced), &[])?;
+    let end = match order.what {
+        What::Ct { path } => ct(&path, &mut out)?,
+        What::Fields { paths, um_per_px } => fields(&paths, um_per_px, &mut out)?,
+    };
+    say(&mut out, &end, &[])
+}
+
+fn ct(path: &Path, out: &mut impl Write) -> anyhow::Result<Said> {
+    let study = match volume(path, None) {
+        Ok(study) => study,
+        Err(Rejection::Refused(refusal)) => {
+            return Ok(Said::Refused {
+                code: refusal.code.code().to_owned(),
+                next_step: refusal.code.next_step().to_owned(),
+                message: refusal.message,
+            });
+        }
+        Err(Rejection::Unreadable(error)) => return Ok(unreadable(error)),
+    };
+    let kept = KeptCt::of(study);
+    let bytes = kept.to_bytes()?;
+    say(out, &Said::Ct { bytes: bytes.len() as u64, patient_id: kept.patient_id }, &bytes)?;
+    Ok(Said::Done)
+}
+
+fn fields(paths: &[PathBuf], um_per_px: Option<f64>, out: &mut impl Write) -> anyhow::Result<Said> {
+    let files = match field_files(paths) {
+        Ok(files) => files,
+        Err(error) => return Ok(unreadable(error)),
+    };
+    for file in files {
+        let field = match file.read(um_per_px.and_then(MicronsPerPixel::new)) {
+            Ok(field) => field,
+            Err(error) => return Ok(unreadable(error)),
+        };
+        let bytes = picture_to_bytes(&field.image)?;
+        let um_per_px = field.scale.map(MicronsPerPixel::um);
+        let said = Said::Field { bytes: bytes.len() as u64, um_per_px, colour: field.colour_file };
+        say(out, &said, &bytes)?;
+    }
+    Ok(Said::Done)
+}
+
+fn unreadable(error: Unreadable) -> Said {
+    Said::Unreadable { message: format!("{:#}", anyhow::Error::from(error)) }
+}
+
+fn say(out: &mut impl Write, said: &Said, bytes: &[u8]) -> anyhow::Result<()> {
+    serde_json::to_writer(&mut *out, said)?;
+    out.write_all(b"\n")?;
+    out.write_all(bytes)?;
+    out.flush()?;
+    Ok(())
+}
