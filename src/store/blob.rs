@@ -46,7 +46,7 @@ impl Files {
     pub(crate) fn open(folder: &Path, key: DataKey) -> Result<Self, StoreFault> {
         let fault = StoreFault::disk("open the folder of the cases' files");
         let made = || -> io::Result<()> {
-            fs::create_dir_all(folder)?;
+            make_folder(folder)?;
             for entry in fs::read_dir(folder)? {
                 let path = entry?.path();
                 if path.extension().is_some_and(|suffix| suffix == PART) {
@@ -127,6 +127,20 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_folder(path.parent().unwrap_or(Path::new(".")))
 }
 
+/// Makes a folder, and those above it that are missing. When this returns, its name outlives a power cut: also where it was
+/// there, since whoever made it may have been killed before the sync.
+pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
+    let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let made = fs::create_dir(folder).or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => make_folder(above).and_then(|()| fs::create_dir(folder)),
+        _ => Err(error),
+    });
+    match made {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !folder.is_dir() => Err(error),
+        _ => sync_folder(above),
+    }
+}
+
 fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
@@ -156,6 +170,19 @@ mod tests {
             fs::write(&path, spoilt).expect("written");
             assert!(matches!(blobs.get(&name), Err(StoreFault::Blob)), "byte {at}");
         }
+    }
+
+    #[test]
+    fn a_folder_is_made_with_all_above_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let deep = folder.path().join("a/b/c");
+        for _ in 0..2 {
+            make_folder(&deep).expect("made, or there");
+            assert!(deep.is_dir());
+        }
+        fs::write(folder.path().join("file"), b"").expect("written");
+        make_folder(&folder.path().join("file")).expect_err("no folder");
+        make_folder(&folder.path().join("file/a")).expect_err("no folder");
     }
 
     #[test]

@@ -16,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     Action, Actor, Head, StoreFault, Tampering,
     audit::{self, Event, Hash, hex},
+    blob::make_folder,
 };
 
 /// What the tables look like, one step a version. A step that shipped is never changed.
@@ -81,7 +82,7 @@ impl Database {
     /// The database in `folder`, with its second copy in `folder/copy`. What is damaged is restored from the other.
     pub(crate) fn open(folder: &Path, now: &Moment) -> Result<(Self, Opened), StoreFault> {
         let paths = [folder.join("hilum.db"), folder.join("copy").join("hilum.db")];
-        fs::create_dir_all(folder.join("copy")).map_err(StoreFault::disk("make the folder of the store"))?;
+        make_folder(&folder.join("copy")).map_err(StoreFault::disk("make the folder of the store"))?;
         let lock = File::create(folder.join("lock")).map_err(StoreFault::disk("lock the store"))?;
         match lock.try_lock() {
             Ok(()) => (),

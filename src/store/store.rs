@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension as _, Transaction};
 use crate::{
     Action, Actor, BlobName, Case, DataKey, Entry, Head, Intake, Kept, Opened, Review, State, StoreFault,
     audit::{self, Event},
-    blob::Files,
+    blob::{Files, make_folder},
     database::{Database, row_hash},
 };
 
@@ -98,7 +98,7 @@ impl Store {
     /// # Errors
     /// [`StoreFault`], in particular [`StoreFault::InUse`] while another process has it.
     pub fn open(folder: &Path, key: DataKey, watermark: u64, now: &Moment) -> Result<(Self, Opened), StoreFault> {
-        std::fs::create_dir_all(folder).map_err(StoreFault::disk("make the folder of the store"))?;
+        make_folder(folder).map_err(StoreFault::disk("make the folder of the store"))?;
         let (database, opened) = Database::open(folder, now)?;
         let files = Files::open(&folder.join("files"), key.clone())?;
         let store = Self { database, files, key, folder: folder.to_owned(), watermark };
