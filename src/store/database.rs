@@ -96,10 +96,12 @@ impl Database {
             (Ok(main), Ok(copy)) if main == copy => Opened::Well,
             // A cut between the two commits leaves the copy one change behind; a disk that lies leaves either.
             (Ok(main), Ok(copy)) if copy.entries > main.entries => Opened::Restored,
+            // An empty one does not stand in for a damaged one: its file was missing.
+            (Ok(main), Err(Unusable::Damaged)) if main.entries == 0 => return Err(StoreFault::BothLost),
             (Ok(_), _) => Opened::Copied,
             (Err(Unusable::Later(fault)), _) => return Err(StoreFault::Later { found: *fault, known: LATEST }),
-            (Err(Unusable::Damaged), Ok(_)) => Opened::Restored,
-            (Err(Unusable::Damaged), Err(_)) => return Err(StoreFault::BothLost),
+            (Err(Unusable::Damaged), Ok(copy)) if copy.entries > 0 => Opened::Restored,
+            (Err(Unusable::Damaged), _) => return Err(StoreFault::BothLost),
         };
         match opened {
             Opened::Restored => remade(&paths[1], &paths[0])?,

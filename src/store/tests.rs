@@ -234,6 +234,19 @@ fn a_log_that_was_cut_or_written_again_does_not_have_the_saved_head() {
 }
 
 #[test]
+fn a_missing_database_does_not_stand_in_for_a_damaged_one() {
+    for [damaged, missing] in [["hilum.db", "copy/hilum.db"], ["copy/hilum.db", "hilum.db"]] {
+        let (folder, _) = spoilt(|_| ());
+        std::fs::write(folder.path().join(damaged), [0x5a; 8192]).expect("damaged");
+        std::fs::remove_file(folder.path().join(missing)).expect("removed");
+        for _ in 0..2 {
+            let fault = Store::open(folder.path(), key(), 0, &now()).expect_err("an empty store is none");
+            assert!(matches!(fault, StoreFault::BothLost), "{damaged}: {fault}");
+        }
+    }
+}
+
+#[test]
 fn any_damaged_page_is_restored_from_the_copy() {
     let (folder, head) =
         spoilt(|database| database.pragma_update(None, "wal_checkpoint", "TRUNCATE").expect("written"));
