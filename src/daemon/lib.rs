@@ -19,8 +19,7 @@ mod watchdog;
 
 use std::{
     fs, io,
-    os::unix::fs::DirBuilderExt as _,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64},
@@ -33,7 +32,7 @@ use hilum_device::{
     Clock, ClockTrust,
     linux::{SystemClock, ThermalZones},
 };
-use hilum_store::{Action, Actor, Overview, StoreFault};
+use hilum_store::{Action, Actor, Overview, StoreFault, make_folder};
 use serde_json::{Value, json};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -130,7 +129,7 @@ async fn running(setup: Setup) -> Result<(), Fault> {
     let mut terminate = signal(SignalKind::terminate()).map_err(Fault::machine("listen for signals"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Fault::machine("listen for signals"))?;
     for folder in [&data, &runtime] {
-        private(folder).map_err(Fault::machine("make the folders of the store"))?;
+        make_folder(folder).map_err(Fault::machine("make the folders of the store"))?;
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(match board.clock {
         Trusted::Ntp => ClockTrust::Synchronised,
@@ -212,11 +211,6 @@ async fn running(setup: Setup) -> Result<(), Fault> {
         tracing::warn!("the store did not close in time; everything acknowledged is on the disk");
     }
     fs::remove_file(runtime.join(SOCKET)).map_err(Fault::machine("remove the socket"))
-}
-
-/// A folder that its owner alone may enter.
-fn private(folder: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 /// Cases in a list, as JSON.

@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     io::{self, Write as _},
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
 };
@@ -127,17 +128,25 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_folder(path.parent().unwrap_or(Path::new(".")))
 }
 
-/// Makes a folder, and those above it that are missing. When this returns, its name outlives a power cut: also where it was
-/// there, since whoever made it may have been killed before the sync.
-pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
+/// Makes a folder that its owner alone may enter, and those above it that are missing. When this returns, its name outlives a
+/// power cut: also where it was there, since whoever made it may have been killed before the sync.
+///
+/// # Errors
+/// If it cannot be made, or is no folder.
+pub fn make_folder(folder: &Path) -> io::Result<()> {
     let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let made = fs::create_dir(folder).or_else(|error| match error.kind() {
-        io::ErrorKind::NotFound => make_folder(above).and_then(|()| fs::create_dir(folder)),
+    let create = || fs::DirBuilder::new().mode(0o700).create(folder);
+    let made = create().or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => make_folder(above).and_then(|()| create()),
         _ => Err(error),
     });
     match made {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !folder.is_dir() => Err(error),
-        _ => sync_folder(above),
+        _ => match sync_folder(above) {
+            // A folder that we may not even read is not ours, and what is in it was not made by us.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+            synced => synced,
+        },
     }
 }
 

@@ -14,7 +14,7 @@ mod store;
 mod tests;
 
 pub use audit::{Action, Actor, Entry, Hash, Head, NoHead, Tampering};
-pub use blob::{BlobName, Files};
+pub use blob::{BlobName, Files, make_folder};
 pub use case::{Case, FieldFile, Intake, Kept, Review, State};
 pub use database::Opened;
 pub use error::StoreFault;

@@ -591,6 +591,8 @@ class CommandCheck:
     limit_s: float = 60.0
 
     def __call__(self, image: Path) -> Verdict:
+        # A disk on which the store's folder never came to be, or is lost: the program begins anew there, without any case.
+        (image / self.data).mkdir(parents=True, exist_ok=True)
         words = [word.replace("{data}", str(image / self.data)) for word in self.command]
         try:
             ended = subprocess.run(words, capture_output=True, timeout=self.limit_s, stdin=subprocess.DEVNULL)
