@@ -15,6 +15,7 @@ mod failure;
 mod files;
 mod locate;
 mod phantom;
+mod pin;
 mod predict;
 mod prepare;
 mod quality;
@@ -72,6 +73,9 @@ enum Command {
     /// Cases of the running daemon: open, fill, hand over, look, agree.
     #[command(subcommand)]
     Case(case::Command),
+    /// PINs: who may do what.
+    #[command(subcommand)]
+    Pin(pin::Command),
     /// What is kept: list, verify, replay.
     #[command(subcommand)]
     Store(store::Command),
@@ -105,6 +109,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Status(arguments) => socket::status(&arguments),
         Command::Case(command) => case::run(command),
+        Command::Pin(command) => pin::run(command),
         Command::Store(command) => store::run(command),
         Command::Worker => hilum_daemon::worker().map_err(Failure::internal),
     };

@@ -7,11 +7,13 @@ use std::{
 };
 
 use hilum_daemon::{Request, SOCKET, said};
+use hilum_store::Role;
 use serde_json::Value;
 
 use crate::{
     Failure,
     locate::{BoardFiles, runtime_folder},
+    pin::typed,
     terminal::{print_json, say},
 };
 
@@ -23,11 +25,21 @@ pub(crate) struct Daemon {
     /// The daemon's socket, instead of the one that the board says.
     #[arg(long, value_name = "FILE")]
     socket: Option<PathBuf>,
+    /// Log in as operator, reviewer or administrator first; the PIN is asked for, or is in HILUM_PIN.
+    #[arg(long, value_name = "ROLE")]
+    role: Option<Role>,
 }
 
 impl Daemon {
-    /// Asks, and waits for the answer.
+    /// What logs the person in, where a role was given.
+    pub(crate) fn login(&self) -> Result<Option<Request>, Failure> {
+        let asked = self.role.map(|role| Ok(Request::Login { role, pin: typed("HILUM_PIN", "PIN: ")? }));
+        asked.transpose()
+    }
+
+    /// Asks, and waits for the answer. Logs in first where a role was given.
     pub(crate) fn ask(&self, request: &Request) -> Result<Value, Failure> {
+        let login = if matches!(request, Request::Login { .. }) { None } else { self.login()? };
         let socket = match &self.socket {
             Some(socket) => socket.clone(),
             None => runtime_folder(&self.files.read()?)?.join(SOCKET),
@@ -37,15 +49,20 @@ impl Daemon {
             why: format!("no daemon answers at {}: {error}", socket.display()),
         };
         let mut stream = UnixStream::connect(&socket).map_err(silent)?;
-        let mut line = serde_json::to_string(request).map_err(Failure::internal)?;
-        line.push('\n');
-        stream.write_all(line.as_bytes()).map_err(silent)?;
-        let mut answer = String::new();
-        BufReader::new(stream).read_line(&mut answer).map_err(silent)?;
-        if answer.is_empty() {
-            return Err(silent(std::io::ErrorKind::UnexpectedEof.into()));
+        let mut answers = BufReader::new(stream.try_clone().map_err(silent)?);
+        let mut told = Value::Null;
+        for request in login.iter().chain([request]) {
+            let mut line = serde_json::to_string(request).map_err(Failure::internal)?;
+            line.push('\n');
+            stream.write_all(line.as_bytes()).map_err(silent)?;
+            let mut answer = String::new();
+            answers.read_line(&mut answer).map_err(silent)?;
+            if answer.is_empty() {
+                return Err(silent(std::io::ErrorKind::UnexpectedEof.into()));
+            }
+            told = said(&answer)?;
         }
-        Ok(said(&answer)?)
+        Ok(told)
     }
 }
 
@@ -88,6 +105,9 @@ pub(crate) fn status(arguments: &StatusArguments) -> Result<(), Failure> {
             format!("cases: {}", if cases.is_empty() { "none".to_owned() } else { cases.join(", ") }),
             format!("store: opened {}; head {}", word(status, "opened"), word(&status["store"], "head")),
         ];
+        if status["store"]["locked"] == true {
+            lines.push("store: locked, a PIN opens it".to_owned());
+        }
         for fault in [&status["store"]["fault"], &status["store"]["full"]] {
             lines.extend(fault.as_str().map(|fault| format!("store: {fault}")));
         }

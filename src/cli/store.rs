@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use hilum_daemon::{Request, listed, opened, read_key};
 use hilum_device::{Clock as _, ClockTrust, linux::SystemClock};
-use hilum_store::{DataKey, Head, NoHead, Store};
+use hilum_store::{Head, NoHead, Store};
 use serde_json::{Value, json};
 
 use crate::{
@@ -44,7 +44,7 @@ pub(crate) struct Of {
     /// The folder of a store that no daemon has open. A damaged database is restored from its copy.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// The data key of that store, for what needs it.
+    /// The data key of that store: is it the one that the records are sealed with?
     #[arg(long, value_name = "FILE", requires = "data")]
     key_file: Option<PathBuf>,
     /// Print JSON.
@@ -111,12 +111,11 @@ fn open(of: &Of) -> Result<Option<(Store, &'static str)>, Failure> {
     if !folder.is_dir() {
         return Err(Failure::Usage(format!("there is no folder {}", folder.display())));
     }
-    // What is checked is checked without the key.
-    let key = match &of.key_file {
-        Some(path) => read_key(path).map_err(|error| Failure::Rejected(error.into()))?,
-        None => DataKey::new(&[0; 32]),
-    };
     let now = SystemClock::new(ClockTrust::Synchronised).now();
-    let (store, found) = Store::open(folder, key, 0, &now)?;
+    let (mut store, found) = Store::open(folder, 0, &now)?;
+    // What is checked is checked without the key; with it, it is checked that it is the key.
+    if let Some(path) = &of.key_file {
+        store.unlock(read_key(path).map_err(|error| Failure::Rejected(error.into()))?)?;
+    }
     Ok(Some((store, opened(found))))
 }

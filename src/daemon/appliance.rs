@@ -10,7 +10,7 @@ use std::{
 use hilum_config::Thermal as Heat;
 use hilum_device::{Celsius, Clock, Thermal, linux::since_boot};
 use hilum_domain::CaseNumber;
-use hilum_store::{Action, Actor, Opened, State, StoreFault};
+use hilum_store::{Action, Actor, Opened, Role, State, StoreFault};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
@@ -172,6 +172,10 @@ impl Appliance {
                 tracing::error!(why, "the bundle is rejected: nothing can be assessed");
                 self.networks = Networks::Rejected(why);
             }
+            Event::Unlocked => {
+                tracing::info!("the records are open");
+                self.read_exports(|_| true);
+            }
             Event::Opened => self.read_exports(|export| !export.patient_id.is_empty()),
             Event::Queued(case) => {
                 tracing::info!(%case, "queued");
@@ -272,7 +276,7 @@ impl Appliance {
         let begun = self.parts.office.records.with(move |store| store.begin(&now)).await;
         let work = match begun {
             Ok(Ok(Some(work))) => work,
-            Ok(Ok(None)) | Err(_) => return,
+            Ok(Ok(None) | Err(StoreFault::Locked)) | Err(_) => return,
             Ok(Err(fault)) => {
                 tracing::error!(error = %chain(fault), "cannot begin a case");
                 self.rest_until = Instant::now() + AGAIN;
@@ -391,7 +395,8 @@ impl Appliance {
                 let full = store.room().err().map(|fault| fault.to_string());
                 Ok(json!({
                     "cases": states, "head": store.head()?.to_string(), "full": full,
-                    "copy-is-behind": store.copy_is_behind(),
+                    "copy-is-behind": store.copy_is_behind(), "locked": store.is_locked(),
+                    "pins": store.people()?.into_iter().map(Role::name).collect::<Vec<_>>(),
                 }))
             })
             .await;

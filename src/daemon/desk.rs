@@ -2,7 +2,7 @@
 
 use std::{fs, io, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc};
 
-use hilum_store::Actor;
+use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::{UnixListener, UnixStream},
@@ -10,6 +10,7 @@ use tokio::{
 };
 
 use crate::{
+    door::{Door, Session},
     office::Office,
     protocol::{self, Denied, Request},
 };
@@ -30,7 +31,7 @@ pub(crate) fn open(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// Answers whoever asks, until it is dropped.
-pub(crate) async fn serve(listener: UnixListener, office: Office) {
+pub(crate) async fn serve(listener: UnixListener, office: Office, door: Arc<Door>) {
     let places = Arc::new(Semaphore::new(MOST));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
@@ -43,9 +44,9 @@ pub(crate) async fn serve(listener: UnixListener, office: Office) {
                 continue;
             }
         };
-        let office = office.clone();
+        let (office, door) = (office.clone(), Arc::clone(&door));
         tokio::spawn(async move {
-            if let Err(error) = talk(stream, &office).await {
+            if let Err(error) = talk(stream, &office, &door).await {
                 tracing::debug!(%error, "a connection ended");
             }
             drop(place);
@@ -53,7 +54,7 @@ pub(crate) async fn serve(listener: UnixListener, office: Office) {
     }
 }
 
-async fn talk(stream: UnixStream, office: &Office) -> io::Result<()> {
+async fn talk(stream: UnixStream, office: &Office, door: &Door) -> io::Result<()> {
     let peer = stream.peer_cred()?.uid();
     let (input, mut output) = stream.into_split();
     if peer != 0 && peer != rustix::process::getuid().as_raw() {
@@ -61,6 +62,7 @@ async fn talk(stream: UnixStream, office: &Office) -> io::Result<()> {
         return output.write_all(protocol::line(Err(denied)).as_bytes()).await;
     }
     let mut input = BufReader::new(input);
+    let mut session = Session::default();
     loop {
         let mut line = Vec::new();
         (&mut input).take(protocol::LONGEST).read_until(b'\n', &mut line).await?;
@@ -68,10 +70,19 @@ async fn talk(stream: UnixStream, office: &Office) -> io::Result<()> {
             return Ok(());
         }
         let answer = match serde_json::from_slice::<Request>(&line) {
-            Ok(request) => office.done(request, Actor::Operator).await,
+            Ok(request) => answered(request, office, door, &mut session).await,
             // What serde says of it may quote it, and it may name a patient.
             Err(_) => Err(Denied::new(64, "this is no request")),
         };
         output.write_all(protocol::line(answer).as_bytes()).await?;
+    }
+}
+
+async fn answered(request: Request, office: &Office, door: &Door, session: &mut Session) -> Result<Value, Denied> {
+    let actor = door.actor(session, &request).await?;
+    match request {
+        Request::Login { role, pin } => door.login(session, role, pin).await,
+        Request::SetPin { role, pin } => door.set_pin(role, pin, actor).await,
+        request => office.done(request, actor).await,
     }
 }

@@ -18,6 +18,8 @@ pub(crate) enum Event {
     Networks(Result<Loaded, String>),
     /// A draft was opened: an export on the share may be its patient's.
     Opened,
+    /// A PIN opened the records.
+    Unlocked,
     /// A case waits for its result.
     Queued(CaseNumber),
     /// An attempt at a case ended.

@@ -23,16 +23,14 @@ pub enum NoKey {
     /// It could not be read or made.
     #[error("cannot read the data key")]
     Read(#[source] io::Error),
-    /// A person has to enter a PIN first.
-    #[error("the data key waits for a PIN")]
-    Locked,
 }
 
-/// The data key of a board whose records lie in `data`. A key file that is not there is made, with 32 random bytes.
+/// The data key of a board whose records lie in `data`; none where a PIN has to bring it. A key file that is not there is made,
+/// with 32 random bytes.
 ///
 /// # Errors
 /// [`NoKey`]
-pub fn data_key(source: &KeySource, data: &Path) -> Result<DataKey, NoKey> {
+pub fn data_key(source: &KeySource, data: &Path) -> Result<Option<DataKey>, NoKey> {
     match source {
         KeySource::Credential { name } => {
             let folder = env::var_os("CREDENTIALS_DIRECTORY").ok_or_else(|| NoKey::NoCredential(name.clone()))?;
@@ -40,16 +38,16 @@ pub fn data_key(source: &KeySource, data: &Path) -> Result<DataKey, NoKey> {
             if !path.is_file() {
                 return Err(NoKey::NoCredential(name.clone()));
             }
-            read(&path)
+            read(&path).map(Some)
         }
         KeySource::File { path } => {
             let path = path.clone().unwrap_or_else(|| data.join("data-key"));
             match made(&path) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(NoKey::Read(error)),
-                _ => read(&path),
+                _ => read(&path).map(Some),
             }
         }
-        KeySource::Pin => Err(NoKey::Locked),
+        KeySource::Pin => Ok(None),
     }
 }
 
@@ -63,13 +61,19 @@ pub fn read(path: &Path) -> Result<DataKey, NoKey> {
     Ok(DataKey::new(bytes))
 }
 
+/// Random bytes of the kernel's.
+pub(crate) fn random<const N: usize>() -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|_| io::Error::other("the kernel gives no random bytes"))?;
+    Ok(bytes)
+}
+
 /// Makes a key file where there is none, readable by its owner alone.
 fn made(path: &Path) -> io::Result<()> {
     if path.exists() {
         return Ok(());
     }
-    let mut bytes = Zeroizing::new([0; 32]);
-    getrandom::fill(&mut *bytes).map_err(|_| io::Error::other("the kernel gives no random bytes"))?;
+    let bytes = Zeroizing::new(random::<32>()?);
     // Whole or not at all: a key that was cut short would lock out what is sealed after it.
     let part = path.with_extension("part");
     let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
@@ -88,7 +92,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().expect("a folder");
         let source = KeySource::File { path: None };
-        let token = |key: DataKey| key.token("word");
+        let token = |key: Option<DataKey>| key.expect("a key").token("word");
         let first = token(data_key(&source, folder.path()).expect("made"));
         assert_eq!(token(data_key(&source, folder.path()).expect("read")), first);
         let path = folder.path().join("data-key");

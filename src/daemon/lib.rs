@@ -5,6 +5,7 @@
 mod appliance;
 mod camera;
 mod desk;
+mod door;
 mod event;
 mod inference;
 mod key;
@@ -27,7 +28,7 @@ use std::{
     time::Instant,
 };
 
-use hilum_config::{Board, ClockTrust as Trusted};
+use hilum_config::{Board, ClockTrust as Trusted, KeySource};
 use hilum_device::{
     Clock, ClockTrust,
     linux::{SystemClock, ThermalZones},
@@ -46,6 +47,7 @@ pub use protocol::{Denied, Request, SOCKET, said};
 pub use reader::worker;
 
 use appliance::{Appliance, End, Parts};
+use door::Door;
 use event::Event;
 use office::Office;
 use reader::Limits;
@@ -75,7 +77,7 @@ pub enum Fault {
     /// 78: the key that the configuration names is not there.
     #[error(transparent)]
     Key(#[from] NoKey),
-    /// 75: the store cannot be opened.
+    /// 75: the store cannot be opened; 78 if that is because its records have another key.
     #[error("cannot open the store")]
     Store(#[from] StoreFault),
     /// 75: the machine does not do what is needed.
@@ -101,7 +103,7 @@ impl Fault {
     #[must_use]
     pub const fn exit(&self) -> u8 {
         match self {
-            Self::Key(_) => 78,
+            Self::Key(_) | Self::Store(StoreFault::Sealed(_)) => 78,
             Self::Store(_) | Self::Machine { .. } => 75,
             Self::Hung => 70,
         }
@@ -156,8 +158,10 @@ async fn running(setup: Setup) -> Result<(), Fault> {
         changes: changed,
         readers: Arc::new(Semaphore::new(READERS)),
     };
+    let wraps = board.key == KeySource::Pin;
+    let door = Door::new(records.clone(), Arc::clone(&clock), tell.clone(), board.access, wraps);
     let listener = desk::open(&runtime.join(SOCKET)).map_err(Fault::machine("open the socket"))?;
-    let desk = tokio::spawn(desk::serve(listener, office.clone()));
+    let desk = tokio::spawn(desk::serve(listener, office.clone(), Arc::new(door)));
     let jobs = inference::start(networks, records.files().clone(), tell.clone())
         .map_err(Fault::machine("start the inference thread"))?;
     let stopping = Arc::new(AtomicBool::new(false));

@@ -53,8 +53,9 @@ impl From<Closed> for Denied {
 impl From<StoreFault> for Denied {
     fn from(fault: StoreFault) -> Self {
         let exit = match fault {
-            StoreFault::NoCase | StoreFault::State { .. } => 64,
-            StoreFault::Full { .. } | StoreFault::Disk { .. } | StoreFault::Database { .. } => 75,
+            StoreFault::NoCase | StoreFault::State { .. } | StoreFault::NoPin => 64,
+            StoreFault::Sealed(_) => 78,
+            StoreFault::Locked | StoreFault::Full { .. } | StoreFault::Disk { .. } | StoreFault::Database { .. } => 75,
             _ => 70,
         };
         Self::new(exit, format!("{:#}", anyhow::Error::from(fault)))
@@ -93,6 +94,7 @@ impl Office {
     /// Does what was asked.
     pub(crate) async fn done(&self, request: Request, actor: Actor) -> Result<Value, Denied> {
         match request {
+            Request::Login { .. } | Request::SetPin { .. } => Err(usage("this is for the door")),
             Request::Status => {
                 let (answer, answered) = oneshot::channel();
                 self.tell(Event::Status(answer)).await?;

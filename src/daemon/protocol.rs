@@ -1,7 +1,8 @@
 //! What can be asked of a running daemon: a line of JSON on its socket, answered by a line of JSON.
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
+use hilum_store::Role;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -11,11 +12,27 @@ pub const SOCKET: &str = "hilum.sock";
 pub(crate) const LONGEST: u64 = 65_536;
 
 /// A request.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+///
+/// Never shown by `Debug`: it names people, and files that are named after them.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum Request {
     /// How the device is.
     Status,
+    /// Says who asks from here on, on this connection.
+    Login {
+        /// operator, reviewer or administrator.
+        role: Role,
+        /// The PIN.
+        pin: String,
+    },
+    /// Sets the PIN of a role.
+    SetPin {
+        /// Whose.
+        role: Role,
+        /// The new PIN.
+        pin: String,
+    },
     /// Opens a case as a draft.
     Open {
         /// The first identifier.
@@ -94,6 +111,33 @@ pub enum Request {
         /// Which case.
         case: String,
     },
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Request(…)")
+    }
+}
+
+impl Request {
+    /// Who may ask this, where PINs are set; `None` for everybody who reaches the socket.
+    pub(crate) const fn allowed(&self) -> Option<&'static [Role]> {
+        match self {
+            Self::Status | Self::Login { .. } => None,
+            Self::SetPin { .. } => Some(&[Role::Administrator]),
+            Self::Review { .. } => Some(&[Role::Reviewer]),
+            Self::Open { .. }
+            | Self::Ct { .. }
+            | Self::Fields { .. }
+            | Self::Capture { .. }
+            | Self::Submit { .. }
+            | Self::Wait { .. }
+            | Self::Show { .. }
+            | Self::List
+            | Self::Verify { .. }
+            | Self::Replay { .. } => Some(&Role::ALL),
+        }
+    }
 }
 
 /// A request that was not done, as exit code and sentence.

@@ -36,7 +36,8 @@ pub(crate) struct Closed;
 /// Where a store lies and how it is opened.
 pub(crate) struct Place {
     pub(crate) folder: PathBuf,
-    pub(crate) key: DataKey,
+    /// None where a PIN has to bring it.
+    pub(crate) key: Option<DataKey>,
     /// Below so much free room, bytes, nothing new is taken in.
     pub(crate) watermark: u64,
 }
@@ -47,7 +48,10 @@ impl Records {
         place: Place,
         clock: &Arc<dyn Clock>,
     ) -> Result<(Self, Opened, thread::JoinHandle<()>), StoreFault> {
-        let (mut store, opened) = Store::open(&place.folder, place.key, place.watermark, &clock.now())?;
+        let (mut store, opened) = Store::open(&place.folder, place.watermark, &clock.now())?;
+        if let Some(key) = place.key {
+            store.unlock(key)?;
+        }
         let files = store.files().clone();
         let (asks, mut asked) = mpsc::channel::<Ask>(WAITING);
         let done = Arc::new(AtomicU64::new(0));

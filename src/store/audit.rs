@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::StoreFault;
+use crate::{Role, StoreFault};
 
 /// A SHA-256.
 pub type Hash = [u8; 32];
@@ -46,6 +46,8 @@ pub enum Action {
     LoggedIn,
     /// A PIN was wrong.
     LoginRefused,
+    /// A PIN was set.
+    PinSet,
     /// A case was opened, or its identity or metadata were changed.
     Drafted,
     /// Fields or a volume came to a draft.
@@ -143,7 +145,9 @@ pub struct Entry {
     pub action: Action,
     /// The case, where it was one.
     pub case: Option<u64>,
-    /// The SHA-256 of the case's row after this, hexadecimal, where the row changed.
+    /// Whose PIN it was about.
+    pub role: Option<Role>,
+    /// The SHA-256 of the case's or the PIN's row after this, hexadecimal.
     pub row: Option<String>,
 }
 
@@ -153,6 +157,7 @@ pub(crate) struct Event {
     pub(crate) actor: Actor,
     pub(crate) action: Action,
     pub(crate) case: Option<CaseNumber>,
+    pub(crate) role: Option<Role>,
     pub(crate) row: Option<Hash>,
 }
 
@@ -184,6 +189,7 @@ pub(crate) fn append(transaction: &Transaction<'_>, now: &Moment, event: &Event)
         actor: event.actor,
         action: event.action,
         case: event.case.map(|case| case.0),
+        role: event.role,
         row: event.row.map(|row| hex(&row)),
     };
     let line = serde_json::to_string(&entry).map_err(StoreFault::record)?;
@@ -211,6 +217,9 @@ pub enum Tampering {
     /// A case that the log knows is not there.
     #[error("case {0} is in the log and not in the store")]
     Missing(CaseNumber),
+    /// The PIN of a role is not as its last entry left it.
+    #[error("the PIN of the {} is not as the log left it", .0.name())]
+    Pin(Role),
     /// A case that the log does not know.
     #[error("case {0} is in the store and not in the log")]
     Unknown(CaseNumber),

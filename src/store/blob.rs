@@ -5,7 +5,10 @@ use std::{
     io::{self, Write as _},
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use sha2::{Digest as _, Sha256};
@@ -39,12 +42,13 @@ const PART: &str = "part";
 #[derive(Debug, Clone)]
 pub struct Files {
     folder: PathBuf,
-    key: DataKey,
+    key: Arc<OnceLock<DataKey>>,
 }
 
 impl Files {
     /// The files in `folder`, which is made if it is not there. What an interrupted write left is removed.
-    pub(crate) fn open(folder: &Path, key: DataKey) -> Result<Self, StoreFault> {
+    /// They cannot be read or added to before `key` has come.
+    pub(crate) fn open(folder: &Path, key: Arc<OnceLock<DataKey>>) -> Result<Self, StoreFault> {
         let fault = StoreFault::disk("open the folder of the cases' files");
         let made = || -> io::Result<()> {
             make_folder(folder)?;
@@ -64,9 +68,9 @@ impl Files {
     /// removed when the store is opened next.
     ///
     /// # Errors
-    /// [`StoreFault::Disk`]
+    /// [`StoreFault::Disk`], or [`StoreFault::Locked`] before the key has come.
     pub fn put(&self, plain: &[u8]) -> Result<BlobName, StoreFault> {
-        let sealed = self.key.seal(PLACE, plain);
+        let sealed = self.key.get().ok_or(StoreFault::Locked)?.seal(PLACE, plain);
         let name = BlobName(hex(&Sha256::digest(&sealed)));
         let path = self.path(&name);
         // A damaged file of that name is written again.
@@ -79,9 +83,9 @@ impl Files {
     /// What was kept under that name, checked.
     ///
     /// # Errors
-    /// [`StoreFault::Blob`] if it is missing or changed.
+    /// [`StoreFault::Blob`] if it is missing or changed, [`StoreFault::Locked`] before the key has come.
     pub fn get(&self, name: &BlobName) -> Result<Zeroizing<Vec<u8>>, StoreFault> {
-        Ok(self.key.open(PLACE, &self.sealed(name)?)?)
+        Ok(self.key.get().ok_or(StoreFault::Locked)?.open(PLACE, &self.sealed(name)?)?)
     }
 
     /// The sealed bytes, checked against their name.
@@ -158,17 +162,18 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    fn key(byte: u8) -> Arc<OnceLock<DataKey>> {
+        Arc::new(OnceLock::from(DataKey::new(&[byte; 32])))
+    }
+
     #[test]
     fn a_file_is_what_was_kept_or_nothing() {
         let folder = tempfile::tempdir().expect("a folder");
-        let blobs = Files::open(folder.path(), DataKey::new(&[7; 32])).expect("open");
+        let blobs = Files::open(folder.path(), key(7)).expect("open");
         let name = blobs.put(b"field 1").expect("kept");
         assert_eq!(blobs.put(b"field 1").expect("again"), name, "the same content is one file");
         assert_eq!(**blobs.get(&name).expect("there"), *b"field 1");
-        assert!(matches!(
-            Files { key: DataKey::new(&[8; 32]), ..blobs.clone() }.get(&name),
-            Err(StoreFault::Sealed(_))
-        ));
+        assert!(matches!(Files { key: key(8), ..blobs.clone() }.get(&name), Err(StoreFault::Sealed(_))));
 
         let path = folder.path().join(name.as_str());
         let whole = fs::read(&path).expect("readable");
@@ -198,7 +203,7 @@ mod tests {
     fn what_nothing_names_is_swept() {
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("x.part"), b"half").expect("written");
-        let blobs = Files::open(folder.path(), DataKey::new(&[7; 32])).expect("open");
+        let blobs = Files::open(folder.path(), key(7)).expect("open");
         let names = [b"a", b"b"].map(|plain| blobs.put(plain).expect("kept"));
         assert_eq!(blobs.sweep(&|name| *name == names[0]).expect("swept"), 1);
         assert!(matches!(blobs.get(&names[1]), Err(StoreFault::Blob)));

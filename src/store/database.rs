@@ -4,6 +4,7 @@
 //! power cut, OFF more. There is one writer: the lock on the folder is held as long as the store is open.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File, TryLockError},
     path::{Path, PathBuf},
     time::Duration,
@@ -14,9 +15,10 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, backup::
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    Action, Actor, Head, StoreFault, Tampering,
+    Action, Actor, Head, Role, StoreFault, Tampering,
     audit::{self, Event, Hash, hex},
     blob::make_folder,
+    pin,
 };
 
 /// What the tables look like, one step a version. A step that shipped is never changed.
@@ -38,6 +40,18 @@ const STEPS: [&str; 1] = ["
         name   TEXT NOT NULL,
         PRIMARY KEY (number, name)
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE people (
+        role       TEXT PRIMARY KEY,
+        salt       BLOB NOT NULL,
+        memory_kib INTEGER NOT NULL,
+        passes     INTEGER NOT NULL,
+        wraps      INTEGER NOT NULL,
+        sealed     BLOB NOT NULL,
+        failures   INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE key (
+        word BLOB NOT NULL
+    ) STRICT;
     CREATE TABLE inputs (
         token BLOB PRIMARY KEY,
         begun INTEGER NOT NULL
@@ -116,7 +130,7 @@ impl Database {
             Opened::Copied | Opened::Well => None,
         };
         if let Some(action) = event {
-            let event = Event { actor: Actor::Device, action, case: None, row: None };
+            let event = Event { actor: Actor::Device, action, case: None, role: None, row: None };
             database.write(|transaction| audit::append(transaction, now, &event))?;
         }
         Ok((database, opened))
@@ -200,10 +214,24 @@ fn verified(connection: &Connection, saved: Option<Head>) -> Result<Head, StoreF
         return Err(StoreFault::Database { attempt, source: rusqlite::Error::InvalidQuery });
     }
     let entries = audit::entries(connection, saved)??;
-    let mut left: std::collections::BTreeMap<u64, String> = std::collections::BTreeMap::new();
+    let mut left = BTreeMap::new();
+    let mut pins = BTreeMap::new();
     for entry in entries {
-        if let (Some(case), Some(row)) = (entry.case, entry.row) {
-            left.insert(case, row);
+        match (entry.case, entry.role, entry.row) {
+            (Some(case), _, Some(row)) => drop(left.insert(case, row)),
+            (None, Some(role), Some(row)) => drop(pins.insert(role, row)),
+            _ => (),
+        }
+    }
+    for role in Role::ALL {
+        let found = pin::row_hash(connection, role);
+        let same = match (pins.get(&role), &found) {
+            (None, Err(StoreFault::NoPin)) => true,
+            (Some(row), Ok(found)) => *row == hex(found),
+            _ => false,
+        };
+        if !same {
+            return Err(Tampering::Pin(role).into());
         }
     }
     let mut numbers = connection.prepare("SELECT number FROM cases").map_err(StoreFault::database(attempt))?;

@@ -42,6 +42,12 @@ pub enum StoreFault {
     /// A record or file does not open with this key.
     #[error(transparent)]
     Sealed(#[from] Sealed),
+    /// The key has not come yet.
+    #[error("the records are locked: a PIN opens them")]
+    Locked,
+    /// The role has no PIN.
+    #[error("this role has no PIN")]
+    NoPin,
     /// A record is not what this version writes.
     #[error("a record cannot be read or written")]
     Record(#[source] serde_json::Error),

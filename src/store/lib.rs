@@ -8,6 +8,7 @@ mod blob;
 mod case;
 mod database;
 mod error;
+mod pin;
 mod seal;
 mod store;
 #[cfg(test)]
@@ -18,5 +19,6 @@ pub use blob::{BlobName, Files, make_folder};
 pub use case::{Case, FieldFile, Intake, Kept, Review, State};
 pub use database::Opened;
 pub use error::StoreFault;
+pub use pin::{NoRole, Pin, PinFault, Role, Stretched, Stretching, Tried};
 pub use seal::{DataKey, Sealed};
 pub use store::{Overview, Store, Work};

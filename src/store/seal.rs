@@ -22,6 +22,7 @@ pub struct Sealed;
 /// The key of all records. Never written as it is, never shown.
 #[derive(Clone)]
 pub struct DataKey {
+    bytes: Zeroizing<[u8; 32]>,
     seal: Zeroizing<[u8; 32]>,
     nonce: Zeroizing<[u8; 32]>,
     search: Zeroizing<[u8; 32]>,
@@ -48,7 +49,16 @@ impl DataKey {
     #[must_use]
     pub fn new(bytes: &[u8; 32]) -> Self {
         let sub = |purpose: &str| Zeroizing::new(keyed(bytes, &[purpose.as_bytes()]));
-        Self { seal: sub("seal"), nonce: sub("nonce"), search: sub("search") }
+        Self { bytes: Zeroizing::new(*bytes), seal: sub("seal"), nonce: sub("nonce"), search: sub("search") }
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &*self.bytes
+    }
+
+    /// A key that takes both this one and `other`.
+    pub(crate) fn with(&self, other: &[u8; 32]) -> Self {
+        Self::new(&keyed(&self.bytes, &[b"with", other]))
     }
 
     /// Seals `plain` for one place (a table and a row, a kind of file). It opens nowhere else.

@@ -1,6 +1,10 @@
 //! The store: one writer, every change acknowledged after both copies have it.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
 use hilum_domain::{CaseNumber, Identity, Moment};
 use rusqlite::{OptionalExtension as _, Transaction};
@@ -12,6 +16,8 @@ use crate::{
     database::{Database, row_hash},
 };
 
+/// What is kept of the key, as a token.
+pub(crate) const KEY_WORD: &str = "hilum";
 /// An input that killed the process so often is not tried again.
 const ATTEMPTS: u32 = 2;
 
@@ -20,7 +26,8 @@ const ATTEMPTS: u32 = 2;
 pub struct Store {
     database: Database,
     files: Files,
-    key: DataKey,
+    /// Once it has come.
+    key: Arc<OnceLock<DataKey>>,
     folder: std::path::PathBuf,
     /// Below this much free room nothing new is taken in, bytes.
     watermark: u64,
@@ -75,10 +82,14 @@ fn logged(
     case: CaseNumber,
 ) -> Result<(), StoreFault> {
     let row = Some(row_hash(transaction, case)?);
-    audit::append(transaction, now, &Event { actor, action, case: Some(case), row })
+    audit::append(transaction, now, &Event { actor, action, case: Some(case), role: None, row })
 }
 
-fn executed(transaction: &Transaction<'_>, statement: &str, values: impl rusqlite::Params) -> Result<(), StoreFault> {
+pub(crate) fn executed(
+    transaction: &Transaction<'_>,
+    statement: &str,
+    values: impl rusqlite::Params,
+) -> Result<(), StoreFault> {
     let changed = transaction.execute(statement, values).map_err(StoreFault::database("write a case"))?;
     if changed == 1 { Ok(()) } else { Err(StoreFault::NoCase) }
 }
@@ -97,14 +108,59 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreFault`], in particular [`StoreFault::InUse`] while another process has it.
-    pub fn open(folder: &Path, key: DataKey, watermark: u64, now: &Moment) -> Result<(Self, Opened), StoreFault> {
+    pub fn open(folder: &Path, watermark: u64, now: &Moment) -> Result<(Self, Opened), StoreFault> {
         make_folder(folder).map_err(StoreFault::disk("make the folder of the store"))?;
         let (database, opened) = Database::open(folder, now)?;
-        let files = Files::open(&folder.join("files"), key.clone())?;
+        let key = Arc::new(OnceLock::new());
+        let files = Files::open(&folder.join("files"), Arc::clone(&key))?;
         let store = Self { database, files, key, folder: folder.to_owned(), watermark };
         let kept = store.names()?;
         store.files.sweep(&|name| kept.contains(name))?;
         Ok((store, opened))
+    }
+
+    /// Opens the records with their key. A new store is sealed with the first key that comes.
+    ///
+    /// # Errors
+    /// [`StoreFault::Sealed`] if it is another key than the records were sealed with.
+    pub fn unlock(&mut self, key: DataKey) -> Result<(), StoreFault> {
+        let attempt = StoreFault::database("read the word that tells keys apart");
+        let word = key.token(KEY_WORD);
+        let known: Option<[u8; 32]> = self
+            .database
+            .read()
+            .query_row("SELECT word FROM key", [], |row| row.get(0))
+            .optional()
+            .map_err(&attempt)?;
+        match known {
+            Some(known) if known != word => return Err(crate::Sealed.into()),
+            Some(_) => {}
+            None => self.write(|transaction| executed(transaction, "INSERT INTO key (word) VALUES (?1)", [word]))?,
+        }
+        // It may have come before; then it is the same.
+        drop(self.key.set(key));
+        Ok(())
+    }
+
+    /// Whether the records wait for their key.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        self.key.get().is_none()
+    }
+
+    pub(crate) fn key(&self) -> Result<&DataKey, StoreFault> {
+        self.key.get().ok_or(StoreFault::Locked)
+    }
+
+    pub(crate) const fn read(&self) -> &rusqlite::Connection {
+        self.database.read()
+    }
+
+    pub(crate) fn write<T>(
+        &mut self,
+        change: impl Fn(&Transaction<'_>) -> Result<T, StoreFault>,
+    ) -> Result<T, StoreFault> {
+        self.database.write(change)
     }
 
     /// Whether there is room to take something in.
@@ -136,8 +192,8 @@ impl Store {
             .query_row("SELECT coalesce(max(number), 0) FROM cases", [], |row| row.get(0))
             .map_err(StoreFault::database("count the cases"))?;
         let number = CaseNumber(last + 1);
-        let record = self.key.seal(&place(number, "record"), &intake.to_bytes()?);
-        let search = self.search(&intake.identity);
+        let record = self.key()?.seal(&place(number, "record"), &intake.to_bytes()?);
+        let search = self.search(&intake.identity)?;
         let files: BTreeSet<BlobName> = intake.files().cloned().collect();
         self.database.write(|transaction| {
             executed(
@@ -163,8 +219,8 @@ impl Store {
         now: &Moment,
     ) -> Result<(), StoreFault> {
         self.room()?;
-        let record = self.key.seal(&place(case, "record"), &intake.to_bytes()?);
-        let search = self.search(&intake.identity);
+        let record = self.key()?.seal(&place(case, "record"), &intake.to_bytes()?);
+        let search = self.search(&intake.identity)?;
         let files: BTreeSet<BlobName> = intake.files().cloned().collect();
         self.step(case, State::Draft, actor, Action::InputTaken, now, |transaction| {
             executed(
@@ -243,7 +299,7 @@ impl Store {
     /// # Errors
     /// [`StoreFault`]
     pub fn may_read(&mut self, what: &str) -> Result<bool, StoreFault> {
-        let token = self.key.token(what);
+        let token = self.key()?.token(what);
         let attempt = StoreFault::database("count an attempt at an input");
         let begun: Option<u32> = self
             .database
@@ -270,7 +326,7 @@ impl Store {
     /// # Errors
     /// [`StoreFault`]
     pub fn was_read(&mut self, what: &str) -> Result<(), StoreFault> {
-        let token = self.key.token(what);
+        let token = self.key()?.token(what);
         self.database.write(|transaction| {
             transaction
                 .execute("DELETE FROM inputs WHERE token = ?1", [token])
@@ -287,7 +343,7 @@ impl Store {
         let case = work.number;
         let (state, action) =
             if refused { (State::Refused, Action::Refused) } else { (State::Assessed, Action::Assessed) };
-        let sealed = self.key.seal(&place(case, "result"), &serde_json::to_vec(result).map_err(StoreFault::record)?);
+        let sealed = self.key()?.seal(&place(case, "result"), &serde_json::to_vec(result).map_err(StoreFault::record)?);
         let files: BTreeSet<BlobName> = result.files.iter().map(|(_, name)| name.clone()).collect();
         self.step(case, state, Actor::Device, action, now, |transaction| {
             executed(
@@ -304,7 +360,7 @@ impl Store {
     /// # Errors
     /// [`StoreFault::State`] if there is no result.
     pub fn review(&mut self, case: CaseNumber, review: &Review, now: &Moment) -> Result<(), StoreFault> {
-        let sealed = self.key.seal(&place(case, "review"), &serde_json::to_vec(review).map_err(StoreFault::record)?);
+        let sealed = self.key()?.seal(&place(case, "review"), &serde_json::to_vec(review).map_err(StoreFault::record)?);
         self.step(case, State::Reviewed, review.by, Action::Reviewed, now, |transaction| {
             executed(transaction, "UPDATE cases SET review = ?2 WHERE number = ?1", (case.0, &sealed))
         })
@@ -323,8 +379,9 @@ impl Store {
     /// # Errors
     /// [`StoreFault`]
     pub fn note(&mut self, actor: Actor, action: Action, now: &Moment) -> Result<(), StoreFault> {
-        self.database
-            .write(|transaction| audit::append(transaction, now, &Event { actor, action, case: None, row: None }))
+        self.database.write(|transaction| {
+            audit::append(transaction, now, &Event { actor, action, case: None, role: None, row: None })
+        })
     }
 
     /// A case with everything that is kept of it.
@@ -343,7 +400,8 @@ impl Store {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?))
             })
             .map_err(StoreFault::database("read a case"))?;
-        let open = |column, sealed: &[u8]| self.key.open(&place(number, column), sealed);
+        let key = self.key()?;
+        let open = |column, sealed: &[u8]| key.open(&place(number, column), sealed);
         let intake = Intake::from_bytes(&open("record", &record)?)?;
         let result = result.map(|sealed| -> Result<Kept, StoreFault> {
             serde_json::from_slice(&open("result", &sealed)?).map_err(StoreFault::record)
@@ -389,7 +447,7 @@ impl Store {
             .prepare("SELECT number FROM cases WHERE search = ?1 ORDER BY number")
             .map_err(&attempt)?;
         statement
-            .query_map([self.search(identity)], |row| Ok(CaseNumber(row.get(0)?)))
+            .query_map([self.search(identity)?], |row| Ok(CaseNumber(row.get(0)?)))
             .and_then(Iterator::collect)
             .map_err(&attempt)
     }
@@ -469,8 +527,8 @@ impl Store {
         names.iter().map(|name| BlobName::from_digits(name).ok_or(StoreFault::Blob)).collect()
     }
 
-    fn search(&self, identity: &Identity) -> [u8; 32] {
-        self.key.token(&identity.first().to_lowercase())
+    fn search(&self, identity: &Identity) -> Result<[u8; 32], StoreFault> {
+        Ok(self.key()?.token(&identity.first().to_lowercase()))
     }
 
     /// Takes a case to its next state, with what `change` does besides, and enters it in the log: all or nothing.

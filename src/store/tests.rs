@@ -18,7 +18,13 @@ fn now() -> Moment {
 }
 
 fn opened(folder: &Path) -> (Store, Opened) {
-    Store::open(folder, key(), 0, &now()).expect("opens")
+    with(folder, 0)
+}
+
+fn with(folder: &Path, watermark: u64) -> (Store, Opened) {
+    let (mut store, opened) = Store::open(folder, watermark, &now()).expect("opens");
+    store.unlock(key()).expect("its key");
+    (store, opened)
 }
 
 fn intake(store: &Store, first: &str) -> Intake {
@@ -101,7 +107,7 @@ fn an_input_that_kills_twice_is_set_aside_and_the_next_is_done() {
 fn one_process_has_the_store() {
     let folder = tempfile::tempdir().expect("a folder");
     let (_store, _) = opened(folder.path());
-    assert!(matches!(Store::open(folder.path(), key(), 0, &now()), Err(StoreFault::InUse)));
+    assert!(matches!(Store::open(folder.path(), 0, &now()), Err(StoreFault::InUse)));
 }
 
 #[test]
@@ -111,7 +117,7 @@ fn a_full_disk_stops_intake_before_results() {
     let case = queued(&mut store, "1");
     let work = store.begin(&now()).expect("readable").expect("work");
     drop(store);
-    let (mut store, _) = Store::open(folder.path(), key(), u64::MAX, &now()).expect("opens");
+    let (mut store, _) = with(folder.path(), u64::MAX);
     let another = intake(&store, "2");
     assert!(matches!(store.open_case(&another, Actor::Operator, &now()), Err(StoreFault::Full { .. })));
     store.finish(&work, false, &kept(), &now()).expect("results are kept");
@@ -146,10 +152,12 @@ fn nothing_on_the_disk_names_a_person() {
         }
     }
     assert!(read > 10_000);
-    assert!(matches!(
-        Store::open(folder.path(), DataKey::new(&[8; 32]), 0, &now()).expect("opens").0.case(work.number),
-        Err(StoreFault::Sealed(_))
-    ));
+    let (mut store, _) = Store::open(folder.path(), 0, &now()).expect("opens");
+    assert!(matches!(store.case(work.number), Err(StoreFault::Locked)));
+    assert!(matches!(store.unlock(DataKey::new(&[8; 32])), Err(StoreFault::Sealed(_))));
+    assert!(matches!(store.case(work.number), Err(StoreFault::Locked)));
+    store.unlock(key()).expect("its key");
+    store.case(work.number).expect("there");
 }
 
 #[test]
@@ -240,7 +248,7 @@ fn a_missing_database_does_not_stand_in_for_a_damaged_one() {
         std::fs::write(folder.path().join(damaged), [0x5a; 8192]).expect("damaged");
         std::fs::remove_file(folder.path().join(missing)).expect("removed");
         for _ in 0..2 {
-            let fault = Store::open(folder.path(), key(), 0, &now()).expect_err("an empty store is none");
+            let fault = Store::open(folder.path(), 0, &now()).expect_err("an empty store is none");
             assert!(matches!(fault, StoreFault::BothLost), "{damaged}: {fault}");
         }
     }
@@ -288,4 +296,82 @@ fn what_no_case_names_is_gone_at_the_next_start() {
     let (store, _) = opened(folder.path());
     assert!(matches!(store.files().get(&stray), Err(StoreFault::Blob)));
     store.files().get(&store.case(case).expect("there").intake.fields[0].picture).expect("still there");
+}
+
+fn pin(typed: &str) -> Pin {
+    Pin::typed(typed)
+}
+
+#[test]
+fn a_pin_opens_the_records_and_wrong_ones_are_counted_across_starts() {
+    for wraps in [true, false] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mut store, _) = opened(folder.path());
+        let case = queued(&mut store, "1");
+        assert_eq!(store.people().expect("readable"), []);
+        let stretching = Stretching::new([3; 16]);
+        let right = stretching.stretch(&pin("194603")).expect("stretched");
+        store.set_pin(Role::Reviewer, stretching, &right, wraps, Actor::Administrator, &now()).expect("set");
+        let head = store.head().expect("a head");
+        drop(store);
+
+        let reopened = || {
+            let (mut store, _) = Store::open(folder.path(), 0, &now()).expect("opens");
+            if !wraps {
+                store.unlock(key()).expect("its key");
+            }
+            store
+        };
+        let wrong = stretching.stretch(&pin("194604")).expect("stretched");
+        for failures in 1..=3 {
+            let mut store = reopened();
+            assert_eq!(store.stretching(Role::Reviewer).expect("has a PIN"), (stretching, failures - 1));
+            assert_eq!(store.try_pin(Role::Reviewer, &wrong, &now()).expect("tried"), Tried::Wrong(failures));
+            assert_eq!(store.is_locked(), wraps);
+        }
+        let mut store = reopened();
+        assert!(matches!(store.try_pin(Role::Operator, &right, &now()), Err(StoreFault::NoPin)));
+        assert_eq!(store.try_pin(Role::Reviewer, &right, &now()).expect("tried"), Tried::Right);
+        store.case(case).expect("open");
+        assert_eq!(store.stretching(Role::Reviewer).expect("has a PIN").1, 0);
+        assert_eq!(store.people().expect("readable"), [Role::Reviewer]);
+        store.verify(Some(head)).expect("whole");
+    }
+}
+
+#[test]
+fn a_lock_that_was_changed_from_outside_is_found() {
+    for edit in ["UPDATE people SET failures = 0", "UPDATE people SET sealed = x'00'", "DELETE FROM people"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mut store, _) = opened(folder.path());
+        let stretching = Stretching::new([3; 16]);
+        let right = stretching.stretch(&pin("194603")).expect("stretched");
+        store.set_pin(Role::Operator, stretching, &right, true, Actor::Administrator, &now()).expect("set");
+        let wrong = stretching.stretch(&pin("194604")).expect("stretched");
+        store.try_pin(Role::Operator, &wrong, &now()).expect("tried");
+        drop(store);
+        let database = rusqlite::Connection::open(folder.path().join("hilum.db")).expect("opens");
+        database.execute_batch(edit).expect(edit);
+        drop(database);
+        let (store, found) = opened(folder.path());
+        assert_eq!(found, Opened::Restored, "{edit}");
+        assert_eq!(store.stretching(Role::Operator).expect("has a PIN").1, 1, "{edit}");
+    }
+}
+
+#[test]
+fn the_first_pin_brings_its_key_and_only_before_there_are_records() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut store, _) = Store::open(folder.path(), 0, &now()).expect("opens");
+    let stretching = Stretching::new([3; 16]);
+    let right = stretching.stretch(&pin("194603")).expect("stretched");
+    store.first_pin(Role::Administrator, stretching, &right, key(), &now()).expect("set");
+    queued(&mut store, "1");
+    let again = store.first_pin(Role::Administrator, stretching, &right, DataKey::new(&[9; 32]), &now());
+    assert!(matches!(again, Err(StoreFault::State { .. })));
+    drop(store);
+    let (mut store, _) = Store::open(folder.path(), 0, &now()).expect("opens");
+    assert!(store.is_locked());
+    assert_eq!(store.try_pin(Role::Administrator, &right, &now()).expect("tried"), Tried::Right);
+    assert_eq!(store.list().expect("readable").len(), 1);
 }

@@ -1,0 +1,64 @@
+//! `hilum pin`: who may do what. PINs are asked for on the terminal, or come from the environment; never from the command line,
+//! where every process can read them.
+
+use hilum_daemon::Request;
+use hilum_store::Role;
+
+use crate::{
+    Failure,
+    socket::{Daemon, print, word},
+};
+
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// Set the PIN of a role; the first is the administrator's. The new PIN is asked for, or is in HILUM_NEW_PIN.
+    Set {
+        /// operator, reviewer or administrator.
+        #[arg(value_name = "ROLE")]
+        of: Role,
+        #[command(flatten)]
+        to: To,
+    },
+    /// Enter the PIN of a role (--role): opens the records of a board whose key comes from the PIN.
+    Enter {
+        #[command(flatten)]
+        to: To,
+    },
+}
+
+#[derive(clap::Args)]
+pub(crate) struct To {
+    #[command(flatten)]
+    daemon: Daemon,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Set { of, to } => {
+            let pin = typed("HILUM_NEW_PIN", "new PIN: ")?;
+            if std::env::var_os("HILUM_NEW_PIN").is_none() && typed("HILUM_NEW_PIN", "again: ")? != pin {
+                return Err(Failure::Usage("the two PINs differ".to_owned()));
+            }
+            let answer = to.daemon.ask(&Request::SetPin { role: of, pin })?;
+            print(&answer, to.json, |answer| format!("the {} has a PIN", word(answer, "role")))
+        }
+        Command::Enter { to } => {
+            let answer = to.daemon.ask(&to.daemon.login()?.ok_or_else(|| {
+                Failure::Usage("say whose PIN it is: --role operator, reviewer or administrator".to_owned())
+            })?)?;
+            print(&answer, to.json, |answer| format!("welcome, {}", word(answer, "role")))
+        }
+    }
+}
+
+/// A PIN from the environment, or typed without being shown.
+pub(crate) fn typed(variable: &str, prompt: &str) -> Result<String, Failure> {
+    if let Some(pin) = std::env::var(variable).ok().filter(|pin| !pin.is_empty()) {
+        return Ok(pin);
+    }
+    rpassword::prompt_password(prompt)
+        .map_err(|error| Failure::Usage(format!("cannot ask for a PIN here: {error}; set {variable}")))
+}
