@@ -8,6 +8,7 @@ mod bench;
 mod bundle;
 mod case;
 mod check_config;
+mod control;
 mod ct;
 mod demo;
 mod explain;
@@ -73,6 +74,8 @@ enum Command {
     /// Cases of the running daemon: open, fill, hand over, look, agree.
     #[command(subcommand)]
     Case(case::Command),
+    /// The control cases: how the device answers a phantom that it knows.
+    Control(control::Arguments),
     /// PINs: who may do what.
     #[command(subcommand)]
     Pin(pin::Command),
@@ -109,6 +112,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Status(arguments) => socket::status(&arguments),
         Command::Case(command) => case::run(command),
+        Command::Control(arguments) => control::run(&arguments),
         Command::Pin(command) => pin::run(command),
         Command::Store(command) => store::run(command),
         Command::Worker => hilum_daemon::worker().map_err(Failure::internal),

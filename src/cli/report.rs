@@ -18,7 +18,7 @@ use crate::{Failure, files::replace};
 /// A case with everything that was given.
 pub(crate) fn given(ct: Option<(CtStudy, Option<Point>)>, he: Option<Vec<Field>>, metadata: Metadata) -> Given {
     let ct = ct.map(|(study, lesion)| GivenCt { volume: Arc::new(study.volume), series_uid: study.series_uid, lesion });
-    Given { ct, he, metadata }
+    Given { ct, he, metadata, device: Vec::new() }
 }
 
 /// What to do with it.

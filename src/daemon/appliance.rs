@@ -9,12 +9,13 @@ use std::{
 
 use hilum_config::Thermal as Heat;
 use hilum_device::{Celsius, Clock, Thermal, linux::since_boot};
-use hilum_domain::CaseNumber;
-use hilum_store::{Action, Actor, Opened, Role, State, StoreFault};
+use hilum_domain::{CaseNumber, Limit, LimitCode};
+use hilum_store::{Action, Actor, Begun, Opened, Role, State, StoreFault};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
 use crate::{
+    control::{self, Point},
     event::Event,
     inference::{Done, Failed, Job, Loaded},
     office::Office,
@@ -79,6 +80,8 @@ pub(crate) struct Parts {
     pub(crate) name: String,
     pub(crate) opened: Opened,
     pub(crate) heat: Heat,
+    /// How often there is a control case.
+    pub(crate) control: Option<Duration>,
     /// An assessment that takes longer is hung.
     pub(crate) case_time: Duration,
     /// How long an assessment may take to end when the appliance stops.
@@ -98,6 +101,9 @@ pub(crate) struct Appliance {
     share: Option<bool>,
     camera: Option<bool>,
     exports: BTreeMap<PathBuf, Export>,
+    controls: Vec<Point>,
+    /// When this process opened a control case last.
+    controlled: Option<Instant>,
     assessed: u64,
     started: Instant,
 }
@@ -124,6 +130,8 @@ impl Appliance {
             share: None,
             camera: None,
             exports: BTreeMap::new(),
+            controls: Vec::new(),
+            controlled: None,
             assessed: 0,
             started: Instant::now(),
         }
@@ -134,6 +142,8 @@ impl Appliance {
         let mut beat = tokio::time::interval(BEAT);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut heat_read = Instant::now();
+        self.feel();
+        self.read_controls().await;
         loop {
             self.parts.beats.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             let event = tokio::select! {
@@ -147,6 +157,7 @@ impl Appliance {
                         tracing::error!("an assessment hangs: the process ends and begins anew");
                         return End::Hung;
                     }
+                    self.control_if_due();
                     self.go_on().await;
                     continue;
                 }
@@ -172,7 +183,13 @@ impl Appliance {
                 tracing::error!(why, "the bundle is rejected: nothing can be assessed");
                 self.networks = Networks::Rejected(why);
             }
+            Event::Control(Ok(case)) => {
+                tracing::info!(%case, "the control case is queued");
+                self.changed();
+            }
+            Event::Control(Err(denied)) => tracing::error!(why = denied.why, "no control case"),
             Event::Unlocked => {
+                self.read_controls().await;
                 tracing::info!("the records are open");
                 self.read_exports(|_| true);
             }
@@ -259,6 +276,36 @@ impl Appliance {
         }
     }
 
+    async fn read_controls(&mut self) {
+        match self.parts.office.records.with(|store| control::trend(store)).await {
+            Ok(Ok(controls)) => self.controls = controls,
+            // They are read when a PIN opens the records.
+            Ok(Err(StoreFault::Locked)) | Err(_) => {}
+            Ok(Err(fault)) => tracing::error!(error = %chain(fault), "cannot read the control cases"),
+        }
+    }
+
+    /// Has a control case opened when the last one is as old as the interval, or nobody knows how old it is.
+    fn control_if_due(&mut self) {
+        let Some(every) = self.parts.control else { return };
+        if !matches!(self.networks, Networks::Ready(_)) || self.controlled.is_some_and(|at| at.elapsed() < every) {
+            return;
+        }
+        let now = self.parts.clock.now();
+        let last = self.controls.last().and_then(|point| control::age(&point.opened, &now));
+        let waiting = self.controls.last().is_some_and(|point| point.good.is_none());
+        if waiting || last.is_some_and(|age| age < every) {
+            return;
+        }
+        self.controlled = Some(Instant::now());
+        let office = self.parts.office.clone();
+        tokio::spawn(async move {
+            let opened = control::open(&office, &office.scratch, office.control_seed, Actor::Device).await;
+            // The loop may have ended.
+            drop(office.events.send(Event::Control(opened)).await);
+        });
+    }
+
     /// Begins what there is to do, if it may be begun.
     async fn go_on(&mut self) {
         if self.rest_until > Instant::now() {
@@ -273,19 +320,36 @@ impl Appliance {
         }
         let now = self.parts.clock.now();
         let created = now.claimed.clone();
+        let mut device: Vec<Limit> =
+            self.parts.control.and_then(|every| control::limit(&self.controls, every, &now)).into_iter().collect();
+        if !now.trusted {
+            device.push(Limit::new(LimitCode::ClockNotTrusted, "the date of this result is not certain"));
+        }
         let begun = self.parts.office.records.with(move |store| store.begin(&now)).await;
-        let work = match begun {
-            Ok(Ok(Some(work))) => work,
-            Ok(Ok(None) | Err(StoreFault::Locked)) | Err(_) => return,
+        let Begun { work, set_aside } = match begun {
+            Ok(Ok(begun)) => begun,
+            Ok(Err(StoreFault::Locked)) | Err(_) => return,
             Ok(Err(fault)) => {
                 tracing::error!(error = %chain(fault), "cannot begin a case");
                 self.rest_until = Instant::now() + AGAIN;
                 return;
             }
         };
+        for case in &set_aside {
+            tracing::warn!(%case, "was begun twice without an end and is set aside");
+        }
+        if !set_aside.is_empty() {
+            self.read_controls().await;
+            self.changed();
+        }
+        let Some(work) = work else { return };
         let case = work.number;
         tracing::info!(%case, attempt = work.attempt, "begun");
-        match self.parts.jobs.try_send(Job::Case { work: Box::new(work), created }) {
+        if work.intake.control {
+            // It is what proves the device, and cannot wait for its own proof.
+            device.retain(|limit| limit.code == LimitCode::ClockNotTrusted);
+        }
+        match self.parts.jobs.try_send(Job::Case { work: Box::new(work), created, device }) {
             Ok(()) => self.running = Some(Running { case, since: Instant::now() }),
             Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => {
                 // A replay is on its way, or the thread is gone, which it says itself.
@@ -340,6 +404,12 @@ impl Appliance {
         }
         self.running = None;
         self.assessed += 1;
+        if done.work.intake.control {
+            self.read_controls().await;
+            if let Some(point) = self.controls.iter().find(|point| point.case == case) {
+                tracing::info!(%case, good = point.good, drift = point.drift, predicted = point.predicted, "control case");
+            }
+        }
         if self.warmth == Warmth::Warm {
             self.rest_until = Instant::now() + done.took;
         }
@@ -426,6 +496,10 @@ impl Appliance {
             "share": self.share,
             "exports-waiting": self.exports.len(),
             "camera": self.camera,
+            "control": self.controls.last().map(Point::described),
+            "control-limit": self.parts.control.and_then(|every| control::limit(&self.controls, every, &now)).map(
+                |limit| limit.code.code()
+            ),
             "clock": {"claimed": now.claimed, "trusted": now.trusted, "boot": now.boot},
         })
     }

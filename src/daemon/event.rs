@@ -34,6 +34,8 @@ pub(crate) enum Event {
     Camera(bool),
     /// How is the device?
     Status(oneshot::Sender<Value>),
+    /// A control case was handed over, or could not be.
+    Control(Result<CaseNumber, Denied>),
     /// A part ended that should not have.
     Ended(&'static str, String),
     /// Stop in order.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use hilum_assess::{ExplainMethod, Outcome, Ready, Timings};
+use hilum_domain::{Limit, LimitCode};
 use hilum_infer::{Bundle, TractEngine, Trust};
 use hilum_intake::{KeptCt, field_from_bytes};
 use hilum_report::{Given, GivenCt, produce};
@@ -39,7 +40,7 @@ pub(crate) struct Loaded {
 /// Something to assess.
 pub(crate) enum Job {
     /// A case from the queue.
-    Case { work: Box<Work>, created: String },
+    Case { work: Box<Work>, created: String, device: Vec<Limit> },
     /// A case that has a result: is it the same again?
     Replay { intake: Box<Intake>, kept: Box<Kept>, answer: tokio::sync::oneshot::Sender<Result<Vec<String>, Failed>> },
 }
@@ -101,9 +102,10 @@ pub(crate) fn start(
         }
         while let Ok(job) = asked.recv() {
             match job {
-                Job::Case { work, created } => {
+                Job::Case { work, created, device } => {
                     let began = Instant::now();
-                    let result = guarded(|| assessed(&work.intake, created, &ready, &networks.methods, &files));
+                    let result =
+                        guarded(|| assessed(&work.intake, (created, device), &ready, &networks.methods, &files));
                     let result = result.and_then(|(report, files_of, refused)| {
                         let named = files_of.into_iter().map(|(name, bytes)| Ok((name, files.put(&bytes)?)));
                         let named = named.collect::<Result<Vec<_>, StoreFault>>();
@@ -142,12 +144,12 @@ type Produced = (String, Vec<(String, Vec<u8>)>, bool);
 
 fn assessed(
     intake: &Intake,
-    created: String,
+    (created, device): (String, Vec<Limit>),
     ready: &Ready,
     methods: &[ExplainMethod],
     files: &Files,
 ) -> Result<Produced, Failed> {
-    let given = given(intake, files)?;
+    let given = Given { device, ..given(intake, files)? };
     let document = produce(given, ready, methods, created, Timings::default());
     let document = document.map_err(|fault| Failed::Attempt(fault.into()))?;
     let report = document.report.to_json().map_err(|error| Failed::Attempt(error.into()))?;
@@ -172,7 +174,12 @@ fn given(intake: &Intake, files: &Files) -> Result<Given, Failed> {
             .map_err(|error| Failed::Attempt(error.into()))
     });
     let fields = fields.collect::<Result<Vec<_>, Failed>>()?;
-    Ok(Given { ct: ct.transpose()?, he: (!fields.is_empty()).then_some(fields), metadata: intake.metadata })
+    Ok(Given {
+        ct: ct.transpose()?,
+        he: (!fields.is_empty()).then_some(fields),
+        metadata: intake.metadata,
+        device: Vec::new(),
+    })
 }
 
 /// What differs when a case is assessed again: nothing, on the same bundle and engine.
@@ -186,7 +193,12 @@ fn replayed(intake: &Intake, kept: &Kept, ready: &Ready, files: &Files) -> Resul
     methods.dedup();
     methods.sort_by_key(|method| ExplainMethod::ALL.iter().position(|known| known == method));
     methods.dedup();
-    let (report, pictures, _) = assessed(intake, created, ready, &methods, files)?;
+    // The device was as it was then.
+    let device = then["limits"].as_array().into_iter().flatten().filter_map(|limit| {
+        let code = LimitCode::ALL.into_iter().find(|code| Some(code.code()) == limit["code"].as_str())?;
+        code.is_of_device().then(|| Limit::new(code, limit["message"].as_str().unwrap_or_default()))
+    });
+    let (report, pictures, _) = assessed(intake, (created, device.collect()), ready, &methods, files)?;
     let now: serde_json::Value = serde_json::from_str(&report).map_err(attempt)?;
     let mut differences = Vec::new();
     // How long it took is no part of what was said.

@@ -4,6 +4,7 @@
 
 mod appliance;
 mod camera;
+mod control;
 mod desk;
 mod door;
 mod event;
@@ -156,6 +157,8 @@ async fn running(setup: Setup) -> Result<(), Fault> {
         events: tell.clone(),
         frames: microscope.as_ref().map(|microscope| microscope.frames.clone()),
         changes: changed,
+        control_seed: board.control.seed,
+        scratch: runtime.join("control"),
         readers: Arc::new(Semaphore::new(READERS)),
     };
     let wraps = board.key == KeySource::Pin;
@@ -197,6 +200,7 @@ async fn running(setup: Setup) -> Result<(), Fault> {
         name: board.name,
         opened,
         heat: board.thermal,
+        control: board.control.every,
         case_time: board.case.time,
         grace: board.daemon.grace,
     });

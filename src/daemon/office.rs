@@ -17,6 +17,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::{
     camera::Frames,
+    control,
     event::Event,
     protocol::{Denied, Request},
     reader::{self, Item, Limits, NotRead, What},
@@ -40,6 +41,9 @@ pub(crate) struct Office {
     pub(crate) frames: Option<Frames>,
     /// Rises whenever a case's state changed.
     pub(crate) changes: watch::Receiver<u64>,
+    /// From which the control case is drawn, and a folder to draw it in.
+    pub(crate) control_seed: u64,
+    pub(crate) scratch: PathBuf,
     /// So many inputs are read at once; who comes later waits.
     pub(crate) readers: Arc<Semaphore>,
 }
@@ -125,6 +129,15 @@ impl Office {
             Request::List => {
                 let cases = self.records.with(|store| store.list()).await??;
                 Ok(json!({"cases": crate::listed(&cases)}))
+            }
+            Request::Controls => {
+                let trend = self.records.with(|store| control::trend(store)).await??;
+                Ok(json!({"controls": trend.iter().map(control::Point::described).collect::<Vec<_>>()}))
+            }
+            Request::Control => {
+                let case = control::open(self, &self.scratch, self.control_seed, actor).await?;
+                self.tell(Event::Queued(case)).await?;
+                Ok(stated(case, State::Queued))
             }
             Request::Verify { head } => {
                 let saved: Option<Head> = head

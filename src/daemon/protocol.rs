@@ -101,6 +101,10 @@ pub enum Request {
     },
     /// Every case's number and state.
     List,
+    /// What became of the control cases.
+    Controls,
+    /// Has a control case assessed now.
+    Control,
     /// Checks the whole store.
     Verify {
         /// A head of the log that was saved.
@@ -134,6 +138,8 @@ impl Request {
             | Self::Wait { .. }
             | Self::Show { .. }
             | Self::List
+            | Self::Controls
+            | Self::Control
             | Self::Verify { .. }
             | Self::Replay { .. } => Some(&Role::ALL),
         }

@@ -92,6 +92,12 @@ codes! {
         ThickSlices = "thick-slices", "use a thinner reconstruction if there is one";
         /// The bundle was trained on synthetic phantoms.
         PhantomBundle = "phantom-bundle", "figures of this bundle mean nothing on patients";
+        /// The device has not proved itself on its control case in time.
+        ControlOverdue = "control-overdue", "have the control case assessed";
+        /// The device's control case was not answered as it should be.
+        ControlFailed = "control-failed", "do not rely on the result: have the control case assessed again, and the device looked at";
+        /// The device's clock is not believed.
+        ClockNotTrusted = "clock-not-trusted", "note the date by hand; the numbers of the cases tell their order";
         /// Metadata lie outside what training saw.
         OutsideTraining = "outside-training-range", "the weights are extrapolated: weigh the branches yourself";
     }
@@ -120,6 +126,14 @@ pub struct Limit {
     pub code: LimitCode,
     /// What was found, in one sentence, without patient data.
     pub message: String,
+}
+
+impl LimitCode {
+    /// Whether it is the device that is weakened, and not the case.
+    #[must_use]
+    pub const fn is_of_device(self) -> bool {
+        matches!(self, Self::ControlOverdue | Self::ControlFailed | Self::ClockNotTrusted)
+    }
 }
 
 impl Limit {

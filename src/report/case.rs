@@ -7,7 +7,7 @@ use std::{
 };
 
 use hilum_assess::{Assessed, CtInput, ExplainMethod, Maps, Outcome, Ready, Study, Timings, assess};
-use hilum_domain::{Metadata, MicronsPerPixel, Modality, Point, Refusal};
+use hilum_domain::{Limit, Metadata, MicronsPerPixel, Modality, Point, Refusal};
 use hilum_imaging::{Volume, slide::Field};
 use image::{ImageFormat, RgbImage};
 use ndarray::{Array2, Array3};
@@ -40,6 +40,8 @@ pub struct Given {
     pub he: Option<Vec<Field>>,
     /// Age, sex, smoking history, specimen.
     pub metadata: Metadata,
+    /// What weakens every result of the device just now.
+    pub device: Vec<Limit>,
 }
 
 /// What a case became.
@@ -96,10 +98,13 @@ pub fn produce(
     let volume = given.ct.as_ref().map(|ct| Arc::clone(&ct.volume));
     let ct = given.ct.map(|GivenCt { volume, lesion, .. }| CtInput { volume, lesion });
     let study = Study { ct, he: given.he, metadata: given.metadata };
-    let outcome = assess(study, &ready.model, ready.engine.as_ref(), methods, &mut timings)
+    let mut outcome = assess(study, &ready.model, ready.engine.as_ref(), methods, &mut timings)
         .map_err(ProduceFault::when("assess the case"))?;
-    let result = match &outcome {
-        Outcome::Assessed(result) => result,
+    let result = match &mut outcome {
+        Outcome::Assessed(result) => {
+            result.limits.extend(given.device);
+            &*result
+        }
         Outcome::Refused(refusal) => {
             let report = refused(refusal, &context, &timings);
             return Ok(Document { report, outcome, files: Vec::new() });

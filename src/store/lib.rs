@@ -21,4 +21,4 @@ pub use database::Opened;
 pub use error::StoreFault;
 pub use pin::{NoRole, Pin, PinFault, Role, Stretched, Stretching, Tried};
 pub use seal::{DataKey, Sealed};
-pub use store::{Overview, Store, Work};
+pub use store::{Begun, Overview, Store, Work};

@@ -44,6 +44,15 @@ pub struct Work {
     pub intake: Intake,
 }
 
+/// What the queue gave.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Begun {
+    /// The case to assess.
+    pub work: Option<Work>,
+    /// Cases that were begun twice without an end, and were set aside just now.
+    pub set_aside: Vec<CaseNumber>,
+}
+
 /// A case in a list: nothing of the patient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Overview {
@@ -250,7 +259,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreFault`]
-    pub fn begin(&mut self, now: &Moment) -> Result<Option<Work>, StoreFault> {
+    pub fn begin(&mut self, now: &Moment) -> Result<Begun, StoreFault> {
+        let mut begun = Begun::default();
         loop {
             let next = self
                 .database
@@ -262,9 +272,10 @@ impl Store {
                 )
                 .optional()
                 .map_err(StoreFault::database("look for work"))?;
-            let Some((number, attempts)) = next else { return Ok(None) };
+            let Some((number, attempts)) = next else { return Ok(begun) };
             if attempts >= ATTEMPTS {
                 self.step(number, State::SetAside, Actor::Device, Action::SetAside, now, |_| Ok(()))?;
+                begun.set_aside.push(number);
                 continue;
             }
             let intake = self.case(number)?.intake;
@@ -273,7 +284,8 @@ impl Store {
                 executed(transaction, "UPDATE cases SET attempts = ?2 WHERE number = ?1", (number.0, attempt))?;
                 logged(transaction, now, Actor::Device, Action::Begun, number)
             })?;
-            return Ok(Some(Work { number, attempt, intake }));
+            begun.work = Some(Work { number, attempt, intake });
+            return Ok(begun);
         }
     }
 

@@ -85,7 +85,7 @@ class Desk:
 class Appliance:
     """A daemon with its folders. `site` is TOML that is laid over the simulated board."""
 
-    def __init__(self, folder: Path, site: str = "", camera: bool = False):
+    def __init__(self, folder: Path, site: str = "", camera: bool = False, control_h: float = 0):
         self.folder = folder
         self.data, self.run = folder / "data", folder / "run"
         folder.mkdir(parents=True, exist_ok=True)
@@ -95,6 +95,7 @@ class Appliance:
         sim = (ROOT / "board" / "sim.toml").read_text()
         if not camera:
             sim = "\n".join(section for section in sim.split("\n\n") if "[camera]" not in section)
+        sim += f"\n[control]\nevery-h = {control_h}\n"
         self.board.write_text(sim.replace('inherit = "', f'inherit = "{ROOT}/board/'))
         self.site.write_text(f'[paths]\ndata = "{self.data}"\nruntime = "{self.run}"\n{site}')
         self.log = folder / "log"
