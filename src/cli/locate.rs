@@ -6,7 +6,7 @@ use std::{
 };
 
 use hilum_assess::{ExplainMethod, Ready};
-use hilum_config::{Board, Explanation, PublicKey};
+use hilum_config::{Board, Explanation, Problems, PublicKey};
 use hilum_daemon::Networks;
 use hilum_infer::{Bundle, TractEngine, Trust, parse_public_key};
 
@@ -76,11 +76,24 @@ impl BoardFiles {
     /// The board, checked. Every problem goes to standard error first.
     pub(crate) fn read(&self) -> Result<Board, Failure> {
         let board = self.board.clone().map_or_else(board_file, Ok)?;
-        hilum_config::load(&board, self.site.as_deref()).map_err(|problems| {
-            eprintln!("{problems}");
-            Failure::Rejected(anyhow::anyhow!("the configuration is rejected"))
-        })
+        hilum_config::load(&board, self.site.as_deref()).map_err(|problems| rejected(&problems))
     }
+
+    /// The board, checked, or all its problems with the files that were read.
+    pub(crate) fn read_all(&self) -> Result<Result<Board, (Problems, Vec<PathBuf>)>, Failure> {
+        let board = self.board.clone().map_or_else(board_file, Ok)?;
+        Ok(hilum_config::load(&board, self.site.as_deref()).map_err(|problems| {
+            let mut files: Vec<PathBuf> = self.site.iter().cloned().chain([board]).collect();
+            files.extend(problems.as_slice().iter().map(|problem| problem.file.clone()));
+            (problems, files)
+        }))
+    }
+}
+
+/// Says every problem of a configuration, one a line.
+pub(crate) fn rejected(problems: &Problems) -> Failure {
+    eprintln!("{problems}");
+    Failure::Rejected(anyhow::anyhow!("the configuration is rejected"))
 }
 
 fn board_file() -> Result<PathBuf, Failure> {
@@ -103,12 +116,19 @@ pub(crate) fn data_folder(board: &Board) -> Result<PathBuf, Failure> {
 
 /// Where a board's daemon has its socket.
 pub(crate) fn runtime_folder(board: &Board) -> Result<PathBuf, Failure> {
-    let said_so = board.paths.runtime.clone().or_else(|| said("RUNTIME_DIRECTORY"));
-    let user = || said("XDG_RUNTIME_DIR").map(|runtime| runtime.join("hilum"));
-    match said_so.or_else(user) {
+    match board.paths.runtime.clone().or_else(said_runtime_folder) {
         Some(folder) => Ok(folder),
         None => Ok(data_folder(board)?.join("run")),
     }
+}
+
+/// Where a daemon without a board has its socket.
+pub(crate) fn default_runtime_folder() -> Result<PathBuf, Failure> {
+    said_runtime_folder().ok_or_else(|| Failure::Rejected(anyhow::anyhow!("nothing says where the socket is to be")))
+}
+
+fn said_runtime_folder() -> Option<PathBuf> {
+    said("RUNTIME_DIRECTORY").or_else(|| said("XDG_RUNTIME_DIR").map(|runtime| runtime.join("hilum")))
 }
 
 /// A path that the environment says.

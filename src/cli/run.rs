@@ -5,7 +5,7 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, layer::SubscriberExt as _, 
 
 use crate::{
     Failure,
-    locate::{BoardFiles, data_folder, networks, runtime_folder},
+    locate::{BoardFiles, data_folder, default_runtime_folder, networks, rejected, runtime_folder},
 };
 
 #[derive(clap::Args)]
@@ -16,7 +16,15 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     log();
-    let board = arguments.files.read()?;
+    let board = match arguments.files.read_all()? {
+        Ok(board) => board,
+        // Under a service manager a box must not be dead; at a terminal the problems are the answer.
+        Err((problems, files)) if std::env::var_os("NOTIFY_SOCKET").is_some() => {
+            let problems: Vec<String> = problems.into_vec().iter().map(ToString::to_string).collect();
+            return Ok(hilum_daemon::rescue(&problems, &files, &default_runtime_folder()?)?);
+        }
+        Err((problems, _)) => return Err(rejected(&problems)),
+    };
     let setup =
         Setup { data: data_folder(&board)?, runtime: runtime_folder(&board)?, networks: networks(&board)?, board };
     Ok(hilum_daemon::run(setup)?)

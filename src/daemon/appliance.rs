@@ -10,7 +10,7 @@ use std::{
 use hilum_config::Thermal as Heat;
 use hilum_device::{Celsius, Clock, Thermal, linux::since_boot};
 use hilum_domain::{CaseNumber, Limit, LimitCode};
-use hilum_store::{Action, Actor, Begun, Opened, Role, State, StoreFault};
+use hilum_store::{Action, Actor, Begun, Opened, Role, State, StoreFault, Work};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
@@ -67,6 +67,8 @@ struct Export {
     /// Empty until it was read.
     patient_id: String,
     reading: bool,
+    /// It is not read again before this.
+    not_before: Instant,
 }
 
 /// What the loop needs from outside.
@@ -94,6 +96,8 @@ pub(crate) struct Appliance {
     running: Option<Running>,
     /// A result that could not be kept yet: the disk may have been full.
     unkept: Option<Box<Done>>,
+    /// An attempt that could not be taken back yet, for the same reason.
+    owed: Option<Box<Work>>,
     /// No new work before this.
     rest_until: Instant,
     warmth: Warmth,
@@ -105,6 +109,8 @@ pub(crate) struct Appliance {
     /// When this process opened a control case last.
     controlled: Option<Instant>,
     assessed: u64,
+    restarted: u64,
+    last_case: Option<Duration>,
     started: Instant,
 }
 
@@ -124,6 +130,7 @@ impl Appliance {
             networks: Networks::Loading,
             running: None,
             unkept: None,
+            owed: None,
             rest_until: Instant::now(),
             warmth: Warmth::Cool,
             temperature: None,
@@ -133,6 +140,8 @@ impl Appliance {
             controls: Vec::new(),
             controlled: None,
             assessed: 0,
+            restarted: 0,
+            last_case: None,
             started: Instant::now(),
         }
     }
@@ -158,6 +167,7 @@ impl Appliance {
                         return End::Hung;
                     }
                     self.control_if_due();
+                    self.read_exports(|export| export.patient_id.is_empty());
                     self.go_on().await;
                     continue;
                 }
@@ -216,17 +226,27 @@ impl Appliance {
             }
             Event::Share(News::Arrived(arrival)) => {
                 tracing::info!(files = arrival.files, "an export came to rest");
-                self.exports.insert(arrival.folder.clone(), Export { patient_id: String::new(), reading: false });
+                self.exports.insert(
+                    arrival.folder.clone(),
+                    Export { patient_id: String::new(), reading: false, not_before: Instant::now() },
+                );
                 self.read_exports(|export| export.patient_id.is_empty());
             }
             Event::Export(folder, read) => match read {
-                Ok((_, Some(case))) => {
+                Ok(None) => drop(self.exports.remove(&folder)),
+                Ok(Some((_, Some(case)))) => {
                     tracing::info!(%case, "an export went to its patient's draft");
                     self.exports.remove(&folder);
                     self.changed();
                 }
-                Ok((patient_id, None)) => {
-                    self.exports.insert(folder, Export { patient_id, reading: false });
+                Ok(Some((patient_id, None))) => {
+                    self.exports.insert(folder, Export { patient_id, reading: false, not_before: Instant::now() });
+                }
+                // The device was not able to: full, locked, in a hurry.
+                Err(denied) if denied.exit == 75 => {
+                    if let Some(export) = self.exports.get_mut(&folder) {
+                        (export.reading, export.not_before) = (false, Instant::now() + AGAIN);
+                    }
                 }
                 // It is offered again when it changes.
                 Err(denied) => {
@@ -242,7 +262,10 @@ impl Appliance {
                 // Who asked may have gone away.
                 drop(answer.send(self.status().await));
             }
-            Event::Ended(part, why) => tracing::error!(part, why, "a part ended and is started again"),
+            Event::Ended(part, why) => {
+                tracing::error!(part, why, "a part ended and is started again");
+                self.restarted += 1;
+            }
             Event::Stop(_) => {}
         }
     }
@@ -250,7 +273,7 @@ impl Appliance {
     /// Has exports read that `wanted` picks, each on its own.
     fn read_exports(&mut self, wanted: impl Fn(&Export) -> bool) {
         for (folder, export) in &mut self.exports {
-            if !export.reading && wanted(export) {
+            if !export.reading && export.not_before <= Instant::now() && wanted(export) {
                 export.reading = true;
                 let (office, folder) = (self.parts.office.clone(), folder.clone());
                 tokio::spawn(async move {
@@ -315,6 +338,10 @@ impl Appliance {
             self.keep(done).await;
             return;
         }
+        if let Some(work) = self.owed.take() {
+            self.put_back(work).await;
+            return;
+        }
         if self.running.is_some() || self.warmth == Warmth::Hot || !matches!(self.networks, Networks::Ready(_)) {
             return;
         }
@@ -354,19 +381,24 @@ impl Appliance {
             Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => {
                 // A replay is on its way, or the thread is gone, which it says itself.
                 if let Job::Case { work, .. } = job {
-                    self.put_back(*work).await;
+                    self.put_back(work).await;
                 }
                 self.rest_until = Instant::now() + BEAT;
             }
         }
     }
 
-    async fn put_back(&mut self, work: hilum_store::Work) {
+    /// Takes an attempt back; if the disk does not let it, at the next opportunity, and before anything else is begun.
+    async fn put_back(&mut self, work: Box<Work>) {
         let now = self.parts.clock.now();
-        let case = work.number;
-        match self.parts.office.records.with(move |store| store.put_back(&work, &now)).await {
+        let (case, asked) = (work.number, (*work).clone());
+        match self.parts.office.records.with(move |store| store.put_back(&asked, &now)).await {
             Ok(Ok(())) => {}
-            Ok(Err(fault)) => tracing::error!(%case, error = %chain(fault), "cannot put a case back"),
+            Ok(Err(fault)) => {
+                tracing::error!(%case, error = %chain(fault), "cannot put a case back yet");
+                self.owed = Some(work);
+                self.rest_until = Instant::now() + BEAT;
+            }
             Err(closed) => tracing::error!(%case, error = %closed, "cannot put a case back"),
         }
     }
@@ -395,8 +427,8 @@ impl Appliance {
             }
             Err(Failed::Device(error)) => {
                 tracing::error!(%case, error = %format!("{error:#}"), "the device cannot assess it now");
-                self.put_back((*done.work).clone()).await;
                 self.rest_until = Instant::now() + AGAIN;
+                self.put_back(done.work.clone()).await;
             }
             Err(Failed::Attempt(error)) => {
                 tracing::error!(%case, attempt = done.work.attempt, error = %format!("{error:#}"), "the attempt failed");
@@ -404,6 +436,7 @@ impl Appliance {
         }
         self.running = None;
         self.assessed += 1;
+        self.last_case = Some(done.took);
         if done.work.intake.control {
             self.read_controls().await;
             if let Some(point) = self.controls.iter().find(|point| point.case == case) {
@@ -422,6 +455,7 @@ impl Appliance {
 
     /// Lets the case that is being assessed end, for the grace time; then it goes back into the queue.
     async fn stop(&mut self, events: &mut mpsc::Receiver<Event>) {
+        self.parts.office.stop_reading().await;
         let until = tokio::time::Instant::now() + self.parts.grace;
         while let Some(Running { case, .. }) = self.running {
             match tokio::time::timeout_at(until, events.recv()).await {
@@ -434,7 +468,7 @@ impl Appliance {
                     let put_back = move |store: &mut hilum_store::Store| -> Result<(), StoreFault> {
                         let found = store.case(case)?;
                         let (number, attempt, intake) = (found.number, found.attempts, found.intake);
-                        store.put_back(&hilum_store::Work { number, attempt, intake }, &now)
+                        store.put_back(&Work { number, attempt, intake }, &now)
                     };
                     if let Ok(Err(fault)) = self.parts.office.records.with(put_back).await {
                         tracing::error!(%case, error = %chain(fault), "cannot put a case back");
@@ -442,6 +476,9 @@ impl Appliance {
                     break;
                 }
             }
+        }
+        if let Some(work) = self.owed.take() {
+            self.put_back(work).await;
         }
         let now = self.parts.clock.now();
         if let Ok(Err(fault)) =
@@ -491,6 +528,8 @@ impl Appliance {
             "networks": networks,
             "running": self.running.as_ref().map(|running| running.case.to_string()),
             "attempts-ended": self.assessed,
+            "parts-restarted": self.restarted,
+            "last-case-s": self.last_case.map(|took| took.as_secs_f64()),
             "warmth": self.warmth.name(),
             "celsius": self.temperature.map(|Celsius(degrees)| degrees),
             "share": self.share,

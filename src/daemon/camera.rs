@@ -70,7 +70,11 @@ async fn watched(
     let mut well = None;
     loop {
         beats.fetch_add(1, Ordering::Relaxed);
-        if camera.is_none() {
+        if let CameraSource::Folder(folder) = &settings.source
+            && !folder.is_dir()
+        {
+            camera = None;
+        } else if camera.is_none() {
             camera = opened(&settings, &runtime, &limits).await;
         }
         // A real camera waits for its next frame; that must not hold the loop up.

@@ -28,8 +28,8 @@ pub(crate) enum Event {
     Replay(Box<hilum_store::Case>, oneshot::Sender<Result<Vec<String>, Failed>>),
     /// Something about the share.
     Share(News),
-    /// An export was read, or could not be: its folder, its Patient ID, the case that took it.
-    Export(PathBuf, Result<(String, Option<CaseNumber>), Denied>),
+    /// An export was read, or could not be: its folder, its Patient ID, the case that took it; nothing if a case had it before.
+    Export(PathBuf, Result<Option<(String, Option<CaseNumber>)>, Denied>),
     /// Whether the camera gives frames.
     Camera(bool),
     /// How is the device?

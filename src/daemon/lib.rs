@@ -10,10 +10,12 @@ mod door;
 mod event;
 mod inference;
 mod key;
+mod metrics;
 mod office;
 mod protocol;
 mod reader;
 mod records;
+mod rescue;
 mod sandbox;
 mod share;
 mod supervise;
@@ -46,6 +48,7 @@ pub use inference::Networks;
 pub use key::{NoKey, data_key, read as read_key};
 pub use protocol::{Denied, Request, SOCKET, said};
 pub use reader::worker;
+pub use rescue::rescue;
 
 use appliance::{Appliance, End, Parts};
 use door::Door;
@@ -160,10 +163,14 @@ async fn running(setup: Setup) -> Result<(), Fault> {
         control_seed: board.control.seed,
         scratch: runtime.join("control"),
         readers: Arc::new(Semaphore::new(READERS)),
+        reading: Arc::default(),
     };
     let wraps = board.key == KeySource::Pin;
     let door = Door::new(records.clone(), Arc::clone(&clock), tell.clone(), board.access, wraps);
     let listener = desk::open(&runtime.join(SOCKET)).map_err(Fault::machine("open the socket"))?;
+    if let Some(address) = board.daemon.metrics {
+        tokio::spawn(metrics::serve(address, office.clone()));
+    }
     let desk = tokio::spawn(desk::serve(listener, office.clone(), Arc::new(door)));
     let jobs = inference::start(networks, records.files().clone(), tell.clone())
         .map_err(Fault::machine("start the inference thread"))?;

@@ -3,8 +3,9 @@
 //! Runs beside the event loop, since reading a CT takes seconds; what it changed it tells the loop as an event.
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -46,6 +47,8 @@ pub(crate) struct Office {
     pub(crate) scratch: PathBuf,
     /// So many inputs are read at once; who comes later waits.
     pub(crate) readers: Arc<Semaphore>,
+    /// What is being read just now.
+    pub(crate) reading: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl From<Closed> for Denied {
@@ -228,7 +231,9 @@ impl Office {
         if !self.records.with(move |store| store.may_read(&asked)).await?? {
             return Err(Denied::new(65, "this input killed its reader twice: it is set aside and not read again"));
         }
+        self.note(|reading| reading.insert(input.clone()));
         let read = reader::read(what, &self.limits).await;
+        self.note(|reading| reading.remove(&input));
         if !matches!(read, Err(NotRead::Died(_))) {
             self.records.with(move |store| store.was_read(&input)).await??;
         }
@@ -247,6 +252,20 @@ impl Office {
                 tracing::warn!(kind = not.kind(), "an input was not read");
                 Err(not.into())
             }
+        }
+    }
+
+    fn note(&self, what: impl FnOnce(&mut BTreeSet<String>) -> bool) {
+        // A set of words is whole whatever happened to who held it.
+        what(&mut self.reading.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Takes back what an orderly stop interrupts: it was not the input's fault.
+    pub(crate) async fn stop_reading(&self) {
+        let inputs = std::mem::take(&mut *self.reading.lock().unwrap_or_else(PoisonError::into_inner));
+        for input in inputs {
+            // A store that does not answer leaves the attempt counted.
+            drop(self.records.with(move |store| store.was_read(&input)).await);
         }
     }
 
@@ -393,8 +412,13 @@ impl Office {
 
     /// Reads an export that came to rest on the share, and gives it to the draft of its patient, if there is one.
     ///
-    /// Answers with the export's Patient ID, and whether a draft took it.
-    pub(crate) async fn take_export(&self, folder: PathBuf) -> Result<(String, Option<CaseNumber>), Denied> {
+    /// Answers with the export's Patient ID, and whether a draft took it; with nothing if a draft took it before.
+    pub(crate) async fn take_export(&self, folder: PathBuf) -> Result<Option<(String, Option<CaseNumber>)>, Denied> {
+        let input = described(&What::Ct { path: folder.clone() });
+        let asked = input.clone();
+        if self.records.with(move |store| store.is_taken(&asked)).await?? {
+            return Ok(None);
+        }
         let items = self.read(What::Ct { path: folder }).await?;
         let Some(Item::Ct { bytes, patient_id }) = items.into_iter().next() else {
             return Err(Denied::new(70, "the reader gave no volume"));
@@ -413,7 +437,7 @@ impl Office {
                 Ok(None)
             })
             .await??;
-        let Some(case) = draft else { return Ok((patient_id, None)) };
+        let Some(case) = draft else { return Ok(Some((patient_id, None))) };
         let volume = self.kept(bytes).await?;
         self.change(case, Actor::Device, move |intake| {
             if intake.volume.is_some() {
@@ -423,7 +447,8 @@ impl Office {
             Ok(())
         })
         .await?;
-        Ok((patient_id, Some(case)))
+        self.records.with(move |store| store.take(&input)).await??;
+        Ok(Some((patient_id, Some(case))))
     }
 }
 

@@ -35,6 +35,11 @@ pub(crate) fn stopping() {
     notify(&[NotifyState::Stopping]);
 }
 
+/// A sign of life of a process that has nothing else to watch.
+pub(crate) fn alive() {
+    notify(&[NotifyState::Watchdog]);
+}
+
 /// Feeds the watchdog, if there is one, while event loop, store and camera all moved since the last time.
 pub(crate) async fn feed(signs: Signs) {
     let Some(patience) = sd_notify::watchdog_enabled() else { return };

@@ -7,18 +7,31 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use sha2::{Digest as _, Sha256};
+
 /// A watched folder whose sub-folders are exports. Nothing in it is ever written or deleted.
+///
+/// Names on a share may be those of patients: what is remembered from look to look are digests.
 #[derive(Debug)]
 pub struct Share {
     root: PathBuf,
     quiet: Duration,
-    /// What was there at the last look, and since when it is as it is.
-    last: BTreeMap<PathBuf, (Stamp, Duration)>,
-    taken: BTreeMap<PathBuf, Stamp>,
+    /// What was there at the last look, by the digests of the folders' names.
+    last: BTreeMap<Digest, Seen>,
 }
 
-/// Sizes and modification times of every file of an export, in the order of their names.
-type Stamp = Vec<(PathBuf, u64, Option<SystemTime>)>;
+type Digest = [u8; 32];
+
+/// An export as it was at the last look.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    /// Of names, sizes and modification times of all its files.
+    stamp: Digest,
+    /// Since when it is as it is.
+    since: Duration,
+    /// As what it was given out.
+    taken: Option<Digest>,
+}
 
 /// An export that has come to rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +46,7 @@ impl Share {
     /// A watch over `root`, which may come and go. An export is taken when it rested for `quiet`.
     #[must_use]
     pub fn new(root: &Path, quiet: Duration) -> Self {
-        Self { root: root.to_owned(), quiet, last: BTreeMap::new(), taken: BTreeMap::new() }
+        Self { root: root.to_owned(), quiet, last: BTreeMap::new() }
     }
 
     /// Looks once, at the monotonic time `at`. An export is given out when two looks in a row, and all within the quiet
@@ -43,42 +56,55 @@ impl Share {
     /// If the folder cannot be read; the next look starts afresh.
     pub fn scan(&mut self, at: Duration) -> io::Result<Vec<Arrival>> {
         let mut now = BTreeMap::new();
+        let mut arrivals = Vec::new();
         for entry in fs::read_dir(&self.root)? {
             let entry = entry?;
-            if entry.file_type()?.is_dir() {
-                let stamp = stamp(&entry.path())?;
-                if !stamp.is_empty() {
-                    let known = self.last.get(&entry.path()).filter(|(last, _)| *last == stamp);
-                    let since = known.map_or(at, |(_, since)| *since);
-                    now.insert(entry.path(), (stamp, since));
-                }
+            if !entry.file_type()?.is_dir() {
+                continue;
             }
-        }
-        let mut arrivals = Vec::new();
-        for (folder, (stamp, since)) in &now {
-            let seen = self.last.get(folder).is_some_and(|(last, _)| last == stamp);
-            let at_rest = seen && at.saturating_sub(*since) >= self.quiet;
-            if at_rest && self.taken.get(folder) != Some(stamp) {
-                self.taken.insert(folder.clone(), stamp.clone());
-                arrivals.push(Arrival { folder: folder.clone(), files: stamp.len() });
+            let folder = entry.path();
+            let (stamp, files) = stamp(&folder)?;
+            if files == 0 {
+                continue;
             }
+            let name = Sha256::digest(folder.as_os_str().as_encoded_bytes()).into();
+            let before = self.last.get(&name);
+            let same = before.filter(|before| before.stamp == stamp);
+            let since = same.map_or(at, |before| before.since);
+            let mut taken = before.and_then(|before| before.taken);
+            if same.is_some() && at.saturating_sub(since) >= self.quiet && taken != Some(stamp) {
+                taken = Some(stamp);
+                arrivals.push(Arrival { folder, files });
+            }
+            now.insert(name, Seen { stamp, since, taken });
         }
+        arrivals.sort_by(|a, b| a.folder.cmp(&b.folder));
         self.last = now;
         Ok(arrivals)
     }
 }
 
-fn stamp(folder: &Path) -> io::Result<Stamp> {
+/// The digest of an export, and how many files it has.
+fn stamp(folder: &Path) -> io::Result<(Digest, usize)> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let meta = entry.metadata()?;
         if meta.is_file() {
-            files.push((entry.path(), meta.len(), meta.modified().ok()));
+            files.push((entry.file_name(), meta.len(), meta.modified().ok()));
         }
     }
     files.sort();
-    Ok(files)
+    let mut digest = Sha256::new();
+    for (name, size, modified) in &files {
+        let name = name.as_encoded_bytes();
+        digest.update((name.len() as u64).to_le_bytes());
+        digest.update(name);
+        digest.update(size.to_le_bytes());
+        let since = modified.and_then(|modified| modified.duration_since(SystemTime::UNIX_EPOCH).ok());
+        digest.update(since.map_or(0, |since| since.as_nanos()).to_le_bytes());
+    }
+    Ok((digest.finalize().into(), files.len()))
 }
 
 #[cfg(test)]

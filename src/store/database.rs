@@ -54,7 +54,8 @@ const STEPS: [&str; 1] = ["
     ) STRICT;
     CREATE TABLE inputs (
         token BLOB PRIMARY KEY,
-        begun INTEGER NOT NULL
+        begun INTEGER NOT NULL,
+        taken INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE audit (
         number INTEGER PRIMARY KEY,

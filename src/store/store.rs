@@ -311,26 +311,18 @@ impl Store {
     /// # Errors
     /// [`StoreFault`]
     pub fn may_read(&mut self, what: &str) -> Result<bool, StoreFault> {
-        let token = self.key()?.token(what);
-        let attempt = StoreFault::database("count an attempt at an input");
-        let begun: Option<u32> = self
-            .database
-            .read()
-            .query_row("SELECT begun FROM inputs WHERE token = ?1", [token], |row| row.get(0))
-            .optional()
-            .map_err(&attempt)?;
-        if begun.unwrap_or(0) >= ATTEMPTS {
+        let (token, begun) = (self.key()?.token(what), self.input(what)?.0);
+        if begun >= ATTEMPTS {
             return Ok(false);
         }
         self.database.write(|transaction| {
-            transaction
-                .execute(
-                    "INSERT INTO inputs (token, begun) VALUES (?1, 1) ON CONFLICT DO UPDATE SET begun = begun + 1",
-                    [token],
-                )
-                .map(|_| true)
-                .map_err(&attempt)
-        })
+            executed(
+                transaction,
+                "INSERT INTO inputs (token, begun, taken) VALUES (?1, 1, 0) ON CONFLICT DO UPDATE SET begun = begun + 1",
+                [token],
+            )
+        })?;
+        Ok(true)
     }
 
     /// The reader of an input lived, whatever it said of it.
@@ -340,11 +332,45 @@ impl Store {
     pub fn was_read(&mut self, what: &str) -> Result<(), StoreFault> {
         let token = self.key()?.token(what);
         self.database.write(|transaction| {
-            transaction
-                .execute("DELETE FROM inputs WHERE token = ?1", [token])
-                .map(|_| ())
-                .map_err(StoreFault::database("count an attempt at an input"))
+            let attempt = StoreFault::database("count an attempt at an input");
+            transaction.execute("UPDATE inputs SET begun = 0 WHERE token = ?1", [token]).map_err(&attempt)?;
+            transaction.execute("DELETE FROM inputs WHERE token = ?1 AND taken = 0", [token]).map_err(&attempt)?;
+            Ok(())
         })
+    }
+
+    /// A case has taken an input that comes by itself: it is not offered to another.
+    ///
+    /// # Errors
+    /// [`StoreFault`]
+    pub fn take(&mut self, what: &str) -> Result<(), StoreFault> {
+        let token = self.key()?.token(what);
+        self.database.write(|transaction| {
+            executed(
+                transaction,
+                "INSERT INTO inputs (token, begun, taken) VALUES (?1, 0, 1) ON CONFLICT DO UPDATE SET taken = 1",
+                [token],
+            )
+        })
+    }
+
+    /// Whether a case has taken an input.
+    ///
+    /// # Errors
+    /// [`StoreFault`]
+    pub fn is_taken(&self, what: &str) -> Result<bool, StoreFault> {
+        Ok(self.input(what)?.1)
+    }
+
+    fn input(&self, what: &str) -> Result<(u32, bool), StoreFault> {
+        let row = self
+            .database
+            .read()
+            .query_row("SELECT begun, taken FROM inputs WHERE token = ?1", [self.key()?.token(what)], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional();
+        Ok(row.map_err(StoreFault::database("count an attempt at an input"))?.unwrap_or_default())
     }
 
     /// Keeps the result or refusal of an attempt.

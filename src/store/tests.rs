@@ -290,6 +290,12 @@ fn an_input_that_kills_its_reader_twice_is_not_read_again() {
         assert!(store.may_read("export 8").expect("counted"), "each time it was read");
         store.was_read("export 8").expect("counted");
     }
+    assert!(!store.is_taken("export 8").expect("readable"));
+    assert!(store.may_read("export 8").expect("counted"));
+    store.take("export 8").expect("taken");
+    store.was_read("export 8").expect("counted");
+    drop(store);
+    assert!(opened(folder.path()).0.is_taken("export 8").expect("readable"), "across starts");
 }
 
 #[test]

@@ -1,0 +1,98 @@
+"""What the device shows of itself: metrics, and a rescue where the configuration is rejected."""
+
+import os
+import socket
+import subprocess
+import time
+import urllib.request
+
+import pytest
+from appliance import HILUM, Appliance, Denied, Desk
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_metrics_are_on_loopback_and_name_nobody(tmp_path, picture):
+    port = free_port()
+    appliance = Appliance(tmp_path, f'[daemon]\nmetrics = "127.0.0.1:{port}"\n')
+    with appliance.start():
+        appliance.networks()
+        with appliance.desk() as desk:
+            case = desk.open_case("CANARY-4711", "CANARY-second")["case"]
+            desk.fields(case, picture, um_per_px=0.5)
+            desk.ask("submit", case=case)
+            assert desk.wait(case) == "assessed"
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            assert answer.headers["content-type"].startswith("application/openmetrics-text")
+            text = answer.read().decode()
+        found = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+        assert found['hilum_cases{state="assessed"}'] == "1" and found["hilum_attempts_ended_total"] == "1"
+        assert found["hilum_networks_ready"] == "1" and float(found["hilum_last_case_seconds"]) > 0
+        assert float(found["hilum_resident_bytes"]) > 1e6 and "CANARY" not in text
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10)
+    said = Appliance(tmp_path / "other", '[daemon]\nmetrics = "0.0.0.0:9105"\n')
+    ended = subprocess.run(said.words(), capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 78 and "loopback" in ended.stderr
+
+
+def test_nothing_listens_unless_it_is_configured(tmp_path):
+    with Appliance(tmp_path).start() as appliance:
+        pid = appliance.process.pid
+        inodes = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+        tables = [line.split() for name in ("tcp", "tcp6", "udp") for line in open(f"/proc/net/{name}")][1:]
+        assert not [row for row in tables if len(row) > 9 and f"socket:[{row[9]}]" in inodes]
+
+
+def test_a_rejected_configuration_is_a_rescue_under_a_service_manager(tmp_path, picture):
+    runtime = tmp_path / "runtime"
+    told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    told.bind(str(tmp_path / "notify"))
+    told.settimeout(30)
+    board, site = tmp_path / "board.toml", tmp_path / "site.toml"
+    good = Appliance(tmp_path / "good").board.read_text()
+    board.write_text(good + '\n[share]\nfolder = "relative"\npoll-s = 0\n')
+    site.write_text(f'[paths]\ndata = "{tmp_path}/data"\nruntime = "{runtime}"\n')
+    words = [HILUM, "run", "--board", board, "--site", site]
+    environment = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify"), "RUNTIME_DIRECTORY": str(runtime)}
+
+    # At a terminal the problems are the answer.
+    ended = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    problems = [line for line in ended.stderr.splitlines() if line.startswith(str(board))]
+    assert ended.returncode == 78 and len(problems) == 2, ended.stderr
+
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(words, env=environment, stderr=log)
+        try:
+            assert "READY=1" in told.recv(4096).decode()
+            assert "WATCHDOG=1" in told.recv(4096).decode()
+            with Desk(runtime / "hilum.sock") as desk, pytest.raises(Denied) as denied:
+                desk.ask("status")
+            assert denied.value.exit == 78 and all(problem in str(denied.value) for problem in problems)
+            status = subprocess.run(
+                [HILUM, "status", "--socket", runtime / "hilum.sock"], capture_output=True, text=True, timeout=60
+            )
+            assert status.returncode == 78 and "poll-s = 0" in status.stderr
+            from PIL import Image
+
+            assert Image.open(runtime / "rescue.png").getcolors(16_777_216).__len__() > 2, "something is written there"
+            # Corrected, the process ends so that it is started anew.
+            board.write_text(good)
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
+            process.wait()
+    process = subprocess.Popen(words, env=environment, stderr=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 30
+        while "READY=1" not in told.recv(4096).decode():
+            assert time.monotonic() < until
+        with Desk(runtime / "hilum.sock") as desk:
+            assert desk.ask("status")["ok"]
+    finally:
+        process.kill()
+        process.wait()
