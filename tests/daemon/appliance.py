@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 from pathlib import Path
@@ -14,9 +15,24 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 HILUM = Path(os.environ.get("HILUM", ROOT / "target" / "release" / "hilum"))
 
-# How far a case has come: a later state is never followed by an earlier one. (An administrator may hand a case over once
-# more that was set aside.)
-ORDER = ["draft", "queued", "set-aside", "refused", "assessed", "reviewed", "exported", "expired"]
+# To which states a case may go by itself or by what people do in these tests. An administrator may hand a case over once more
+# that was set aside; who does that says so.
+NEXT = {
+    "draft": ("queued",),
+    "queued": ("assessed", "refused", "set-aside"),
+    "set-aside": (),
+    "assessed": ("reviewed",),
+    "refused": ("reviewed",),
+    "reviewed": (),
+}
+
+
+def reachable(state: str) -> frozenset[str]:
+    """A state and all that a case may come to from it."""
+    return frozenset({state}.union(*map(reachable, NEXT[state])))
+
+
+LATER = {state: reachable(state) for state in NEXT}
 ENDS = {"assessed", "refused", "set-aside"}
 
 
@@ -67,6 +83,16 @@ class Desk:
 
     def ct(self, case: str, path: Path, lesion=None, other_id: bool = False) -> dict:
         return self.ask("ct", case=case, path=str(path), lesion=lesion, **{"other-id": other_id})
+
+    def field_case(self, first: str, picture: Path, **fields) -> str:
+        """A case of one picture, handed over."""
+        case = self.open_case(first, **fields)["case"]
+        self.fields(case, picture, um_per_px=0.5)
+        self.ask("submit", case=case)
+        return case
+
+    def states(self) -> dict[str, str]:
+        return {case["number"]: case["state"] for case in self.ask("list")["cases"]}
 
     def wait(self, case: str, seconds: float = 60) -> str:
         return self.ask("wait", case=case, seconds=seconds)["state"]
@@ -165,6 +191,20 @@ class Appliance:
         )
         return ended.returncode, json.loads(ended.stdout) if ended.stdout.strip() else {"error": ended.stderr}
 
+    def verified(self) -> dict:
+        """What `store verify` says while no daemon runs. Fails if it finds anything."""
+        code, answer = self.offline("verify")
+        assert code == 0, answer
+        return answer
+
+    def audit(self) -> list[dict]:
+        """The log's entries. Not after a kill: a store that was not closed is recovered by whoever may write to it."""
+        database = sqlite3.connect(f"file:{self.data}/store/hilum.db?mode=ro", uri=True)
+        try:
+            return [json.loads(line) for (line,) in database.execute("SELECT line FROM audit ORDER BY number")]
+        finally:
+            database.close()
+
     def __enter__(self) -> Appliance:
         return self
 
@@ -187,3 +227,11 @@ def cohort(folder: Path, patients: int = 2, seed: int = 5) -> list[dict]:
         row |= {"ct": case / "ct", "he": case / "he"}
         row["lesion"] = json.loads((case / "lesion.json").read_text())["center_lps_mm"]
     return rows
+
+
+def small(folder: Path, picture: Path) -> None:
+    """One tile of a phantom's field as a picture of its own: a case that takes little time."""
+    from PIL import Image
+
+    field = Image.open(sorted(folder.glob("*.png"))[0])
+    field.crop((0, 0, 448, 448)).save(picture)
