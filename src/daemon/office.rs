@@ -62,7 +62,11 @@ impl From<StoreFault> for Denied {
         let exit = match fault {
             StoreFault::NoCase | StoreFault::State { .. } | StoreFault::NoPin => 64,
             StoreFault::Sealed(_) => 78,
-            StoreFault::Locked | StoreFault::Full { .. } | StoreFault::Disk { .. } | StoreFault::Database { .. } => 75,
+            StoreFault::Locked
+            | StoreFault::InUse
+            | StoreFault::Full { .. }
+            | StoreFault::Disk { .. }
+            | StoreFault::Database { .. } => 75,
             _ => 70,
         };
         Self::new(exit, format!("{:#}", anyhow::Error::from(fault)))
