@@ -272,23 +272,6 @@ def test_a_key_that_is_none(appliance, folder):
     assert box.process.returncode == 78 and "32 bytes" in box.said()
 
 
-def test_another_key(box, picture):
-    """The store is whole; what is sealed does not open, and the daemon says so."""
-    with box.start().desk() as desk:
-        case = desk.field_case("P1", picture)
-        assert desk.wait(case) == "assessed"
-    assert box.stop() == 0
-    (box.data / "data-key").write_bytes(bytes(32))
-    try:
-        box.start()
-    except Gone:
-        assert box.process.returncode in (75, 78), box.said()
-        return
-    with box.desk() as desk, pytest.raises(Denied) as caught:
-        desk.ask("show", case=case)
-    assert caught.value.exit == 70
-
-
 # --- status, log, share ---
 
 
@@ -364,6 +347,26 @@ def test_a_ct_by_the_share(appliance, phantoms, folder, first):
         desk.ask("submit", case=case)
         assert desk.wait(case) == "assessed"
     assert (share / "export").is_dir(), "nothing on the share is touched"
+
+
+@pytest.mark.xfail(strict=True, reason="after a new start every export on the share is offered again, those of earlier cases too")
+def test_an_export_goes_to_one_case(appliance, phantoms, folder):
+    """The CT of an earlier case does not come into a new one because the daemon was started in between."""
+    share = folder / "share"
+    share.mkdir()
+    box = appliance(f'[share]\nfolder = "{share}"\npoll-s = 0.5\nquiet-s = 0\n')
+    with box.start().desk() as desk:
+        case = desk.open_case(phantoms[0]["patient_id"])["case"]
+        shutil.copytree(phantoms[0]["ct"], share / "export")
+        until(lambda: desk.ask("show", case=case)["ct"])
+        second = desk.open_case(phantoms[0]["patient_id"])["case"]
+    assert box.stop() == 0
+    with box.start().desk() as desk:
+        until(lambda: box.said().count("an export came to rest") == 2)
+        deadline = time.monotonic() + 5
+        while not desk.ask("show", case=second)["ct"] and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert desk.ask("show", case=second)["ct"] is False
 
 
 def test_a_damaged_export_does_no_harm(appliance, phantoms, folder):

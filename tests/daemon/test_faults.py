@@ -18,6 +18,7 @@ import pytest
 from appliance import HILUM, LATER, Appliance, Denied, Gone
 
 RECOVERY_S = 15.0
+SLOW_S = 60.0
 QUICK = "[case]\nexplain = []\n"
 root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -54,10 +55,10 @@ def well(box: Appliance, promised: dict[str, str]) -> dict:
     return {case["number"]: case for case in answer["cases"]}
 
 
-def again(desk, case: str) -> str:
+def again(desk, case: str, patience_s: float = RECOVERY_S) -> str:
     """A case that is waited for until it has an end."""
-    state = desk.wait(case, RECOVERY_S)
-    assert state != "queued", f"{case} has no end within {RECOVERY_S} s"
+    state = desk.wait(case, patience_s)
+    assert state != "queued", f"{case} has no end within {patience_s} s"
     return state
 
 
@@ -66,7 +67,7 @@ def running(box: Appliance, case: str) -> None:
 
 
 def slow(desk, patient: dict, times: int = 3) -> str:
-    """A case that takes a few seconds, handed over."""
+    """A case that takes a few seconds, handed over: to assess it is no recovery."""
     case = desk.open_case(patient["patient_id"])["case"]
     for _ in range(times):
         desk.fields(case, patient["he"])
@@ -113,9 +114,25 @@ def test_a_full_disk(appliance, phantoms, picture, mounted):
         until(lambda: "cannot keep a result yet" in box.said() or "cannot assess it now" in box.said())
         assert desk.states()[case] == "queued"
         filler.unlink()
-        assert again(desk, case) == "assessed"
-        assert desk.wait(desk.field_case("P4", picture)) == "assessed"
+        assert again(desk, desk.field_case("P4", picture), SLOW_S) == "assessed"
+        assert desk.states()[case] == "assessed", "it comes before"
     well(box, {first: "assessed", draft: "draft", case: "assessed"})
+
+
+@pytest.mark.xfail(strict=True, reason="an attempt that failed for lack of room stays counted: to take it back needs room, too")
+def test_a_full_disk_is_not_the_fault_of_the_case(appliance, phantoms, mounted):
+    box = appliance("[store]\nwatermark-mb = 16\n")
+    mounted(box.data, "-t", "tmpfs", "-o", "size=96m,mode=0700", "none")
+    box.start().networks()
+    with box.desk() as desk:
+        case = slow(desk, phantoms[0], 1)
+        running(box, case)
+        filler = fill(box.data, 0)
+        until(lambda: "cannot put a case back" in box.said() or "cannot keep a result yet" in box.said(), SLOW_S)
+        box.kill()
+        filler.unlink()
+    attempts = {one["number"]: one["attempts"] for one in box.verified()["cases"]}
+    assert attempts[case] == 0
 
 
 def test_a_disk_below_the_watermark(appliance, picture, mounted):
@@ -155,15 +172,14 @@ def test_an_export_that_comes_while_the_disk_is_full(appliance, phantoms, mounte
         until(lambda: desk.ask("show", case=case)["ct"], 5)
 
 
-@pytest.mark.parametrize("left", [0])
-def test_a_start_on_a_full_disk(appliance, picture, mounted, left):
+def test_a_start_on_a_full_disk(appliance, picture, mounted):
     """It either works, or ends with 75 and a sentence, and works as soon as there is room."""
     box = appliance("[store]\nwatermark-mb = 16\n" + QUICK)
     mounted(box.data, "-t", "tmpfs", "-o", "size=96m,mode=0700", "none")
     with box.start().desk() as desk:
         case = desk.field_case("P1", picture)
     box.kill()
-    filler = fill(box.data, left)
+    filler = fill(box.data, 0)
     try:
         box.start()
         with box.desk() as desk:
@@ -583,7 +599,7 @@ def test_an_input_that_kills_twice(appliance, phantoms, picture):
         assert again(desk, case) == "set-aside"
         assert again(desk, after) == "assessed"
         assert desk.ask("submit", case=case)["state"] == "queued"
-        assert again(desk, case) == "assessed"
+        assert again(desk, case, SLOW_S) == "assessed"
     well(box, {case: "assessed", after: "assessed"})
     actions = [entry["action"] for entry in box.audit() if entry["case"] == int(case[1:])]
     assert actions[-6:] == ["begun", "begun", "set-aside", "queued", "begun", "assessed"]
@@ -594,7 +610,7 @@ def test_a_stop_waits_for_the_case(appliance, phantoms):
     with box.start().desk() as desk:
         case = slow(desk, phantoms[0])
     running(box, case)
-    assert box.stop(RECOVERY_S) == 0
+    assert box.stop(RECOVERY_S) == 0  # the grace time is 10 s
     found = well(box, {case: "assessed"})
     assert found[case]["attempts"] == 1
 
@@ -603,8 +619,8 @@ def test_a_stop_puts_a_case_back_that_takes_too_long(appliance, phantoms):
     """As often as it happens: the attempts are not counted against the case."""
     box = appliance(f"[daemon]\ngrace-s = 1\n{QUICK}")
     with box.start().desk() as desk:
-        case = slow(desk, phantoms[0], 6)
-    for _ in range(3):
+        case = slow(desk, phantoms[0], 5)
+    for _ in range(2):
         running(box, case)
         began = time.monotonic()
         assert box.stop(RECOVERY_S) == 0
@@ -612,13 +628,23 @@ def test_a_stop_puts_a_case_back_that_takes_too_long(appliance, phantoms):
         assert well(box, {case: "queued"})[case] == {"number": case, "state": "queued", "attempts": 0, "control": False}
         box.start()
     with box.desk() as desk:
-        assert again(desk, case) == "assessed"
+        assert again(desk, case, SLOW_S) == "assessed"
     well(box, {case: "assessed"})
 
 
 # --- who may ask ---
 
-CONNECT = "import socket, sys\ns = socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\ns.sendall(b'{\"ask\":\"list\"}\\n')\nprint(s.recv(4096))"
+# The daemon may hang up on a stranger before it was asked anything.
+CONNECT = """
+import socket, sys
+stream = socket.socket(socket.AF_UNIX)
+stream.connect(sys.argv[1])
+try:
+    stream.sendall(b'{"ask":"list"}\\n')
+except BrokenPipeError:
+    pass
+print(stream.recv(4096))
+"""
 
 
 @root
