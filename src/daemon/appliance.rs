@@ -18,7 +18,7 @@ use crate::{
     control::{self, Point},
     event::Event,
     inference::{Done, Failed, Job, Loaded},
-    office::Office,
+    office::{Office, is_of},
     share::News,
 };
 
@@ -67,6 +67,8 @@ struct Export {
     /// Empty until it was read.
     patient_id: String,
     reading: bool,
+    /// A draft was opened while it was being read: it may be the draft that was looked for.
+    again: bool,
     /// It is not read again before this.
     not_before: Instant,
 }
@@ -162,7 +164,9 @@ impl Appliance {
                         heat_read = Instant::now();
                         self.feel();
                     }
-                    if self.running.as_ref().is_some_and(|running| running.since.elapsed() > self.parts.case_time) {
+                    // A result that waits for room on the disk is no hung assessment.
+                    let hung = |running: &Running| running.since.elapsed() > self.parts.case_time;
+                    if self.unkept.is_none() && self.running.as_ref().is_some_and(hung) {
                         tracing::error!("an assessment hangs: the process ends and begins anew");
                         return End::Hung;
                     }
@@ -203,7 +207,12 @@ impl Appliance {
                 tracing::info!("the records are open");
                 self.read_exports(|_| true);
             }
-            Event::Opened => self.read_exports(|export| !export.patient_id.is_empty()),
+            Event::Opened(identity) => {
+                for export in self.exports.values_mut() {
+                    export.again |= export.reading;
+                }
+                self.read_exports(|export| is_of(&export.patient_id, &identity));
+            }
             Event::Queued(case) => {
                 tracing::info!(%case, "queued");
                 self.changed();
@@ -228,7 +237,7 @@ impl Appliance {
                 tracing::info!(files = arrival.files, "an export came to rest");
                 self.exports.insert(
                     arrival.folder.clone(),
-                    Export { patient_id: String::new(), reading: false, not_before: Instant::now() },
+                    Export { patient_id: String::new(), reading: false, again: false, not_before: Instant::now() },
                 );
                 self.read_exports(|export| export.patient_id.is_empty());
             }
@@ -240,10 +249,14 @@ impl Appliance {
                     self.changed();
                 }
                 Ok(Some((patient_id, None))) => {
-                    self.exports.insert(folder, Export { patient_id, reading: false, not_before: Instant::now() });
+                    let again = self.exports.get(&folder).is_some_and(|export| export.again);
+                    let patient_id = if again { String::new() } else { patient_id };
+                    let not_before = Instant::now();
+                    self.exports.insert(folder, Export { patient_id, reading: false, again: false, not_before });
                 }
                 // The device was not able to: full, locked, in a hurry.
                 Err(denied) if denied.exit == 75 => {
+                    tracing::warn!(why = denied.why, "an export is not read now, and is tried again");
                     if let Some(export) = self.exports.get_mut(&folder) {
                         (export.reading, export.not_before) = (false, Instant::now() + AGAIN);
                     }

@@ -1,6 +1,6 @@
 //! The socket on which people and programs of this machine ask.
 
-use std::{fs, io, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc};
+use std::{fs, io, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc, time::Duration};
 
 use serde_json::Value;
 use tokio::{
@@ -16,7 +16,9 @@ use crate::{
 };
 
 /// So many ask at once; who comes later waits.
-const MOST: usize = 16;
+const MOST: usize = 64;
+/// A connection on which nobody asks is closed after this: it keeps others out.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// Opens the socket at `path`, for the own user and root alone. What a killed daemon left there is removed: the store's
 /// lock says that there is no other.
@@ -40,7 +42,7 @@ pub(crate) async fn serve(listener: UnixListener, office: Office, door: Arc<Door
             Err(error) => {
                 // Out of descriptors, for one: those that are open will close.
                 tracing::warn!(%error, "cannot take a connection");
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
         };
@@ -65,8 +67,9 @@ async fn talk(stream: UnixStream, office: &Office, door: &Door) -> io::Result<()
     let mut session = Session::default();
     loop {
         let mut line = Vec::new();
-        (&mut input).take(protocol::LONGEST).read_until(b'\n', &mut line).await?;
-        if line.last() != Some(&b'\n') {
+        let mut limited = (&mut input).take(protocol::LONGEST);
+        let read = tokio::time::timeout(SILENCE, limited.read_until(b'\n', &mut line)).await;
+        if read.is_err() || line.last() != Some(&b'\n') {
             return Ok(());
         }
         let answer = match serde_json::from_slice::<Request>(&line) {

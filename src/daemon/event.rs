@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use hilum_domain::CaseNumber;
+use hilum_domain::{CaseNumber, Identity};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
@@ -17,7 +17,7 @@ pub(crate) enum Event {
     /// The networks are loaded and proved, or cannot be.
     Networks(Result<Loaded, String>),
     /// A draft was opened: an export on the share may be its patient's.
-    Opened,
+    Opened(Identity),
     /// A PIN opened the records.
     Unlocked,
     /// A case waits for its result.

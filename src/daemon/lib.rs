@@ -37,6 +37,7 @@ use hilum_device::{
     linux::{SystemClock, ThermalZones},
 };
 use hilum_store::{Action, Actor, Overview, StoreFault, make_folder};
+use rustix::process::{Resource, Rlimit, setrlimit};
 use serde_json::{Value, json};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -131,6 +132,10 @@ pub fn run(setup: Setup) -> Result<(), Fault> {
 
 async fn running(setup: Setup) -> Result<(), Fault> {
     let began = Instant::now();
+    // A core would have what is in memory: cases that are being worked on.
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    setrlimit(Resource::Core, none)
+        .map_err(|error| Fault::Machine { attempt: "forbid cores", source: error.into() })?;
     let Setup { board, data, runtime, networks } = setup;
     let mut terminate = signal(SignalKind::terminate()).map_err(Fault::machine("listen for signals"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Fault::machine("listen for signals"))?;

@@ -156,6 +156,9 @@ impl Office {
             }
             Request::Replay { case } => {
                 let case = self.case(number(&case)?).await?;
+                if case.result.is_none() {
+                    return Err(usage("the case has no result to compare with"));
+                }
                 let number = case.number;
                 let (answer, answered) = oneshot::channel();
                 self.tell(Event::Replay(Box::new(case), answer)).await?;
@@ -180,7 +183,7 @@ impl Office {
         let now = self.clock.now();
         let intake = Intake {
             control: false,
-            identity,
+            identity: identity.clone(),
             metadata,
             volume: None,
             lesion: None,
@@ -194,7 +197,7 @@ impl Office {
                 Ok((store.open_case(&intake, actor, &now)?, same))
             })
             .await??;
-        self.tell(Event::Opened).await?;
+        self.tell(Event::Opened(identity)).await?;
         let mut answer = stated(case, State::Draft);
         answer["same-person"] = same.iter().map(CaseNumber::to_string).collect();
         Ok(answer)
@@ -457,7 +460,7 @@ impl Office {
 }
 
 /// Whether a Patient ID is the first identifier. Scanners pad with spaces and change the case of letters.
-fn is_of(patient_id: &str, identity: &Identity) -> bool {
+pub(crate) fn is_of(patient_id: &str, identity: &Identity) -> bool {
     !patient_id.trim().is_empty() && patient_id.trim().eq_ignore_ascii_case(identity.first())
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, OnceLock},
 };
 
@@ -12,10 +12,12 @@ use rusqlite::{OptionalExtension as _, Transaction};
 use crate::{
     Action, Actor, BlobName, Case, DataKey, Entry, Head, Intake, Kept, Opened, Review, State, StoreFault,
     audit::{self, Event},
-    blob::{Files, make_folder},
+    blob::{Files, make_folder, replace},
     database::{Database, row_hash},
 };
 
+/// Room that is given up when the disk is full, so that what was begun can be ended: bytes.
+const BALLAST: usize = 1 << 20;
 /// What is kept of the key, as a token.
 pub(crate) const KEY_WORD: &str = "hilum";
 /// An input that killed the process so often is not tried again.
@@ -28,7 +30,7 @@ pub struct Store {
     files: Files,
     /// Once it has come.
     key: Arc<OnceLock<DataKey>>,
-    folder: std::path::PathBuf,
+    folder: PathBuf,
     /// Below this much free room nothing new is taken in, bytes.
     watermark: u64,
 }
@@ -125,7 +127,36 @@ impl Store {
         let store = Self { database, files, key, folder: folder.to_owned(), watermark };
         let kept = store.names()?;
         store.files.sweep(&|name| kept.contains(name))?;
+        store.load_ballast();
         Ok((store, opened))
+    }
+
+    fn ballast(&self) -> PathBuf {
+        self.folder.join("ballast")
+    }
+
+    /// Puts the ballast in its place, if it is not there and there is room for it.
+    fn load_ballast(&self) {
+        let path = self.ballast();
+        let there = std::fs::metadata(&path).is_ok_and(|meta| meta.len() == BALLAST as u64);
+        if !there && replace(&path, &vec![0; BALLAST]).is_err() {
+            // On a full disk there is none; half of one is no use.
+            drop(std::fs::remove_file(&path));
+        }
+    }
+
+    /// Makes a change that ends what was begun. If the disk is full, it has the room of the ballast.
+    fn end(&mut self, change: impl Fn(&mut Self) -> Result<(), StoreFault>) -> Result<(), StoreFault> {
+        let ended = change(self);
+        match &ended {
+            Err(StoreFault::Database { source, .. })
+                if source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) =>
+            {
+                std::fs::remove_file(self.ballast()).map_err(StoreFault::disk("give up the ballast"))?;
+                change(self)
+            }
+            _ => ended,
+        }
     }
 
     /// Opens the records with their key. A new store is sealed with the first key that comes.
@@ -180,7 +211,11 @@ impl Store {
         let disk = rustix::fs::statvfs(&self.folder)
             .map_err(|error| StoreFault::Disk { attempt: "ask for the room that is left", source: error.into() })?;
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-        if free >= self.watermark { Ok(()) } else { Err(StoreFault::Full { free_mb: free >> 20 }) }
+        if free < self.watermark {
+            return Err(StoreFault::Full { free_mb: free >> 20 });
+        }
+        self.load_ballast();
+        Ok(())
     }
 
     /// The files of the cases.
@@ -295,13 +330,15 @@ impl Store {
     /// [`StoreFault::State`] if the case was not being assessed.
     pub fn put_back(&mut self, work: &Work, now: &Moment) -> Result<(), StoreFault> {
         let (number, attempt) = (work.number, work.attempt);
-        self.database.write(|transaction| {
-            executed(
-                transaction,
-                "UPDATE cases SET attempts = ?2 WHERE number = ?1 AND state = 'queued' AND attempts = ?3",
-                (number.0, attempt - 1, attempt),
-            )?;
-            logged(transaction, now, Actor::Device, Action::Queued, number)
+        self.end(|store| {
+            store.write(|transaction| {
+                executed(
+                    transaction,
+                    "UPDATE cases SET attempts = ?2 WHERE number = ?1 AND state = 'queued' AND attempts = ?3",
+                    (number.0, attempt - 1, attempt),
+                )?;
+                logged(transaction, now, Actor::Device, Action::Queued, number)
+            })
         })
     }
 
@@ -383,13 +420,15 @@ impl Store {
             if refused { (State::Refused, Action::Refused) } else { (State::Assessed, Action::Assessed) };
         let sealed = self.key()?.seal(&place(case, "result"), &serde_json::to_vec(result).map_err(StoreFault::record)?);
         let files: BTreeSet<BlobName> = result.files.iter().map(|(_, name)| name.clone()).collect();
-        self.step(case, state, Actor::Device, action, now, |transaction| {
-            executed(
-                transaction,
-                "UPDATE cases SET result = ?2 WHERE number = ?1 AND attempts = ?3",
-                (case.0, &sealed, work.attempt),
-            )?;
-            named(transaction, case, &files)
+        self.end(|store| {
+            store.step(case, state, Actor::Device, action, now, |transaction| {
+                executed(
+                    transaction,
+                    "UPDATE cases SET result = ?2 WHERE number = ?1 AND attempts = ?3",
+                    (case.0, &sealed, work.attempt),
+                )?;
+                named(transaction, case, &files)
+            })
         })
     }
 
