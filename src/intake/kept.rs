@@ -121,6 +121,28 @@ impl KeptCt {
     }
 }
 
+/// What stands before the Patient ID in a header, which ends with it.
+const PATIENT: &[u8] = b",\"patient_id\":\"";
+
+/// A kept volume whose scanner's Patient ID is left out: all before its voxels, and the voxels. What reads a kept volume reads
+/// the two together.
+///
+/// # Errors
+/// [`NotKept`] for any other bytes.
+pub fn without_patient(kept: &[u8]) -> Result<(Vec<u8>, &[u8]), NotKept> {
+    let wrong = NotKept(VOLUME);
+    let rest = kept.strip_prefix(FORMAT).ok_or(wrong)?;
+    let end = rest.iter().take(LONGEST_HEADER).position(|&byte| byte == b'\n').ok_or(wrong)?;
+    // The numbers stay as they are written, digit by digit. Within a value the quotes would be escaped.
+    let own = rest[..end].windows(PATIENT.len()).rposition(|window| window == PATIENT).ok_or(wrong)?;
+    let before = [FORMAT, &rest[..own], PATIENT, b"\"}\n"].concat();
+    let header: Header = serde_json::from_slice(&before[FORMAT.len()..]).map_err(|_| wrong)?;
+    if !header.patient_id.is_empty() {
+        return Err(wrong);
+    }
+    Ok((before, &rest[end + 1..]))
+}
+
 const VOLUME: &str = "volume";
 const FIELD: &str = "field";
 
@@ -164,6 +186,21 @@ mod tests {
         let bytes = ct().to_bytes().expect("written");
         assert_eq!(KeptCt::from_bytes(&bytes), Ok(ct()));
         assert_eq!(ct().to_bytes(), Ok(bytes), "the same bytes every time");
+    }
+
+    #[test]
+    fn a_volume_without_its_patient_is_otherwise_the_same() {
+        let bytes = ct().to_bytes().expect("written");
+        let (before, voxels) = without_patient(&bytes).expect("read");
+        let anonymous = [&before[..], voxels].concat();
+        assert!(!anonymous.windows(4).any(|window| window == b"4711"));
+        let wanted = KeptCt { patient_id: String::new(), ..ct() };
+        assert_eq!(KeptCt::from_bytes(&anonymous), Ok(wanted));
+        let odd = KeptCt { patient_id: r#"a,"patient_id":"b\","#.into(), ..ct() };
+        let bytes = odd.to_bytes().expect("written");
+        let (odd_before, odd_voxels) = without_patient(&bytes).expect("read");
+        assert_eq!((odd_before, odd_voxels), (before, voxels));
+        assert_eq!(without_patient(b"GIF89a"), Err(NotKept(VOLUME)));
     }
 
     #[test]

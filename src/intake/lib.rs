@@ -17,6 +17,6 @@ mod tiff_text;
 pub use cohort::{CohortCase, CohortFault, read_cohort};
 pub use error::{ImageFault, Rejection, Unreadable};
 pub use field::{FieldFile, field_files, read_fields};
-pub use kept::{KeptCt, NotKept, field_from_bytes, picture_to_bytes};
+pub use kept::{KeptCt, NotKept, field_from_bytes, picture_to_bytes, without_patient};
 pub use series::{CtStudy, SeriesReport, Verdict, list, volume};
 pub use share::{Arrival, Share};

@@ -149,6 +149,9 @@ pub struct Entry {
     pub role: Option<Role>,
     /// The SHA-256 of the case's or the PIN's row after this, hexadecimal.
     pub row: Option<String>,
+    /// The SHA-256 of the file in which the case left the box, hexadecimal, where it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
 }
 
 /// What an entry says, apart from its place and time.
@@ -179,6 +182,16 @@ pub(crate) fn head(database: &Connection) -> Result<Head, StoreFault> {
 
 /// Adds an entry after the last.
 pub(crate) fn append(transaction: &Transaction<'_>, now: &Moment, event: &Event) -> Result<(), StoreFault> {
+    append_with(transaction, now, event, None)
+}
+
+/// Adds an entry about a file that left the box.
+pub(crate) fn append_with(
+    transaction: &Transaction<'_>,
+    now: &Moment,
+    event: &Event,
+    file: Option<&Hash>,
+) -> Result<(), StoreFault> {
     let before = head(transaction)?;
     let entry = Entry {
         number: before.entries + 1,
@@ -191,6 +204,7 @@ pub(crate) fn append(transaction: &Transaction<'_>, now: &Moment, event: &Event)
         case: event.case.map(|case| case.0),
         role: event.role,
         row: event.row.map(|row| hex(&row)),
+        file: file.map(|file| hex(file)),
     };
     let line = serde_json::to_string(&entry).map_err(StoreFault::record)?;
     transaction

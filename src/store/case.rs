@@ -62,6 +62,20 @@ impl State {
                 | (Draft | Assessed | Refused | SetAside | Reviewed | Exported, Expired)
         )
     }
+
+    /// The state of a case after it left the box. What nobody reviewed has still to be reviewed.
+    ///
+    /// # Errors
+    /// [`StoreFault::State`] if it has no result to leave with.
+    pub fn when_exported(self) -> Result<Self, StoreFault> {
+        match self {
+            Self::Reviewed | Self::Exported => Ok(Self::Exported),
+            Self::Assessed | Self::Refused => Ok(self),
+            Self::Draft | Self::Queued | Self::SetAside | Self::Expired => {
+                Err(StoreFault::State { state: self.name(), wanted: Self::Exported.name() })
+            }
+        }
+    }
 }
 
 /// A field of a case.

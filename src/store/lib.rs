@@ -3,22 +3,28 @@
 //! Whatever this crate acknowledged outlives a kill, a power cut and a damaged page. Records and files are sealed under a
 //! key; what stands outside (numbers, states, hashes, the log) has nothing of a patient.
 
+mod age;
 mod audit;
 mod blob;
 mod case;
 mod database;
 mod error;
 mod pin;
+mod export;
+mod history;
 mod seal;
 mod store;
 #[cfg(test)]
 mod tests;
 
+pub use age::{AgeIdentity, NotAge, Opening, Recipient};
 pub use audit::{Action, Actor, Entry, Hash, Head, NoHead, Tampering};
 pub use blob::{BlobName, Files, make_folder};
 pub use case::{Case, FieldFile, Intake, Kept, Review, State};
 pub use database::Opened;
 pub use error::StoreFault;
 pub use pin::{NoRole, Pin, PinFault, Role, Stretched, Stretching, Tried};
+pub use export::{Contents, Damaged, Delivered, NoOutside, Outside, Packed, Packer, check};
+pub use history::{Line, Rules, digits};
 pub use seal::{DataKey, Sealed};
 pub use store::{Begun, Overview, Store, Work};

@@ -11,7 +11,7 @@ use rusqlite::{OptionalExtension as _, Transaction};
 
 use crate::{
     Action, Actor, BlobName, Case, DataKey, Entry, Head, Intake, Kept, Opened, Review, State, StoreFault,
-    audit::{self, Event},
+    audit::{self, Event, Hash},
     blob::{Files, make_folder, replace},
     database::{Database, row_hash},
 };
@@ -26,7 +26,7 @@ const ATTEMPTS: u32 = 2;
 /// The store of a box.
 #[derive(Debug)]
 pub struct Store {
-    database: Database,
+    pub(crate) database: Database,
     files: Files,
     /// Once it has come.
     key: Arc<OnceLock<DataKey>>,
@@ -440,6 +440,23 @@ impl Store {
         let sealed = self.key()?.seal(&place(case, "review"), &serde_json::to_vec(review).map_err(StoreFault::record)?);
         self.step(case, State::Reviewed, review.by, Action::Reviewed, now, |transaction| {
             executed(transaction, "UPDATE cases SET review = ?2 WHERE number = ?1", (case.0, &sealed))
+        })
+    }
+
+    /// Enters in the log that a case left the box in a file with this SHA-256, and answers with the state it has then: one
+    /// that nobody reviewed stays as it was.
+    ///
+    /// # Errors
+    /// [`StoreFault::State`] if it has no result.
+    pub fn exported(&mut self, case: CaseNumber, file: &Hash, actor: Actor, now: &Moment) -> Result<State, StoreFault> {
+        self.database.write(|transaction| {
+            let (state, _) = state_of(transaction, case)?;
+            let next = state.when_exported()?;
+            executed(transaction, "UPDATE cases SET state = ?2 WHERE number = ?1", (case.0, next.name()))?;
+            let row = Some(row_hash(transaction, case)?);
+            let event = Event { actor, action: Action::Exported, case: Some(case), row };
+            audit::append_with(transaction, now, &event, Some(file))?;
+            Ok(next)
         })
     }
 
