@@ -4,6 +4,7 @@
 //! error.
 
 mod analyze;
+mod archive;
 mod bench;
 mod bundle;
 mod case;
@@ -14,6 +15,7 @@ mod demo;
 mod explain;
 mod failure;
 mod files;
+mod history;
 mod locate;
 mod phantom;
 mod pin;
@@ -25,6 +27,7 @@ mod run;
 mod socket;
 mod stain;
 mod store;
+mod support;
 mod terminal;
 
 use std::process::ExitCode;
@@ -79,9 +82,11 @@ enum Command {
     /// PINs: who may do what.
     #[command(subcommand)]
     Pin(pin::Command),
-    /// What is kept: list, verify, replay.
+    /// What is kept: list, log, verify, replay, export, check.
     #[command(subcommand)]
     Store(store::Command),
+    /// One file for whoever is asked for help, without anything of a patient.
+    Support(support::Arguments),
     /// Reads one input from outside, confined. Started by the daemon.
     #[command(hide = true)]
     Worker,
@@ -115,6 +120,7 @@ pub fn main() -> ExitCode {
         Command::Control(arguments) => control::run(&arguments),
         Command::Pin(command) => pin::run(command),
         Command::Store(command) => store::run(command),
+        Command::Support(arguments) => support::run(&arguments),
         Command::Worker => hilum_daemon::worker().map_err(Failure::internal),
     };
     match outcome {

@@ -96,6 +96,13 @@ pub(crate) fn rejected(problems: &Problems) -> Failure {
     Failure::Rejected(anyhow::anyhow!("the configuration is rejected"))
 }
 
+impl BoardFiles {
+    /// Where the board's file lies, and its site's.
+    pub(crate) fn paths(&self) -> (Option<PathBuf>, Option<PathBuf>) {
+        (self.board.clone().or_else(|| board_file().ok()), self.site.clone())
+    }
+}
+
 fn board_file() -> Result<PathBuf, Failure> {
     if let Some(said) = said("HILUM_BOARD") {
         return Ok(said);

@@ -37,6 +37,11 @@ impl Daemon {
         asked.transpose()
     }
 
+    /// The board whose daemon is meant.
+    pub(crate) const fn files(&self) -> &BoardFiles {
+        &self.files
+    }
+
     /// Asks, and waits for the answer. Logs in first where a role was given.
     pub(crate) fn ask(&self, request: &Request) -> Result<Value, Failure> {
         let login = if matches!(request, Request::Login { .. }) { None } else { self.login()? };

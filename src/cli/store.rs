@@ -8,7 +8,7 @@ use hilum_store::{Head, NoHead, Store};
 use serde_json::{Value, json};
 
 use crate::{
-    Failure,
+    Failure, archive, history,
     socket::{Daemon, print, word},
 };
 
@@ -27,6 +27,32 @@ pub(crate) enum Command {
         #[command(flatten)]
         of: Of,
     },
+    /// Show the log: who did what to which case, each line bound to all before it.
+    Log {
+        /// From this entry on.
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        from: u64,
+        #[command(flatten)]
+        of: Of,
+    },
+    /// Write a case to a folder outside, as one file that says itself whether it is whole.
+    Export {
+        /// The case, as H000012.
+        case: String,
+        /// The folder.
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+        /// Encrypt it to this age recipient.
+        #[arg(long, value_name = "AGE1…")]
+        recipient: Option<String>,
+        /// With the identifiers of the patient.
+        #[arg(long)]
+        with_identity: bool,
+        #[command(flatten)]
+        of: Asked,
+    },
+    /// Check an exported file, without daemon and store.
+    Check(archive::Arguments),
     /// Assess a case's inputs again and compare with what was kept, bit for bit.
     Replay {
         /// The case, as H000012.
@@ -34,6 +60,16 @@ pub(crate) enum Command {
         #[command(flatten)]
         of: Of,
     },
+}
+
+/// What only the daemon can do.
+#[derive(clap::Args)]
+pub(crate) struct Asked {
+    #[command(flatten)]
+    daemon: Daemon,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Whose store is meant.
@@ -81,6 +117,23 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
             };
             print(&answer, of.json, |answer| format!("whole; head {}", word(answer, "head")))
         }
+        Command::Log { from, of } => history::log(from, open(&of)?.map(|(store, _)| store), &of.daemon, of.json),
+        Command::Export { case, to, recipient, with_identity, of } => {
+            let to = std::path::absolute(&to).map_err(|error| Failure::Usage(format!("{}: {error}", to.display())))?;
+            let answer = of.daemon.ask(&Request::Export { case, to, recipient, identity: with_identity })?;
+            print(&answer, of.json, |answer| {
+                format!(
+                    "{} {}; {}, {} bytes, read back; SHA-256 {}; head {}",
+                    word(answer, "case"),
+                    word(answer, "state"),
+                    word(answer, "file"),
+                    answer["bytes"],
+                    word(answer, "sha256"),
+                    word(answer, "head")
+                )
+            })
+        }
+        Command::Check(arguments) => archive::run(&arguments),
         Command::Replay { case, of } => {
             if of.data.is_some() {
                 return Err(Failure::Usage("replay asks the daemon: it has the networks".to_owned()));

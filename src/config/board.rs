@@ -46,7 +46,8 @@ pub struct Paths {
     pub data: Option<PathBuf>,
     /// `runtime`: for sockets, empty after a start. Without it the runtime directory, of the service or of the user.
     pub runtime: Option<PathBuf>,
-    /// `exports`: where USB sticks are mounted. Without it nothing is exported to sticks.
+    /// `exports`: where USB sticks are mounted: exports go below it and nowhere else. Without it they go where whoever asks
+    /// says.
     pub exports: Option<PathBuf>,
 }
 

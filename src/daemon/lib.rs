@@ -4,10 +4,12 @@
 
 mod appliance;
 mod camera;
+mod chores;
 mod control;
 mod desk;
 mod door;
 mod event;
+mod export;
 mod inference;
 mod key;
 mod metrics;
@@ -36,7 +38,7 @@ use hilum_device::{
     Clock, ClockTrust,
     linux::{SystemClock, ThermalZones},
 };
-use hilum_store::{Action, Actor, Overview, StoreFault, make_folder};
+use hilum_store::{Action, Actor, Head, Line, Overview, StoreFault, make_folder};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use serde_json::{Value, json};
 use tokio::{
@@ -169,6 +171,7 @@ async fn running(setup: Setup) -> Result<(), Fault> {
         scratch: runtime.join("control"),
         readers: Arc::new(Semaphore::new(READERS)),
         reading: Arc::default(),
+        exports: board.paths.exports,
     };
     let wraps = board.key == KeySource::Pin;
     let door = Door::new(records.clone(), Arc::clone(&clock), tell.clone(), board.access, wraps);
@@ -189,6 +192,7 @@ async fn running(setup: Setup) -> Result<(), Fault> {
         beats: Arc::clone(&beats),
         camera: microscope.map(|microscope| microscope.beats),
     }));
+    let chores = tokio::spawn(chores::done(records.clone(), Arc::clone(&clock), board.store));
     let told = tell.clone();
     tokio::spawn(async move {
         let why = tokio::select! { _ = terminate.recv() => "SIGTERM", _ = interrupt.recv() => "SIGINT" };
@@ -221,6 +225,7 @@ async fn running(setup: Setup) -> Result<(), Fault> {
     stopping.store(true, std::sync::atomic::Ordering::Relaxed);
     desk.abort();
     dog.abort();
+    chores.abort();
     if end == End::Hung {
         return Err(Fault::Hung);
     }
@@ -243,4 +248,11 @@ pub fn listed(cases: &[Overview]) -> Value {
         })
     };
     cases.iter().map(of).collect()
+}
+
+/// Lines of the log as they were chained, as JSON.
+#[must_use]
+pub fn logged(lines: &[Line], head: Head) -> Value {
+    let lines: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
+    json!({"lines": lines, "head": head.to_string()})
 }

@@ -20,6 +20,7 @@ use crate::{
     camera::Frames,
     control,
     event::Event,
+    export::Order,
     protocol::{Denied, Request},
     reader::{self, Item, Limits, NotRead, What},
     records::{Closed, Records},
@@ -49,6 +50,8 @@ pub(crate) struct Office {
     pub(crate) readers: Arc<Semaphore>,
     /// What is being read just now.
     pub(crate) reading: Arc<Mutex<BTreeSet<String>>>,
+    /// The one folder below which exports may go, where there is one.
+    pub(crate) exports: Option<PathBuf>,
 }
 
 impl From<Closed> for Denied {
@@ -153,6 +156,12 @@ impl Office {
                     .map_err(|error: hilum_store::NoHead| usage(error.to_string()))?;
                 let head = self.records.with(move |store| store.verify(saved)).await??;
                 Ok(json!({"head": head.to_string(), "entries": head.entries}))
+            }
+            Request::Log { from } => self.log(from).await,
+            Request::Export { case, to, recipient, identity } => {
+                let recipient = recipient.map(|recipient| recipient.parse()).transpose();
+                let recipient = recipient.map_err(|error: hilum_store::NotAge| usage(error.to_string()))?;
+                self.export(Order { case: number(&case)?, to, recipient, identity }, actor).await
             }
             Request::Replay { case } => {
                 let case = self.case(number(&case)?).await?;

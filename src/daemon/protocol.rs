@@ -110,6 +110,22 @@ pub enum Request {
         /// A head of the log that was saved.
         head: Option<String>,
     },
+    /// Lines of the log as they were chained, at most 1,000.
+    Log {
+        /// The number of the first.
+        from: u64,
+    },
+    /// Writes a case with all that is kept of it to a folder outside, as one file.
+    Export {
+        /// Which case.
+        case: String,
+        /// The folder.
+        to: PathBuf,
+        /// Whom it is encrypted to, an age recipient.
+        recipient: Option<String>,
+        /// With the identifiers of the patient.
+        identity: bool,
+    },
     /// Assesses a case's inputs again and compares with what was kept.
     Replay {
         /// Which case.
@@ -130,6 +146,7 @@ impl Request {
             Self::Status | Self::Login { .. } => None,
             Self::SetPin { .. } => Some(&[Role::Administrator]),
             Self::Review { .. } => Some(&[Role::Reviewer]),
+            Self::Export { identity: true, .. } => Some(&[Role::Reviewer, Role::Administrator]),
             Self::Open { .. }
             | Self::Ct { .. }
             | Self::Fields { .. }
@@ -140,6 +157,8 @@ impl Request {
             | Self::List
             | Self::Controls
             | Self::Control
+            | Self::Log { .. }
+            | Self::Export { .. }
             | Self::Verify { .. }
             | Self::Replay { .. } => Some(&Role::ALL),
         }

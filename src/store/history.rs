@@ -145,7 +145,9 @@ mod tests {
     }
 
     fn opened(folder: &Path) -> Store {
-        Store::open(folder, DataKey::new(&[7; 32]), 0, &at("2026-01-01T00:00:00Z", true)).expect("opens").0
+        let (mut store, _) = Store::open(folder, 0, &at("2026-01-01T00:00:00Z", true)).expect("opens");
+        store.unlock(DataKey::new(&[7; 32])).expect("its key");
+        store
     }
 
     /// A case in a state, all of whose entries have this moment.
@@ -168,7 +170,7 @@ mod tests {
             return case;
         }
         let kept = Kept { report: "{}".into(), files: Vec::new() };
-        let work = store.begin(now).expect("readable").expect("work");
+        let work = store.begin(now).expect("readable").work.expect("work");
         if state == State::SetAside {
             store.begin(now).expect("readable");
             store.begin(now).expect("readable");
@@ -210,7 +212,7 @@ mod tests {
             }
             if state == State::Queued {
                 // Out of the way of those that follow.
-                let work = store.begin(&at(OLD, true)).expect("readable").expect("work");
+                let work = store.begin(&at(OLD, true)).expect("readable").work.expect("work");
                 let kept = Kept { report: "{}".into(), files: Vec::new() };
                 assert_eq!(store.due(&at(NOW, true), &rules()).expect("readable"), [CaseNumber(1)]);
                 store.finish(&work, false, &kept, &at(OLD, true)).expect("kept");

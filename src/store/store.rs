@@ -454,7 +454,7 @@ impl Store {
             let next = state.when_exported()?;
             executed(transaction, "UPDATE cases SET state = ?2 WHERE number = ?1", (case.0, next.name()))?;
             let row = Some(row_hash(transaction, case)?);
-            let event = Event { actor, action: Action::Exported, case: Some(case), row };
+            let event = Event { actor, action: Action::Exported, case: Some(case), role: None, row };
             audit::append_with(transaction, now, &event, Some(file))?;
             Ok(next)
         })
