@@ -85,7 +85,7 @@ impl Files {
     /// # Errors
     /// [`StoreFault::Blob`] if it is missing or changed, [`StoreFault::Locked`] before the key has come.
     pub fn get(&self, name: &BlobName) -> Result<Zeroizing<Vec<u8>>, StoreFault> {
-        Ok(self.key.get().ok_or(StoreFault::Locked)?.open(PLACE, &self.sealed(name)?)?)
+        Ok(self.key.get().ok_or(StoreFault::Locked)?.open_owned(PLACE, self.sealed(name)?)?)
     }
 
     /// The sealed bytes, checked against their name.

@@ -6,7 +6,7 @@
 
 use chacha20poly1305::{
     KeyInit as _, XChaCha20Poly1305, XNonce,
-    aead::{Aead as _, Payload},
+    aead::{Aead as _, AeadInOut as _, Payload},
 };
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
@@ -79,6 +79,19 @@ impl DataKey {
         let payload = Payload { msg: sealed, aad: place.as_bytes() };
         let plain = XChaCha20Poly1305::new((&*self.seal).into()).decrypt(&XNonce::from(*nonce), payload);
         plain.map(Zeroizing::new).map_err(|_| Sealed)
+    }
+
+    /// Opens what [`DataKey::seal`] made for this place, where it lies: a volume is in memory once.
+    ///
+    /// # Errors
+    /// [`Sealed`]
+    pub(crate) fn open_owned(&self, place: &str, sealed: Vec<u8>) -> Result<Zeroizing<Vec<u8>>, Sealed> {
+        let mut bytes = Zeroizing::new(sealed);
+        let nonce = XNonce::from(*bytes.first_chunk::<NONCE>().ok_or(Sealed)?);
+        bytes.drain(..NONCE);
+        let cipher = XChaCha20Poly1305::new((&*self.seal).into());
+        cipher.decrypt_in_place(&nonce, place.as_bytes(), &mut *bytes).map_err(|_| Sealed)?;
+        Ok(bytes)
     }
 
     /// What stands for a word in an index: equal words have equal tokens, and no token says its word.
