@@ -190,6 +190,20 @@ impl Appliance {
     async fn handle(&mut self, event: Event) {
         match event {
             Event::Networks(Ok(loaded)) => {
+                let (name, serial) = (loaded.name.clone(), loaded.serial);
+                let highest = self.parts.office.records.with(move |store| store.highest_serial(&name, serial)).await;
+                match highest {
+                    Ok(Ok(highest)) if highest > serial => {
+                        let why = format!("it has serial {serial}, and serial {highest} was here before");
+                        tracing::error!(why, "the bundle is rejected: nothing can be assessed");
+                        self.networks = Networks::Rejected(why);
+                        return;
+                    }
+                    Ok(Ok(_)) => {}
+                    // Whether it is older cannot be told now; that it is signed and whole was checked.
+                    Ok(Err(fault)) => tracing::error!(error = %chain(fault), "cannot remember the bundle"),
+                    Err(closed) => tracing::error!(error = %closed, "cannot remember the bundle"),
+                }
                 tracing::info!(bundle = loaded.bundle, engine = loaded.engine, took_ms = millis(loaded.took), "ready");
                 self.networks = Networks::Ready(loaded);
             }

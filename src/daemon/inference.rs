@@ -33,6 +33,8 @@ pub struct Networks {
 #[derive(Debug, Clone)]
 pub(crate) struct Loaded {
     pub(crate) bundle: String,
+    pub(crate) name: String,
+    pub(crate) serial: u64,
     pub(crate) engine: &'static str,
     pub(crate) took: Duration,
 }
@@ -94,6 +96,8 @@ pub(crate) fn start(
         };
         let loaded = Loaded {
             bundle: format!("{} {}", ready.bundle.manifest().name, ready.bundle.manifest().version),
+            name: ready.bundle.manifest().name.clone(),
+            serial: ready.bundle.manifest().serial,
             engine: ready.engine.name(),
             took: began.elapsed(),
         };

@@ -49,6 +49,10 @@ const STEPS: [&str; 1] = ["
         sealed     BLOB NOT NULL,
         failures   INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE bundles (
+        name   TEXT PRIMARY KEY,
+        serial INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
     CREATE TABLE key (
         word BLOB NOT NULL
     ) STRICT;

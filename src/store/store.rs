@@ -342,6 +342,28 @@ impl Store {
         })
     }
 
+    /// Remembers the serial number of a bundle, and says the highest of its name that was ever here: a bundle below that is
+    /// an older one that somebody brought back.
+    ///
+    /// # Errors
+    /// [`StoreFault`]
+    pub fn highest_serial(&mut self, bundle: &str, serial: u64) -> Result<u64, StoreFault> {
+        let attempt = StoreFault::database("remember the bundle");
+        let known: Option<u64> = self
+            .database
+            .read()
+            .query_row("SELECT serial FROM bundles WHERE name = ?1", [bundle], |row| row.get(0))
+            .optional()
+            .map_err(&attempt)?;
+        if let Some(known) = known.filter(|&known| known >= serial) {
+            return Ok(known);
+        }
+        self.database.write(|transaction| {
+            executed(transaction, "INSERT OR REPLACE INTO bundles (name, serial) VALUES (?1, ?2)", (bundle, serial))
+        })?;
+        Ok(serial)
+    }
+
     /// Counts an attempt at reading something from outside, before it is read, and says whether it may be read: what was
     /// begun twice without an end is not. `what` says which input it is; only a token of it is kept.
     ///

@@ -387,3 +387,12 @@ fn the_first_pin_brings_its_key_and_only_before_there_are_records() {
     assert_eq!(store.try_pin(Role::Administrator, &right, &now()).expect("tried"), Tried::Right);
     assert_eq!(store.list().expect("readable").len(), 1);
 }
+
+#[test]
+fn the_highest_serial_of_a_bundle_is_remembered() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, serial, highest) in [("a", 7, 7), ("b", 2, 2), ("a", 9, 9), ("a", 8, 9), ("b", 2, 2)] {
+        let (mut store, _) = opened(folder.path());
+        assert_eq!(store.highest_serial(name, serial).expect("readable"), highest, "{name} {serial}");
+    }
+}

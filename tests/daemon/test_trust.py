@@ -83,17 +83,6 @@ def export(box, case: str, *words, to: Path | None = None) -> tuple[int, dict | 
     return code, json.loads(out) if code == 0 else err
 
 
-def close(one, other) -> bool:
-    match one, other:
-        case dict(), dict():
-            return one.keys() == other.keys() and all(close(one[key], other[key]) for key in one)
-        case list(), list():
-            return len(one) == len(other) and all(map(close, one, other))
-        case float(), float():
-            return one == pytest.approx(other, rel=1e-12)
-    return one == other
-
-
 def entries(data: bytes) -> dict[str, bytes]:
     with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
         members = tar.getmembers()
@@ -112,12 +101,11 @@ def test_a_case_goes_out_whole_and_says_so(box):
     sums = "".join(f"{hashlib.sha256(body).hexdigest()}  {name}\n" for name, body in files.items() if name != "SHA256SUMS")
     assert files["SHA256SUMS"].decode() == sums
     report = json.loads(files["report.json"])
-    # Who shows a case reads and writes its numbers, which may cost their last digit.
-    assert close(report, box.shown["report"])
+    assert report == box.shown["report"]
     for explanation in report["explanations"]:
         assert set(filter(None, [explanation["map"], *explanation["overlays"]])) <= files.keys()
     case = json.loads(files["case.json"])
-    assert case["review"] == {"agrees": True, "reason": CANARIES[2], "by": "operator"}
+    assert case["review"] == {"agrees": True, "reason": CANARIES[2], "by": "reviewer"}
     assert case["metadata"]["age"] == 63 and "identity" not in case
     assert {"ct.hilum", "field-1.png", "result.png", "log.jsonl", "chain.txt"} <= files.keys()
     # The person's reason is part of the review; nothing else names anybody.

@@ -1,13 +1,15 @@
 """What the device shows of itself: metrics, and a rescue where the configuration is rejected."""
 
 import os
+import re
+import shutil
 import socket
 import subprocess
 import time
 import urllib.request
 
 import pytest
-from appliance import HILUM, Appliance, Denied, Desk
+from appliance import HILUM, ROOT, Appliance, Denied, Desk
 
 
 def free_port() -> int:
@@ -38,6 +40,28 @@ def test_metrics_are_on_loopback_and_name_nobody(tmp_path, picture):
     said = Appliance(tmp_path / "other", '[daemon]\nmetrics = "0.0.0.0:9105"\n')
     ended = subprocess.run(said.words(), capture_output=True, text=True, timeout=60)
     assert ended.returncode == 78 and "loopback" in ended.stderr
+
+
+def test_an_older_bundle_is_refused(tmp_path):
+    bundles = {}
+    for serial in (5, 4):
+        bundle = bundles[serial] = tmp_path / f"bundle-{serial}"
+        shutil.copytree(ROOT / "models" / "reference", bundle)
+        manifest = (bundle / "manifest.toml").read_text()
+        changed = re.sub(r"(?m)^serial = \d+$", f"serial = {serial}", manifest)
+        assert changed != manifest
+        (bundle / "manifest.toml").write_text(changed)
+        words = [HILUM, "bundle", "sign", bundle, "--key", ROOT / "models" / "development.key"]
+        subprocess.run(words, check=True, capture_output=True, timeout=60)
+    appliance = Appliance(tmp_path / "box")
+    board = appliance.board.read_text()
+    for serial, state in ((5, "ready"), (4, "rejected"), (5, "ready")):
+        appliance.board.write_text(board.replace("[bundle]", f'[bundle]\nfolder = "{bundles[serial]}"'))
+        with appliance.start():
+            status = appliance.until(lambda status: status["networks"]["state"] != "loading")
+            assert status["networks"]["state"] == state, status["networks"]
+            assert state == "ready" or "serial 5 was here before" in status["networks"]["why"]
+            assert appliance.stop() == 0
 
 
 def test_nothing_listens_unless_it_is_configured(tmp_path):
