@@ -7,7 +7,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use hilum_device::Clock;
@@ -42,13 +42,27 @@ pub(crate) struct Place {
     pub(crate) watermark: u64,
 }
 
+/// How long a store may be in use by a daemon that was killed just now: a reader that it was starting holds the lock until
+/// it has become another program.
+const LINGERING: Duration = Duration::from_secs(3);
+
+fn opened(place: &Place, clock: &Arc<dyn Clock>) -> Result<(Store, Opened), StoreFault> {
+    let began = Instant::now();
+    loop {
+        match Store::open(&place.folder, place.watermark, &clock.now()) {
+            Err(StoreFault::InUse) if began.elapsed() < LINGERING => thread::sleep(Duration::from_millis(20)),
+            opened => return opened,
+        }
+    }
+}
+
 impl Records {
     /// Opens the store in a thread of its own. The handle ends when the last `Records` is gone and all asks are done.
     pub(crate) fn open(
         place: Place,
         clock: &Arc<dyn Clock>,
     ) -> Result<(Self, Opened, thread::JoinHandle<()>), StoreFault> {
-        let (mut store, opened) = Store::open(&place.folder, place.watermark, &clock.now())?;
+        let (mut store, opened) = opened(&place, clock)?;
         if let Some(key) = place.key {
             store.unlock(key)?;
         }
