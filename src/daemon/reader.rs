@@ -147,19 +147,23 @@ async fn heard(output: &mut (impl AsyncBufRead + Unpin), most: u64) -> Result<(V
     const DIED: NotRead = NotRead::Died("died: it may be damaged, or larger than this device can read");
     const NONSENSE: NotRead = NotRead::Died("said what makes no sense");
     let mut items = Vec::new();
-    let mut enforced = Enforced::default();
+    let mut enforced = None;
     let mut left = most;
     loop {
         let mut line = Vec::new();
         let length = (&mut *output).take(LONGEST_LINE).read_until(b'\n', &mut line).await.map_err(|_| DIED)?;
+        if length == 0 && enforced.is_none() {
+            // It never began: too many are at work, or it is not there. The input is not to blame.
+            return Err(NotRead::Start(io::ErrorKind::ConnectionAborted.into()));
+        }
         if length == 0 || line.last() != Some(&b'\n') {
             return Err(DIED);
         }
         let said: Said = serde_json::from_slice(&line).map_err(|_| NONSENSE)?;
         let (Said::Ct { bytes: length, .. } | Said::Field { bytes: length, .. }) = said else {
             match said {
-                Said::Confined(how) => enforced = how,
-                Said::Done => return Ok((items, enforced)),
+                Said::Confined(how) => enforced = Some(how),
+                Said::Done => return Ok((items, enforced.unwrap_or_default())),
                 Said::Refused { code, message, next_step } => {
                     return Err(NotRead::Refused { code, message, next_step });
                 }

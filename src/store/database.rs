@@ -11,7 +11,7 @@ use std::{
 };
 
 use hilum_domain::{CaseNumber, Moment};
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, backup::Backup};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, backup::Backup};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
@@ -30,8 +30,12 @@ const STEPS: [&str; 1] = ["
         attempts INTEGER NOT NULL,
         search   BLOB NOT NULL,
         record   BLOB NOT NULL,
-        result   BLOB,
         review   BLOB
+    ) STRICT;
+    -- Apart from the case: a change of its row writes the whole row, and a result is large.
+    CREATE TABLE results (
+        number INTEGER PRIMARY KEY REFERENCES cases (number),
+        sealed BLOB NOT NULL
     ) STRICT;
     CREATE INDEX cases_by_state ON cases (state, number);
     CREATE INDEX cases_by_search ON cases (search);
@@ -218,6 +222,14 @@ fn verified(connection: &Connection, saved: Option<Head>) -> Result<Head, StoreF
     if whole != "ok" {
         return Err(StoreFault::Database { attempt, source: rusqlite::Error::InvalidQuery });
     }
+    // A file or result of a case that is not there.
+    let orphans: Option<String> = connection
+        .query_row("SELECT \"table\" FROM pragma_foreign_key_check LIMIT 1", [], |row| row.get(0))
+        .optional()
+        .map_err(StoreFault::database(attempt))?;
+    if orphans.is_some() {
+        return Err(StoreFault::Database { attempt, source: rusqlite::Error::InvalidQuery });
+    }
     let entries = audit::entries(connection, saved)??;
     let mut left = BTreeMap::new();
     let mut pins = BTreeMap::new();
@@ -268,7 +280,8 @@ pub(crate) fn row_hash(connection: &Connection, case: CaseNumber) -> Result<Hash
     };
     connection
         .query_row(
-            "SELECT state, attempts, control, search, record, result, review FROM cases WHERE number = ?1",
+            "SELECT state, attempts, control, search, record, sealed, review
+             FROM cases LEFT JOIN results USING (number) WHERE number = ?1",
             [case.0],
             |row| {
                 part(Some(row.get_ref(0)?.as_str()?.as_bytes()));

@@ -2,12 +2,15 @@
 
 use std::{
     collections::BTreeSet,
+    io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
 };
 
+use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
 use hilum_domain::{CaseNumber, Identity, Moment};
 use rusqlite::{OptionalExtension as _, Transaction};
+use zeroize::Zeroizing;
 
 use crate::{
     Action, Actor, BlobName, Case, DataKey, Entry, Head, Intake, Kept, Opened, Review, State, StoreFault,
@@ -112,6 +115,19 @@ fn named(transaction: &Transaction<'_>, case: CaseNumber, files: &BTreeSet<BlobN
             .map_err(StoreFault::database("write a case"))?;
     }
     Ok(())
+}
+
+/// A report is words and figures: a fifth of it is left.
+fn deflated(plain: &[u8]) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut deflated = ZlibEncoder::new(Vec::new(), Compression::default());
+    deflated.write_all(plain)?;
+    deflated.finish().map(Zeroizing::new)
+}
+
+fn inflated(deflated: &[u8]) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut plain = Zeroizing::new(Vec::new());
+    ZlibDecoder::new(deflated).read_to_end(&mut plain)?;
+    Ok(plain)
 }
 
 impl Store {
@@ -440,13 +456,15 @@ impl Store {
         let case = work.number;
         let (state, action) =
             if refused { (State::Refused, Action::Refused) } else { (State::Assessed, Action::Assessed) };
-        let sealed = self.key()?.seal(&place(case, "result"), &serde_json::to_vec(result).map_err(StoreFault::record)?);
+        let plain = deflated(&serde_json::to_vec(result).map_err(StoreFault::record)?);
+        let sealed = self.key()?.seal(&place(case, "result"), &plain.map_err(StoreFault::disk("write a result"))?);
         let files: BTreeSet<BlobName> = result.files.iter().map(|(_, name)| name.clone()).collect();
         self.end(|store| {
             store.step(case, state, Actor::Device, action, now, |transaction| {
+                // Only this very attempt may end it.
                 executed(
                     transaction,
-                    "UPDATE cases SET result = ?2 WHERE number = ?1 AND attempts = ?3",
+                    "INSERT INTO results (number, sealed) SELECT number, ?2 FROM cases WHERE number = ?1 AND attempts = ?3",
                     (case.0, &sealed, work.attempt),
                 )?;
                 named(transaction, case, &files)
@@ -512,15 +530,18 @@ impl Store {
         let (record, result, review): (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>) = self
             .database
             .read()
-            .query_row("SELECT record, result, review FROM cases WHERE number = ?1", [number.0], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-            })
+            .query_row(
+                "SELECT record, sealed, review FROM cases LEFT JOIN results USING (number) WHERE number = ?1",
+                [number.0],
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+            )
             .map_err(StoreFault::database("read a case"))?;
         let key = self.key()?;
         let open = |column, sealed: &[u8]| key.open(&place(number, column), sealed);
         let intake = Intake::from_bytes(&open("record", &record)?)?;
         let result = result.map(|sealed| -> Result<Kept, StoreFault> {
-            serde_json::from_slice(&open("result", &sealed)?).map_err(StoreFault::record)
+            let plain = inflated(&open("result", &sealed)?).map_err(StoreFault::disk("read a result"))?;
+            serde_json::from_slice(&plain).map_err(StoreFault::record)
         });
         let review = review.map(|sealed| -> Result<Review, StoreFault> {
             serde_json::from_slice(&open("review", &sealed)?).map_err(StoreFault::record)
@@ -606,9 +627,12 @@ impl Store {
         self.step(case, State::Expired, actor, Action::Expired, now, |transaction| {
             executed(
                 transaction,
-                "UPDATE cases SET record = x'', search = x'', result = NULL, review = NULL WHERE number = ?1",
+                "UPDATE cases SET record = x'', search = x'', review = NULL WHERE number = ?1",
                 [case.0],
             )?;
+            transaction
+                .execute("DELETE FROM results WHERE number = ?1", [case.0])
+                .map_err(StoreFault::database("write a case"))?;
             transaction
                 .execute("DELETE FROM files WHERE number = ?1", [case.0])
                 .map(|_| ())

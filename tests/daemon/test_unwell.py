@@ -5,6 +5,7 @@ import re
 import shutil
 import socket
 import subprocess
+import threading
 import time
 import urllib.request
 
@@ -120,3 +121,47 @@ def test_a_rejected_configuration_is_a_rescue_under_a_service_manager(tmp_path, 
     finally:
         process.kill()
         process.wait()
+
+
+class Workers(threading.Thread):
+    """What `hilum-worker.socket` does: a reader for each connection, which is its standard input and output."""
+
+    def __init__(self, path):
+        super().__init__(daemon=True)
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen()
+        self.started, self.busy = 0, False
+
+    def run(self):
+        while True:
+            try:
+                stream, _ = self.listener.accept()
+            except OSError:
+                return
+            with stream:
+                if not self.busy:
+                    self.started += 1
+                    subprocess.Popen([HILUM, "worker"], stdin=stream, stdout=stream, stderr=subprocess.DEVNULL)
+
+
+def test_readers_that_a_service_manager_starts(tmp_path, phantoms, picture):
+    workers = Workers(tmp_path / "worker.sock")
+    workers.start()
+    appliance = Appliance(tmp_path / "box", f'[worker]\nsocket = "{tmp_path}/worker.sock"\n')
+    with appliance.start(), appliance.desk() as desk:
+        case = desk.open_case(phantoms[0]["patient_id"])["case"]
+        desk.ct(case, phantoms[0]["ct"], lesion=phantoms[0]["lesion"])
+        desk.fields(case, picture, um_per_px=0.5)
+        assert workers.started == 2
+        # More connections than the service manager takes are closed at once: that is nobody's death.
+        workers.busy = True
+        for _ in range(3):
+            with pytest.raises(Denied) as denied:
+                desk.fields(case, picture, um_per_px=0.5)
+            assert denied.value.exit == 75, denied.value
+        workers.busy = False
+        assert desk.fields(case, picture, um_per_px=0.5)["fields"] == 2
+        desk.ask("submit", case=case)
+        assert desk.wait(case) == "assessed"
+    workers.listener.close()
