@@ -3,12 +3,13 @@
 use std::{path::PathBuf, time::Instant};
 
 use hilum_assess::{ExplainMethod, Outcome, Timings};
-use hilum_domain::{Age, Class, Metadata, MicronsPerPixel, Point, Refusal, Sex, Smoking, Specimen};
+use hilum_domain::{Class, Metadata, MicronsPerPixel, Point, Refusal};
 use hilum_intake::{Rejection, read_fields, volume};
 
 use crate::{
     Failure,
     locate::{EngineName, load},
+    patient::Patient,
     report,
     terminal::{print_json, say},
 };
@@ -28,18 +29,8 @@ pub(crate) struct Arguments {
     /// The scale of the images, where the files do not say it.
     #[arg(long, value_name = "F", allow_hyphen_values = true, value_parser = scale)]
     um_per_px: Option<MicronsPerPixel>,
-    /// Age in years.
-    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = age)]
-    age: Option<Age>,
-    /// female or male.
-    #[arg(long)]
-    sex: Option<Sex>,
-    /// never, former or current.
-    #[arg(long)]
-    smoking: Option<Smoking>,
-    /// biopsy, cytology or resection.
-    #[arg(long)]
-    specimen: Option<Specimen>,
+    #[command(flatten)]
+    patient: Patient,
     /// The bundle to use.
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
@@ -92,18 +83,12 @@ pub(crate) fn scale(text: &str) -> Result<MicronsPerPixel, String> {
     text.parse().ok().and_then(MicronsPerPixel::new).ok_or_else(|| "expected a number above 0, in µm".to_owned())
 }
 
-pub(crate) fn age(text: &str) -> Result<Age, String> {
-    let years: f64 = text.parse().map_err(|_| "expected a number of years".to_owned())?;
-    Age::from_years(years).map_err(|error| error.to_string())
-}
-
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
-    let Arguments { ct, lesion, he, um_per_px, age, sex, smoking, specimen, bundle, engine, explain, json, out } =
-        arguments;
+    let Arguments { ct, lesion, he, um_per_px, patient, bundle, engine, explain, json, out } = arguments;
     let inputs: Vec<PathBuf> = ct.iter().chain(&he).cloned().collect();
     report::clean(&out, &inputs)?;
     let loaded = load(bundle.as_deref(), engine)?;
-    let metadata = Metadata { age, sex, smoking, specimen };
+    let metadata = patient.metadata();
     let order = report::Order { ready: &loaded, methods: &explain.0, out: &out };
     let mut timings = Timings::default();
     let mut time = |stage, from: Instant| timings.0.push((stage, from.elapsed()));
@@ -132,7 +117,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             if !json {
                 let class = Class::ALL[result.fused.top()];
                 let probability = result.fused.probabilities[result.fused.top()] * 100.0;
-                let display = class.display(specimen);
+                let display = class.display(metadata.specimen);
                 say(&format!(
                     "{display}, {probability:.0}%; {} limits; {}",
                     result.limits.len(),

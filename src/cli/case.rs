@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use hilum_daemon::Request;
-use hilum_domain::{Age, MicronsPerPixel, Point, Sex, Smoking, Specimen};
+use hilum_domain::{Age, Metadata, MicronsPerPixel, Point};
 use serde_json::Value;
 
 use crate::{
     Failure,
-    analyze::{age, lesion, scale},
-    socket::{Daemon, print, word},
+    analyze::{lesion, scale},
+    patient::Patient,
+    socket::{To, print, word},
 };
 
 #[derive(clap::Subcommand)]
@@ -22,18 +23,8 @@ pub(crate) enum Command {
         /// A second identifier that confirms the first.
         #[arg(long, value_name = "ID")]
         second: String,
-        /// Age in years.
-        #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = age)]
-        age: Option<Age>,
-        /// female or male.
-        #[arg(long)]
-        sex: Option<Sex>,
-        /// never, former or current.
-        #[arg(long)]
-        smoking: Option<Smoking>,
-        /// biopsy, cytology or resection.
-        #[arg(long)]
-        specimen: Option<Specimen>,
+        #[command(flatten)]
+        patient: Patient,
         #[command(flatten)]
         to: To,
     },
@@ -115,18 +106,10 @@ pub(crate) enum Command {
     },
 }
 
-#[derive(clap::Args)]
-pub(crate) struct To {
-    #[command(flatten)]
-    daemon: Daemon,
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
-}
-
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
     let (request, to) = match command {
-        Command::Open { first, second, age, sex, smoking, specimen, to } => {
+        Command::Open { first, second, patient, to } => {
+            let Metadata { age, sex, smoking, specimen } = patient.metadata();
             let request = Request::Open {
                 first,
                 second,

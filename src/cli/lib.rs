@@ -17,6 +17,7 @@ mod failure;
 mod files;
 mod history;
 mod locate;
+mod patient;
 mod phantom;
 mod pin;
 mod predict;
@@ -73,7 +74,7 @@ enum Command {
     /// The daemon: the appliance of a board.
     Run(run::Arguments),
     /// How the running daemon is.
-    Status(socket::StatusArguments),
+    Status(socket::To),
     /// Cases of the running daemon: open, fill, hand over, look, agree.
     #[command(subcommand)]
     Case(case::Command),

@@ -6,7 +6,7 @@ use hilum_store::Role;
 
 use crate::{
     Failure,
-    socket::{Daemon, print, word},
+    socket::{To, print, word},
 };
 
 #[derive(clap::Subcommand)]
@@ -24,15 +24,6 @@ pub(crate) enum Command {
         #[command(flatten)]
         to: To,
     },
-}
-
-#[derive(clap::Args)]
-pub(crate) struct To {
-    #[command(flatten)]
-    daemon: Daemon,
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 pub(crate) fn run(command: Command) -> Result<(), Failure> {

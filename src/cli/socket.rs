@@ -71,6 +71,16 @@ impl Daemon {
     }
 }
 
+/// Whom to ask, and how to answer.
+#[derive(clap::Args)]
+pub(crate) struct To {
+    #[command(flatten)]
+    pub(crate) daemon: Daemon,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// Prints an answer whole as JSON, or what `line` says of it.
 pub(crate) fn print(answer: &Value, json: bool, line: impl FnOnce(&Value) -> String) -> Result<(), Failure> {
     if json { print_json(answer) } else { say(&line(answer)) }
@@ -81,16 +91,7 @@ pub(crate) fn word<'a>(answer: &'a Value, key: &str) -> &'a str {
     answer[key].as_str().unwrap_or_default()
 }
 
-#[derive(clap::Args)]
-pub(crate) struct StatusArguments {
-    #[command(flatten)]
-    daemon: Daemon,
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
-}
-
-pub(crate) fn status(arguments: &StatusArguments) -> Result<(), Failure> {
+pub(crate) fn status(arguments: &To) -> Result<(), Failure> {
     let answer = arguments.daemon.ask(&Request::Status)?;
     print(&answer, arguments.json, |status| {
         let networks = &status["networks"];
