@@ -151,11 +151,14 @@ async fn heard(output: &mut (impl AsyncBufRead + Unpin), most: u64) -> Result<(V
     let mut left = most;
     loop {
         let mut line = Vec::new();
-        let length = (&mut *output).take(LONGEST_LINE).read_until(b'\n', &mut line).await.map_err(|_| DIED)?;
-        if length == 0 && enforced.is_none() {
+        let read = (&mut *output).take(LONGEST_LINE).read_until(b'\n', &mut line).await;
+        let length = match read {
             // It never began: too many are at work, or it is not there. The input is not to blame.
-            return Err(NotRead::Start(io::ErrorKind::ConnectionAborted.into()));
-        }
+            Ok(0) if enforced.is_none() => return Err(NotRead::Start(io::ErrorKind::ConnectionAborted.into())),
+            Err(error) if enforced.is_none() => return Err(NotRead::Start(error)),
+            Ok(length) => length,
+            Err(_) => return Err(DIED),
+        };
         if length == 0 || line.last() != Some(&b'\n') {
             return Err(DIED);
         }
