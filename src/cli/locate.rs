@@ -75,8 +75,7 @@ pub(crate) struct BoardFiles {
 impl BoardFiles {
     /// The board, checked. Every problem goes to standard error first.
     pub(crate) fn read(&self) -> Result<Board, Failure> {
-        let board = self.board.clone().map_or_else(board_file, Ok)?;
-        hilum_config::load(&board, self.site.as_deref()).map_err(|problems| rejected(&problems))
+        self.read_all()?.map_err(|(problems, _)| rejected(&problems))
     }
 
     /// The board, checked, or all its problems with the files that were read.

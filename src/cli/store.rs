@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Failure, archive, history,
-    socket::{Daemon, print, word},
+    socket::{Daemon, To, print, word},
 };
 
 #[derive(clap::Subcommand)]
@@ -49,7 +49,7 @@ pub(crate) enum Command {
         #[arg(long)]
         with_identity: bool,
         #[command(flatten)]
-        of: Asked,
+        of: To,
     },
     /// Check an exported file, without daemon and store.
     Check(archive::Arguments),
@@ -60,16 +60,6 @@ pub(crate) enum Command {
         #[command(flatten)]
         of: Of,
     },
-}
-
-/// What only the daemon can do.
-#[derive(clap::Args)]
-pub(crate) struct Asked {
-    #[command(flatten)]
-    daemon: Daemon,
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 /// Whose store is meant.

@@ -8,14 +8,13 @@ use std::{
 
 use hilum_config::Access;
 use hilum_device::Clock;
-use hilum_store::{Actor, DataKey, Pin, Role, StoreFault, Stretching, Tried};
+use hilum_store::{Actor, DataKey, Pin, Role, StoreFault, Stretching, Tried, random};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, mpsc};
 use zeroize::Zeroizing;
 
 use crate::{
     event::Event,
-    key::random,
     protocol::{Denied, Request},
     records::{Closed, Records},
 };
@@ -143,12 +142,12 @@ impl Door {
         if people.is_empty() && role != Role::Administrator {
             return Err(denied("the first PIN is the administrator's"));
         }
-        let stretching = Stretching::new(random().map_err(stalled)?);
+        let stretching = Stretching::new(*random().map_err(stalled)?);
         let stretched = tokio::task::spawn_blocking(move || stretching.stretch(&pin)).await;
         let stretched = stretched.map_err(|_| Denied::from(Closed))??;
         let now = self.clock.now();
         let wraps = self.wraps;
-        let fresh = Zeroizing::new(random::<32>().map_err(stalled)?);
+        let fresh = random::<32>().map_err(stalled)?;
         let unlocked = self
             .records
             .with(move |store| -> Result<bool, StoreFault> {

@@ -1,14 +1,12 @@
 //! Where the key comes from that seals the records.
 
 use std::{
-    env, fs,
-    io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    env, fs, io,
     path::{Path, PathBuf},
 };
 
 use hilum_config::KeySource;
-use hilum_store::DataKey;
+use hilum_store::{DataKey, random, replace};
 use zeroize::Zeroizing;
 
 /// Why there is no key.
@@ -61,26 +59,13 @@ pub fn read(path: &Path) -> Result<DataKey, NoKey> {
     Ok(DataKey::new(bytes))
 }
 
-/// Random bytes of the kernel's.
-pub(crate) fn random<const N: usize>() -> io::Result<[u8; N]> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|_| io::Error::other("the kernel gives no random bytes"))?;
-    Ok(bytes)
-}
-
-/// Makes a key file where there is none, readable by its owner alone.
+/// Makes a key file where there is none, readable by its owner alone. Whole or not at all: a key that was cut short would lock
+/// out what is sealed after it.
 fn made(path: &Path) -> io::Result<()> {
     if path.exists() {
         return Ok(());
     }
-    let bytes = Zeroizing::new(random::<32>()?);
-    // Whole or not at all: a key that was cut short would lock out what is sealed after it.
-    let part = path.with_extension("part");
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
-    file.write_all(&*bytes)?;
-    file.sync_all()?;
-    fs::rename(&part, path)?;
-    fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+    replace(path, &*random::<32>()?)
 }
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ use sha2::Sha256;
 use x25519_dalek::{X25519_BASEPOINT_BYTES, x25519};
 use zeroize::{Zeroize as _, Zeroizing};
 
+use crate::seal::random;
+
 const VERSION: &str = "age-encryption.org/v1";
 const X25519: &str = "age-encryption.org/v1/X25519";
 const FILE_KEY: usize = 16;
@@ -114,12 +116,6 @@ fn wrapping(shared: [u8; 32], share: &[u8; 32], recipient: &[u8; 32]) -> Option<
     }
     let key = derived(&*shared, &[&share[..], recipient].concat(), X25519);
     Some(ChaCha20Poly1305::new((&*key).into()))
-}
-
-fn random<const N: usize>() -> io::Result<Zeroizing<[u8; N]>> {
-    let mut bytes = Zeroizing::new([0; N]);
-    getrandom::fill(&mut *bytes).map_err(|_| io::Error::other("the kernel gives no random bytes"))?;
-    Ok(bytes)
 }
 
 /// The nonce of chunk `counter`.

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io::{self, Write as _},
-    os::unix::fs::DirBuilderExt as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::{
         Arc, OnceLock,
@@ -120,12 +120,16 @@ impl Files {
     }
 }
 
-/// Writes a file whole: beside its place, to the disk, into its place, and the folder to the disk.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Writes a file whole, its owner's alone: beside its place, to the disk, into its place, and the folder to the disk.
+///
+/// # Errors
+/// If it cannot be written; then what stood there stands.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // Two threads may be keeping the same picture.
     static WRITES: AtomicU64 = AtomicU64::new(0);
     let part = path.with_extension(format!("{}.{PART}", WRITES.fetch_add(1, Ordering::Relaxed)));
-    let mut file = File::create(&part)?;
+    let mut options = fs::OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&part)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&part, path)?;

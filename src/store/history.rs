@@ -37,7 +37,6 @@ impl Store {
         let (from, most) = (from.clamp(1, 1 << 62), most.min(1 << 40));
         // One more before them: its hash is what the first one follows.
         let mut statement = self
-            .database
             .read()
             .prepare("SELECT number, line, hash FROM audit WHERE number >= ?1 ORDER BY number LIMIT ?2")
             .map_err(&attempt)?;

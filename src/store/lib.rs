@@ -19,12 +19,12 @@ mod tests;
 
 pub use age::{AgeIdentity, NotAge, Opening, Recipient};
 pub use audit::{Action, Actor, Entry, Hash, Head, NoHead, Tampering};
-pub use blob::{BlobName, Files, make_folder};
+pub use blob::{BlobName, Files, make_folder, replace};
 pub use case::{Case, FieldFile, Intake, Kept, Review, State};
 pub use database::Opened;
 pub use error::StoreFault;
 pub use export::{Contents, Damaged, Delivered, NoOutside, Outside, Packed, Packer, check};
 pub use history::{Line, Rules, digits};
 pub use pin::{NoRole, Pin, PinFault, Role, Stretched, Stretching, Tried};
-pub use seal::{DataKey, Sealed};
+pub use seal::{DataKey, Sealed, random};
 pub use store::{Begun, Overview, Store, Work};

@@ -4,6 +4,8 @@
 //! these primitives): the same record in the same place is the same bytes, so a copy can be compared without the key, and
 //! no counter has to survive a power cut. What equal bytes tell is that a record did not change.
 
+use std::io;
+
 use chacha20poly1305::{
     KeyInit as _, XChaCha20Poly1305, XNonce,
     aead::{Aead as _, AeadInOut as _, Payload},
@@ -18,6 +20,16 @@ const NONCE: usize = 24;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the record does not open with this key")]
 pub struct Sealed;
+
+/// Random bytes of the kernel's.
+///
+/// # Errors
+/// If it gives none.
+pub fn random<const N: usize>() -> io::Result<Zeroizing<[u8; N]>> {
+    let mut bytes = Zeroizing::new([0; N]);
+    getrandom::fill(&mut *bytes).map_err(|_| io::Error::other("the kernel gives no random bytes"))?;
+    Ok(bytes)
+}
 
 /// The key of all records. Never written as it is, never shown.
 #[derive(Clone)]

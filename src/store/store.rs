@@ -29,7 +29,7 @@ const ATTEMPTS: u32 = 2;
 /// The store of a box.
 #[derive(Debug)]
 pub struct Store {
-    pub(crate) database: Database,
+    database: Database,
     files: Files,
     /// Once it has come.
     key: Arc<OnceLock<DataKey>>,
@@ -182,12 +182,8 @@ impl Store {
     pub fn unlock(&mut self, key: DataKey) -> Result<(), StoreFault> {
         let attempt = StoreFault::database("read the word that tells keys apart");
         let word = key.token(KEY_WORD);
-        let known: Option<[u8; 32]> = self
-            .database
-            .read()
-            .query_row("SELECT word FROM key", [], |row| row.get(0))
-            .optional()
-            .map_err(&attempt)?;
+        let known: Option<[u8; 32]> =
+            self.read().query_row("SELECT word FROM key", [], |row| row.get(0)).optional().map_err(&attempt)?;
         match known {
             Some(known) if known != word => return Err(crate::Sealed.into()),
             Some(_) => {}
@@ -247,7 +243,6 @@ impl Store {
     pub fn open_case(&mut self, intake: &Intake, actor: Actor, now: &Moment) -> Result<CaseNumber, StoreFault> {
         self.room()?;
         let last: u64 = self
-            .database
             .read()
             .query_row("SELECT coalesce(max(number), 0) FROM cases", [], |row| row.get(0))
             .map_err(StoreFault::database("count the cases"))?;
@@ -314,7 +309,6 @@ impl Store {
         let mut begun = Begun::default();
         loop {
             let next = self
-                .database
                 .read()
                 .query_row(
                     "SELECT number, attempts FROM cases WHERE state = ?1 ORDER BY number LIMIT 1",
@@ -366,7 +360,6 @@ impl Store {
     pub fn highest_serial(&mut self, bundle: &str, serial: u64) -> Result<u64, StoreFault> {
         let attempt = StoreFault::database("remember the bundle");
         let known: Option<u64> = self
-            .database
             .read()
             .query_row("SELECT serial FROM bundles WHERE name = ?1", [bundle], |row| row.get(0))
             .optional()
@@ -439,7 +432,6 @@ impl Store {
 
     fn input(&self, what: &str) -> Result<(u32, bool), StoreFault> {
         let row = self
-            .database
             .read()
             .query_row("SELECT begun, taken FROM inputs WHERE token = ?1", [self.key()?.token(what)], |row| {
                 Ok((row.get(0)?, row.get(1)?))
@@ -523,12 +515,11 @@ impl Store {
     /// # Errors
     /// [`StoreFault::NoCase`], or [`StoreFault::Sealed`] under another key.
     pub fn case(&self, number: CaseNumber) -> Result<Case, StoreFault> {
-        let (state, attempts) = state_of(self.database.read(), number)?;
+        let (state, attempts) = state_of(self.read(), number)?;
         if state == State::Expired {
             return Err(StoreFault::NoCase);
         }
         let (record, result, review): (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>) = self
-            .database
             .read()
             .query_row(
                 "SELECT record, sealed, review FROM cases LEFT JOIN results USING (number) WHERE number = ?1",
@@ -556,7 +547,6 @@ impl Store {
     pub fn list(&self) -> Result<Vec<Overview>, StoreFault> {
         let attempt = StoreFault::database("list the cases");
         let mut statement = self
-            .database
             .read()
             .prepare("SELECT number, control, state, attempts FROM cases ORDER BY number")
             .map_err(&attempt)?;
@@ -578,11 +568,8 @@ impl Store {
     /// [`StoreFault`]
     pub fn same_person(&self, identity: &Identity) -> Result<Vec<CaseNumber>, StoreFault> {
         let attempt = StoreFault::database("look for earlier cases");
-        let mut statement = self
-            .database
-            .read()
-            .prepare("SELECT number FROM cases WHERE search = ?1 ORDER BY number")
-            .map_err(&attempt)?;
+        let mut statement =
+            self.read().prepare("SELECT number FROM cases WHERE search = ?1 ORDER BY number").map_err(&attempt)?;
         statement
             .query_map([self.search(identity)?], |row| Ok(CaseNumber(row.get(0)?)))
             .and_then(Iterator::collect)
@@ -607,7 +594,7 @@ impl Store {
     /// # Errors
     /// [`StoreFault::Tampering`]
     pub fn log(&self) -> Result<Vec<Entry>, StoreFault> {
-        Ok(audit::entries(self.database.read(), None)??)
+        Ok(audit::entries(self.read(), None)??)
     }
 
     /// The end of the log.
@@ -615,7 +602,7 @@ impl Store {
     /// # Errors
     /// [`StoreFault`]
     pub fn head(&self) -> Result<Head, StoreFault> {
-        audit::head(self.database.read())
+        audit::head(self.read())
     }
 
     /// Removes records, result and files of a case; number and log stay.
@@ -655,11 +642,8 @@ impl Store {
     /// The files of one case, or of all.
     fn names_of(&self, case: Option<CaseNumber>) -> Result<BTreeSet<BlobName>, StoreFault> {
         let attempt = StoreFault::database("list the files of the cases");
-        let mut statement = self
-            .database
-            .read()
-            .prepare("SELECT DISTINCT name FROM files WHERE ?1 IS NULL OR number = ?1")
-            .map_err(&attempt)?;
+        let mut statement =
+            self.read().prepare("SELECT DISTINCT name FROM files WHERE ?1 IS NULL OR number = ?1").map_err(&attempt)?;
         let names = statement
             .query_map([case.map(|case| case.0)], |row| row.get::<_, String>(0))
             .and_then(Iterator::collect::<Result<Vec<String>, _>>)
