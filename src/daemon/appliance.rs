@@ -10,7 +10,7 @@ use std::{
 use hilum_config::Thermal as Heat;
 use hilum_device::{Celsius, Clock, Thermal, linux::since_boot};
 use hilum_domain::{CaseNumber, Limit, LimitCode};
-use hilum_store::{Action, Actor, Begun, Opened, Role, State, StoreFault, Work};
+use hilum_store::{Action, Actor, Begun, Opened, Role, State, Store, StoreFault, Work};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
@@ -191,7 +191,9 @@ impl Appliance {
         match event {
             Event::Networks(Ok(loaded)) => {
                 let (name, serial) = (loaded.name.clone(), loaded.serial);
-                let highest = self.parts.office.records.with(move |store| store.highest_serial(&name, serial)).await;
+                let now = self.parts.office.clock.now();
+                let asked = move |store: &mut Store| store.highest_serial(&name, serial, &now);
+                let highest = self.parts.office.records.with(asked).await;
                 match highest {
                     Ok(Ok(highest)) if highest > serial => {
                         let why = format!("it has serial {serial}, and serial {highest} was here before");
@@ -492,7 +494,7 @@ impl Appliance {
                 Err(_) => {
                     tracing::warn!(%case, "did not end in time and goes back into the queue");
                     let now = self.parts.clock.now();
-                    let put_back = move |store: &mut hilum_store::Store| -> Result<(), StoreFault> {
+                    let put_back = move |store: &mut Store| -> Result<(), StoreFault> {
                         let found = store.case(case)?;
                         let (number, attempt, intake) = (found.number, found.attempts, found.intake);
                         store.put_back(&Work { number, attempt, intake }, &now)

@@ -67,6 +67,7 @@ impl From<StoreFault> for Denied {
             StoreFault::Sealed(_) => 78,
             StoreFault::Locked
             | StoreFault::InUse
+            | StoreFault::BothLost
             | StoreFault::Full { .. }
             | StoreFault::Disk { .. }
             | StoreFault::Database { .. } => 75,

@@ -72,6 +72,8 @@ pub enum Action {
     Expired,
     /// The day's control case was assessed.
     Controlled,
+    /// A bundle with a higher serial number than any of its name before was taken into use.
+    BundleTaken,
     /// The database was restored from its second copy.
     Restored,
 }
@@ -147,7 +149,7 @@ pub struct Entry {
     pub case: Option<u64>,
     /// Whose PIN it was about.
     pub role: Option<Role>,
-    /// The SHA-256 of the case's or the PIN's row after this, hexadecimal.
+    /// The SHA-256 of the case's or the PIN's row, or of the table of the bundles, after this, hexadecimal.
     pub row: Option<String>,
     /// The SHA-256 of the file in which the case left the box, hexadecimal, where it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -234,6 +236,9 @@ pub enum Tampering {
     /// The PIN of a role is not as its last entry left it.
     #[error("the PIN of the {} is not as the log left it", .0.name())]
     Pin(Role),
+    /// The serial numbers of the bundles are not as their last entry left them.
+    #[error("the highest serial numbers of the bundles are not as the log left them")]
+    Bundles,
     /// A case that the log does not know.
     #[error("case {0} is in the store and not in the log")]
     Unknown(CaseNumber),

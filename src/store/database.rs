@@ -233,12 +233,17 @@ fn verified(connection: &Connection, saved: Option<Head>) -> Result<Head, StoreF
     let entries = audit::entries(connection, saved)??;
     let mut left = BTreeMap::new();
     let mut pins = BTreeMap::new();
+    let mut bundles = hex(&bundles_hash_of(&[]));
     for entry in entries {
         match (entry.case, entry.role, entry.row) {
             (Some(case), _, Some(row)) => drop(left.insert(case, row)),
             (None, Some(role), Some(row)) => drop(pins.insert(role, row)),
+            (None, None, Some(row)) => bundles = row,
             _ => (),
         }
+    }
+    if bundles != hex(&bundles_hash(connection)?) {
+        return Err(Tampering::Bundles.into());
     }
     for role in Role::ALL {
         let found = pin::row_hash(connection, role);
@@ -304,14 +309,38 @@ pub(crate) fn row_hash(connection: &Connection, case: CaseNumber) -> Result<Hash
     Ok(hash.finalize().into())
 }
 
+/// The SHA-256 of the bundles' serial numbers.
+pub(crate) fn bundles_hash(connection: &Connection) -> Result<Hash, StoreFault> {
+    let attempt = StoreFault::database("read the bundles");
+    let mut rows = connection.prepare_cached("SELECT name, serial FROM bundles ORDER BY name").map_err(&attempt)?;
+    let rows: Vec<(String, u64)> =
+        rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).and_then(Iterator::collect).map_err(&attempt)?;
+    Ok(bundles_hash_of(&rows))
+}
+
+fn bundles_hash_of(rows: &[(String, u64)]) -> Hash {
+    let mut hash = Sha256::new();
+    for (name, serial) in rows {
+        hash.update((name.len() as u64).to_le_bytes());
+        hash.update(name);
+        hash.update(serial.to_le_bytes());
+    }
+    hash.finalize().into()
+}
+
 /// A connection as every one is: durable, checked, migrated.
 fn connected(path: &Path) -> Result<Connection, StoreFault> {
     let fault = StoreFault::database(OPEN);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(&fault)?;
     let set = |name: &str, value: &str| connection.pragma_update(None, name, value).map_err(&fault);
+    // Of a database that is not there yet. Most changes are a few hundred bytes here and there, and every page that one
+    // touches is written four times: an SD card pays for large ones.
+    set("page_size", "1024")?;
     set("journal_mode", "WAL")?;
     set("synchronous", "FULL")?;
+    // In pages. A page that changes again before is written to the database once.
+    set("wal_autocheckpoint", "4096")?;
     set("foreign_keys", "ON")?;
     set("cell_size_check", "ON")?;
     set("trusted_schema", "OFF")?;

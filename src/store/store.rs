@@ -16,7 +16,7 @@ use crate::{
     Action, Actor, BlobName, Case, DataKey, Entry, Head, Intake, Kept, Opened, Review, State, StoreFault,
     audit::{self, Event, Hash},
     blob::{Files, make_folder, replace},
-    database::{Database, row_hash},
+    database::{Database, bundles_hash, row_hash},
 };
 
 /// Room that is given up when the disk is full, so that what was begun can be ended: bytes.
@@ -357,7 +357,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreFault`]
-    pub fn highest_serial(&mut self, bundle: &str, serial: u64) -> Result<u64, StoreFault> {
+    pub fn highest_serial(&mut self, bundle: &str, serial: u64, now: &Moment) -> Result<u64, StoreFault> {
         let attempt = StoreFault::database("remember the bundle");
         let known: Option<u64> = self
             .read()
@@ -368,7 +368,10 @@ impl Store {
             return Ok(known);
         }
         self.database.write(|transaction| {
-            executed(transaction, "INSERT OR REPLACE INTO bundles (name, serial) VALUES (?1, ?2)", (bundle, serial))
+            executed(transaction, "INSERT OR REPLACE INTO bundles (name, serial) VALUES (?1, ?2)", (bundle, serial))?;
+            let row = Some(bundles_hash(transaction)?);
+            let (actor, action) = (Actor::Device, Action::BundleTaken);
+            audit::append(transaction, now, &Event { actor, action, case: None, role: None, row })
         })?;
         Ok(serial)
     }

@@ -268,16 +268,18 @@ fn any_damaged_page_is_restored_from_the_copy() {
     let path = folder.path().join("hilum.db");
     let whole = std::fs::read(&path).expect("readable");
     let mut restored = 0;
-    for page in 0..whole.len() / 4096 {
+    // The database file format, 1.3: where the size of a page is.
+    let page_bytes = usize::from(u16::from_be_bytes([whole[16], whole[17]]));
+    for page in 0..whole.len() / page_bytes {
         let mut damaged = whole.clone();
-        damaged[page * 4096..(page + 1) * 4096].fill(0x5a);
+        damaged[page * page_bytes..(page + 1) * page_bytes].fill(0x5a);
         std::fs::write(&path, damaged).expect("written");
         let (store, found) = opened(folder.path());
         restored += usize::from(found == Opened::Restored);
         store.verify(Some(head)).expect("whole");
         assert_eq!(store.list().expect("readable").len(), 3);
     }
-    assert!(restored * 4096 > whole.len() / 2, "{restored}");
+    assert!(restored * page_bytes > whole.len() / 2, "{restored}");
 }
 
 #[test]
@@ -394,6 +396,13 @@ fn the_highest_serial_of_a_bundle_is_remembered() {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, serial, highest) in [("a", 7, 7), ("b", 2, 2), ("a", 9, 9), ("a", 8, 9), ("b", 2, 2)] {
         let (mut store, _) = opened(folder.path());
-        assert_eq!(store.highest_serial(name, serial).expect("readable"), highest, "{name} {serial}");
+        assert_eq!(store.highest_serial(name, serial, &now()).expect("readable"), highest, "{name} {serial}");
+    }
+    for edit in ["UPDATE bundles SET serial = 8 WHERE name = 'a'", "DELETE FROM bundles"] {
+        let database = rusqlite::Connection::open(folder.path().join("hilum.db")).expect("opens");
+        database.execute_batch(edit).expect(edit);
+        let (mut store, found) = opened(folder.path());
+        assert_eq!(found, Opened::Restored, "{edit}");
+        assert_eq!(store.highest_serial("a", 8, &now()).expect("readable"), 9, "{edit}");
     }
 }
