@@ -246,7 +246,7 @@ pub struct Thermal {
 /// When the date is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClockTrust {
-    /// `ntp`: while the kernel says that the clock is synchronised.
+    /// `ntp`: while something keeps the clock in step: the kernel says so, or, where it may not be asked, systemd-timesyncd.
     Ntp,
     /// `always`
     Always,

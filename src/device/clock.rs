@@ -11,7 +11,7 @@ pub trait Clock: Send + Sync {
 /// When the wall clock is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClockTrust {
-    /// When the kernel says that something keeps it in step.
+    /// When something keeps it in step: the kernel says so, or, where it may not be asked, systemd-timesyncd.
     Synchronised,
     /// Always: the board has a clock battery.
     Always,

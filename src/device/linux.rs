@@ -54,15 +54,26 @@ impl Clock for SystemClock {
     }
 }
 
-/// Whether the kernel says that its wall clock is kept in step.
-#[expect(unsafe_code, reason = "no safe wrapper of adjtimex")]
+/// What systemd-timesyncd leaves once it has set the clock, in this boot.
+const TIMESYNCD: &str = "/run/systemd/timesync/synchronized";
+
+/// Whether something keeps the wall clock in step.
+///
+/// The kernel knows. A service that must not set the clock (`ProtectClock=`) may not ask it either; then systemd-timesyncd's
+/// word is taken for it.
 fn synchronised() -> bool {
+    kernel_says_synchronised().unwrap_or_else(|| Path::new(TIMESYNCD).exists())
+}
+
+/// Whether the kernel says that its wall clock is kept in step; nothing if it may not be asked.
+#[expect(unsafe_code, reason = "no safe wrapper of adjtimex")]
+fn kernel_says_synchronised() -> Option<bool> {
     // SAFETY: all bytes zero are a valid `timex`; its `modes` 0 asks and changes nothing.
     let mut asked: libc::timex = unsafe { std::mem::zeroed() };
     // JUSTIFICATION: no safe wrapper that we depend on offers adjtimex.
     // SAFETY: `asked` is a live `timex`; the kernel keeps no pointer to it after the call.
     let state = unsafe { libc::adjtimex(&raw mut asked) };
-    state >= 0 && state != libc::TIME_ERROR
+    (state >= 0).then_some(state != libc::TIME_ERROR)
 }
 
 /// Files that say a temperature in thousandths of a degree, as /sys/class/thermal has them.
