@@ -50,15 +50,19 @@ impl Failure {
         }
     }
 
-    pub(crate) fn exit_code(&self) -> ExitCode {
-        ExitCode::from(match self {
+    pub(crate) const fn exit(&self) -> u8 {
+        match self {
             Self::Refused(_) => 2,
             Self::Usage(_) => 64,
             Self::Unreadable(_) => 65,
             Self::Internal(_) => 70,
             Self::Rejected(_) => 78,
             Self::Said { exit, .. } => *exit,
-        })
+        }
+    }
+
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.exit())
     }
 }
 

@@ -1,6 +1,8 @@
 //! `hilum run`
 
-use hilum_daemon::Setup;
+use std::path::PathBuf;
+
+use hilum_daemon::{Denied, Setup, Trouble};
 use tracing_subscriber::{EnvFilter, Layer, Registry, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use crate::{
@@ -14,20 +16,46 @@ pub(crate) struct Arguments {
     files: BoardFiles,
 }
 
+/// What kept the appliance from beginning, and where its socket would have been.
+struct Halted {
+    failure: Failure,
+    trouble: Trouble,
+    runtime: Result<PathBuf, Failure>,
+}
+
+impl Halted {
+    fn new(failure: Failure, runtime: Result<PathBuf, Failure>) -> Self {
+        let trouble = Trouble::Else(Denied { exit: failure.exit(), why: failure.to_string() });
+        Self { failure, trouble, runtime }
+    }
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     log();
-    let board = match arguments.files.read_all()? {
-        Ok(board) => board,
-        // Under a service manager a box must not be dead; at a terminal the problems are the answer.
-        Err((problems, files)) if std::env::var_os("NOTIFY_SOCKET").is_some() => {
-            let problems: Vec<String> = problems.into_vec().iter().map(ToString::to_string).collect();
-            return Ok(hilum_daemon::rescue(&problems, &files, &default_runtime_folder()?)?);
+    let Err(Halted { failure, trouble, runtime }) = begun(&arguments.files) else { return Ok(()) };
+    // Under a service manager a box must not be dead; at a terminal the problems are the answer.
+    if std::env::var_os("NOTIFY_SOCKET").is_some() && matches!(failure.exit(), 75 | 78) {
+        return Ok(hilum_daemon::rescue(&trouble, &runtime?)?);
+    }
+    Err(failure)
+}
+
+fn begun(files: &BoardFiles) -> Result<(), Halted> {
+    let board = match files.read_all() {
+        Ok(Ok(board)) => board,
+        Ok(Err((problems, files))) => {
+            let said = problems.as_slice().iter().map(ToString::to_string).collect();
+            let (failure, trouble) = (rejected(&problems), Trouble::Configuration(said, files));
+            return Err(Halted { failure, trouble, runtime: default_runtime_folder() });
         }
-        Err((problems, _)) => return Err(rejected(&problems)),
+        Err(failure) => return Err(Halted::new(failure, default_runtime_folder())),
     };
-    let setup =
-        Setup { data: data_folder(&board)?, runtime: runtime_folder(&board)?, networks: networks(&board)?, board };
-    Ok(hilum_daemon::run(setup)?)
+    let halted = |failure: Failure| Halted::new(failure, runtime_folder(&board));
+    let data = data_folder(&board).map_err(halted)?;
+    let runtime = runtime_folder(&board).map_err(halted)?;
+    let networks = networks(&board).map_err(halted)?;
+    let setup = Setup { data, runtime, networks, board: board.clone() };
+    hilum_daemon::run(setup).map_err(|fault| halted(fault.into()))
 }
 
 /// Logs to the journal where the service manager says that standard error is one, else to standard error. How much is said

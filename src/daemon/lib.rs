@@ -51,7 +51,7 @@ pub use inference::Networks;
 pub use key::{NoKey, data_key, read as read_key};
 pub use protocol::{Denied, Request, SOCKET, said};
 pub use reader::worker;
-pub use rescue::rescue;
+pub use rescue::{Trouble, rescue};
 
 use appliance::{Appliance, End, Parts};
 use door::Door;
@@ -120,7 +120,7 @@ impl Fault {
 /// Runs the appliance until it is told to stop (SIGTERM, SIGINT).
 ///
 /// # Errors
-/// [`Fault`]
+/// [`Fault`]: but for [`Fault::Hung`] it is one that kept the appliance from beginning.
 pub fn run(setup: Setup) -> Result<(), Fault> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -235,7 +235,10 @@ async fn running(setup: Setup) -> Result<(), Fault> {
     if !closed || !store_thread.is_finished() {
         tracing::warn!("the store did not close in time; everything acknowledged is on the disk");
     }
-    fs::remove_file(runtime.join(SOCKET)).map_err(Fault::machine("remove the socket"))
+    if let Err(error) = fs::remove_file(runtime.join(SOCKET)) {
+        tracing::warn!(%error, "cannot remove the socket");
+    }
+    Ok(())
 }
 
 /// Cases in a list, as JSON.

@@ -1,9 +1,9 @@
-//! What a box does whose configuration is rejected: it says why, on its screen and on its socket, until the files change.
+//! What a box does that cannot begin: it says why, on its screen and on its socket, until it is worth another try.
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use hilum_device::linux::Framebuffer;
@@ -15,33 +15,93 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use crate::{Fault, SOCKET, desk, protocol, watchdog};
+use crate::{Denied, Fault, SOCKET, desk, protocol, watchdog};
 use hilum_store::make_folder;
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
+/// What is no fault of the files is tried again so much later.
+const AGAIN: Duration = Duration::from_secs(10);
 /// The picture for whoever has no screen, in the runtime folder.
 const PICTURE: &str = "rescue.png";
 
-/// Shows `problems` until one of `files` changes, or the service manager says stop. The process ends after it, and is started
-/// anew with what the files say then.
+/// Why a box cannot begin.
+#[derive(Debug, Clone)]
+pub enum Trouble {
+    /// Its configuration is rejected: each problem, and the files that have to change.
+    Configuration(Vec<String>, Vec<PathBuf>),
+    /// Something else, as an exit code and a sentence: its records, their key, its bundle.
+    Else(Denied),
+}
+
+impl Trouble {
+    fn exit(&self) -> u8 {
+        match self {
+            Self::Configuration(..) => 78,
+            Self::Else(denied) => denied.exit,
+        }
+    }
+
+    fn problems(&self) -> Vec<String> {
+        match self {
+            Self::Configuration(problems, _) => problems.clone(),
+            Self::Else(denied) => vec![denied.why.clone()],
+        }
+    }
+
+    /// What the box is, in a sentence.
+    const fn heading(&self) -> &'static str {
+        match self {
+            Self::Configuration(..) => "the configuration is rejected",
+            Self::Else(_) => "the box cannot begin its work",
+        }
+    }
+
+    /// What is to be done about it.
+    fn advice(&self) -> String {
+        match self {
+            Self::Configuration(..) => "No case is lost. Correct the files: the box starts by itself.".to_owned(),
+            Self::Else(_) => format!(
+                "The box tries again by itself every {} s. Erase nothing, and ask whoever looks after it.",
+                AGAIN.as_secs()
+            ),
+        }
+    }
+
+    /// What another try may turn out otherwise for.
+    fn stamps(&self) -> Vec<Option<(SystemTime, u64)>> {
+        match self {
+            Self::Configuration(_, files) => stamps(files),
+            Self::Else(_) => Vec::new(),
+        }
+    }
+
+    /// Whether it is time for another try whatever the files are.
+    fn is_over(&self, since: Instant) -> bool {
+        matches!(self, Self::Else(_)) && since.elapsed() >= AGAIN
+    }
+}
+
+/// Shows what the trouble is until one of the files changes, or it is time for another try, or the service manager says stop.
+/// The process ends after it, and is started anew.
 ///
 /// # Errors
 /// [`Fault`] if the machine does not even do this.
-pub fn rescue(problems: &[String], files: &[PathBuf], runtime: &Path) -> Result<(), Fault> {
+pub fn rescue(trouble: &Trouble, runtime: &Path) -> Result<(), Fault> {
     let event_loop = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    event_loop.map_err(Fault::machine("start the event loop"))?.block_on(shown(problems, files, runtime))
+    event_loop.map_err(Fault::machine("start the event loop"))?.block_on(shown(trouble, runtime))
 }
 
-async fn shown(problems: &[String], files: &[PathBuf], runtime: &Path) -> Result<(), Fault> {
+async fn shown(trouble: &Trouble, runtime: &Path) -> Result<(), Fault> {
     let mut terminate = signal(SignalKind::terminate()).map_err(Fault::machine("listen for signals"))?;
     make_folder(runtime).map_err(Fault::machine("make the runtime folder"))?;
-    for problem in problems {
-        tracing::error!(problem, "the configuration is rejected");
+    let problems = trouble.problems();
+    for problem in &problems {
+        tracing::error!(problem, "{}", trouble.heading());
     }
-    let mut lines = vec!["This box is not ready: its configuration is rejected.".to_owned(), String::new()];
-    lines.extend(problems.iter().cloned());
-    lines.extend([String::new(), "No case is lost. Correct the files: the box starts by itself.".to_owned()]);
+    let mut lines = vec![format!("This box is not ready: {}.", trouble.heading()), String::new()];
+    lines.extend(problems);
+    lines.extend([String::new(), trouble.advice()]);
     let screen = Framebuffer::open(Path::new("/dev/fb0")).ok();
     let size = screen.as_ref().map_or((1280, 800), Framebuffer::size);
     let picture = notice_card(size, &lines);
@@ -52,7 +112,7 @@ async fn shown(problems: &[String], files: &[PathBuf], runtime: &Path) -> Result
         tracing::warn!(%error, "cannot leave the picture");
     }
     let listener = desk::open(&runtime.join(SOCKET)).map_err(Fault::machine("open the socket"))?;
-    let before = stamps(files);
+    let (before, since) = (trouble.stamps(), Instant::now());
     watchdog::ready();
     let mut look = tokio::time::interval(LOOK);
     loop {
@@ -60,15 +120,15 @@ async fn shown(problems: &[String], files: &[PathBuf], runtime: &Path) -> Result
             _ = terminate.recv() => break,
             _ = look.tick() => {
                 watchdog::alive();
-                if stamps(files) != before {
-                    tracing::info!("the files changed");
+                if trouble.stamps() != before || trouble.is_over(since) {
+                    tracing::info!("it is tried again");
                     break;
                 }
             }
             accepted = listener.accept() => {
                 if let Ok((stream, _)) = accepted {
-                    let problems = problems.to_vec();
-                    tokio::spawn(async move { drop(told(stream, &problems).await) });
+                    let trouble = trouble.clone();
+                    tokio::spawn(async move { drop(told(stream, &trouble).await) });
                 }
             }
         }
@@ -78,7 +138,7 @@ async fn shown(problems: &[String], files: &[PathBuf], runtime: &Path) -> Result
 }
 
 /// Whatever is asked, this is the answer.
-async fn told(stream: UnixStream, problems: &[String]) -> io::Result<()> {
+async fn told(stream: UnixStream, trouble: &Trouble) -> io::Result<()> {
     let (input, mut output) = stream.into_split();
     let mut input = BufReader::new(input);
     loop {
@@ -88,8 +148,8 @@ async fn told(stream: UnixStream, problems: &[String]) -> io::Result<()> {
             return Ok(());
         }
         let answer = json!({
-            "ok": false, "exit": 78, "problems": problems,
-            "error": format!("the configuration is rejected: {}", problems.join("; ")),
+            "ok": false, "exit": trouble.exit(), "problems": trouble.problems(),
+            "error": format!("{}: {}", trouble.heading(), trouble.problems().join("; ")),
         });
         output.write_all(format!("{answer}\n").as_bytes()).await?;
     }

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import socket
+import sqlite3
 import subprocess
 import threading
 import time
@@ -121,6 +122,80 @@ def test_a_rejected_configuration_is_a_rescue_under_a_service_manager(tmp_path, 
     finally:
         process.kill()
         process.wait()
+
+
+def lost(box):
+    for path in ("hilum.db", "copy/hilum.db"):
+        (box.data / "store" / path).write_bytes(b"Z" * 8192)
+
+
+def another_key(box):
+    (box.data / "data-key").write_bytes(b"k" * 32)
+
+
+def no_credential(box):
+    box.board.write_text(box.board.read_text().replace('source = "file"', 'source = "credential"'))
+
+
+def a_later_version(box):
+    for path in ("hilum.db", "copy/hilum.db"):
+        database = sqlite3.connect(box.data / "store" / path)
+        database.execute("PRAGMA user_version = 900")
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        database.close()
+
+
+def drained(told):
+    try:
+        while told.recv(4096):
+            pass
+    except OSError:
+        return
+
+
+@pytest.mark.parametrize(
+    "harm, exit, words",
+    [
+        (lost, 75, "neither the database nor its second copy"),
+        (another_key, 78, "does not open with this key"),
+        (no_credential, 78, "no credential"),
+        (a_later_version, 75, "version 900"),
+    ],
+)
+def test_what_cannot_begin_says_so_under_a_service_manager_and_tries_again(tmp_path, harm, exit, words):
+    with Appliance(tmp_path / "box").start() as box:
+        assert box.stop() == 0
+    shutil.copytree(box.folder, tmp_path / "well")
+    harm(box)
+    before = {path: path.read_bytes() for path in (box.data / "store").rglob("hilum.db")}
+
+    # At a terminal that is the answer.
+    ended = subprocess.run(box.words(), capture_output=True, text=True, timeout=60)
+    assert ended.returncode == exit and words in ended.stderr, ended
+
+    environment = {"NOTIFY_SOCKET": str(tmp_path / "notify")}
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+        told.bind(environment["NOTIFY_SOCKET"])
+        told.settimeout(30)
+        box.start(wait=False, env=environment)
+        try:
+            assert "READY=1" in told.recv(4096).decode()
+            # The service manager reads all that it is told.
+            threading.Thread(target=drained, args=[told], daemon=True).start()
+            with Desk(box.socket) as desk, pytest.raises(Denied) as denied:
+                desk.ask("list")
+            assert denied.value.exit == exit and words in str(denied.value)
+            assert (box.run / "rescue.png").stat().st_size > 1000
+            # It ends by itself, so that it is tried again.
+            assert box.process.wait(30) == 0, box.said()
+            assert all(path.read_bytes() == bytes for path, bytes in before.items()), "nothing was touched"
+            shutil.rmtree(box.folder)
+            shutil.copytree(tmp_path / "well", box.folder)
+            box.start(env=environment)
+            assert box.stop() == 0
+        finally:
+            box.process.kill()
+            box.process.wait()
 
 
 class Workers(threading.Thread):
