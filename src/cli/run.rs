@@ -24,15 +24,16 @@ struct Halted {
 }
 
 impl Halted {
-    fn new(failure: Failure, runtime: Result<PathBuf, Failure>) -> Self {
+    fn new(failure: Failure, runtime: Result<PathBuf, Failure>) -> Box<Self> {
         let trouble = Trouble::Else(Denied { exit: failure.exit(), why: failure.to_string() });
-        Self { failure, trouble, runtime }
+        Box::new(Self { failure, trouble, runtime })
     }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     log();
-    let Err(Halted { failure, trouble, runtime }) = begun(&arguments.files) else { return Ok(()) };
+    let Err(halted) = begun(&arguments.files) else { return Ok(()) };
+    let Halted { failure, trouble, runtime } = *halted;
     // Under a service manager a box must not be dead; at a terminal the problems are the answer.
     if std::env::var_os("NOTIFY_SOCKET").is_some() && matches!(failure.exit(), 75 | 78) {
         return Ok(hilum_daemon::rescue(&trouble, &runtime?)?);
@@ -40,13 +41,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     Err(failure)
 }
 
-fn begun(files: &BoardFiles) -> Result<(), Halted> {
+fn begun(files: &BoardFiles) -> Result<(), Box<Halted>> {
     let board = match files.read_all() {
         Ok(Ok(board)) => board,
         Ok(Err((problems, files))) => {
             let said = problems.as_slice().iter().map(ToString::to_string).collect();
             let (failure, trouble) = (rejected(&problems), Trouble::Configuration(said, files));
-            return Err(Halted { failure, trouble, runtime: default_runtime_folder() });
+            return Err(Box::new(Halted { failure, trouble, runtime: default_runtime_folder() }));
         }
         Err(failure) => return Err(Halted::new(failure, default_runtime_folder())),
     };

@@ -1,7 +1,7 @@
 //! The appliance: one loop over one closed [`Event`].
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     sync::{Arc, atomic::AtomicU64, mpsc::TrySendError},
     time::{Duration, Instant},
@@ -26,6 +26,8 @@ use crate::{
 const BEAT: Duration = Duration::from_millis(500);
 /// After a fault of the device work is tried again so much later.
 const AGAIN: Duration = Duration::from_secs(5);
+/// The longest wait after faults in a row.
+const LONGEST: Duration = Duration::from_secs(600);
 /// A temperature that is older than this says nothing.
 const OLD: Duration = Duration::from_secs(30);
 
@@ -73,6 +75,17 @@ struct Export {
     not_before: Instant,
 }
 
+/// A case that the device could not assess.
+struct Rest {
+    failures: u32,
+    until: Instant,
+}
+
+/// The wait after so many failures in a row: each twice as long as the one before.
+fn growing(failures: u32) -> Duration {
+    AGAIN.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1))).min(LONGEST)
+}
+
 /// What the loop needs from outside.
 pub(crate) struct Parts {
     pub(crate) office: Office,
@@ -110,6 +123,10 @@ pub(crate) struct Appliance {
     controls: Vec<Point>,
     /// When this process opened a control case last.
     controlled: Option<Instant>,
+    /// No control case is tried before this, and how long the wait was for it: it grows.
+    control_rest: (Instant, Duration),
+    /// Cases that the device could not assess: they let others go first, each time for longer.
+    resting: BTreeMap<CaseNumber, Rest>,
     assessed: u64,
     restarted: u64,
     last_case: Option<Duration>,
@@ -141,6 +158,8 @@ impl Appliance {
             exports: BTreeMap::new(),
             controls: Vec::new(),
             controlled: None,
+            control_rest: (Instant::now(), Duration::ZERO),
+            resting: BTreeMap::new(),
             assessed: 0,
             restarted: 0,
             last_case: None,
@@ -215,10 +234,17 @@ impl Appliance {
             }
             Event::Control(Ok(case)) => {
                 tracing::info!(%case, "the control case is queued");
+                self.control_rest.1 = Duration::ZERO;
                 self.changed();
             }
-            Event::Control(Err(denied)) => tracing::error!(why = denied.why, "no control case"),
+            Event::Control(Err(denied)) => {
+                let wait = self.control_rest.1.saturating_mul(2).clamp(AGAIN, LONGEST);
+                tracing::error!(why = denied.why, again_s = wait.as_secs(), "no control case");
+                self.controlled = None;
+                self.control_rest = (Instant::now() + wait, wait);
+            }
             Event::Unlocked => {
+                self.control_rest = (Instant::now(), Duration::ZERO);
                 self.read_controls().await;
                 tracing::info!("the records are open");
                 self.read_exports(|_| true);
@@ -340,7 +366,8 @@ impl Appliance {
     /// Has a control case opened when the last one is as old as the interval, or nobody knows how old it is.
     fn control_if_due(&mut self) {
         let Some(every) = self.parts.control else { return };
-        if !matches!(self.networks, Networks::Ready(_)) || self.controlled.is_some_and(|at| at.elapsed() < every) {
+        let tried = self.controlled.is_some_and(|at| at.elapsed() < every) || self.control_rest.0 > Instant::now();
+        if tried || !matches!(self.networks, Networks::Ready(_)) {
             return;
         }
         let now = self.parts.clock.now();
@@ -381,7 +408,9 @@ impl Appliance {
         if !now.trusted {
             device.push(Limit::new(LimitCode::ClockNotTrusted, "the date of this result is not certain"));
         }
-        let begun = self.parts.office.records.with(move |store| store.begin(&now)).await;
+        let resting: BTreeSet<CaseNumber> =
+            self.resting.iter().filter(|(_, rest)| rest.until > Instant::now()).map(|(&case, _)| case).collect();
+        let begun = self.parts.office.records.with(move |store| store.begin(&resting, &now)).await;
         let Begun { work, set_aside } = match begun {
             Ok(Ok(begun)) => begun,
             Ok(Err(StoreFault::Locked)) | Err(_) => return,
@@ -455,13 +484,20 @@ impl Appliance {
                 }
             }
             Err(Failed::Device(error)) => {
-                tracing::error!(%case, error = %format!("{error:#}"), "the device cannot assess it now");
-                self.rest_until = Instant::now() + AGAIN;
+                let failures = self.resting.get(&case).map_or(0, |rest| rest.failures) + 1;
+                let wait = growing(failures);
+                tracing::error!(
+                    %case, failures, again_s = wait.as_secs(), error = %format!("{error:#}"), "the device cannot assess it now"
+                );
+                self.resting.insert(case, Rest { failures, until: Instant::now() + wait });
                 self.put_back(done.work.clone()).await;
             }
             Err(Failed::Attempt(error)) => {
                 tracing::error!(%case, attempt = done.work.attempt, error = %format!("{error:#}"), "the attempt failed");
             }
+        }
+        if !matches!(done.result, Err(Failed::Device(_))) {
+            self.resting.remove(&case);
         }
         self.running = None;
         self.assessed += 1;
@@ -556,6 +592,9 @@ impl Appliance {
             "opened": opened(self.parts.opened),
             "networks": networks,
             "running": self.running.as_ref().map(|running| running.case.to_string()),
+            "resting": self.resting.iter().map(|(case, rest)| json!({
+                "case": case.to_string(), "failures": rest.failures,
+            })).collect::<Vec<_>>(),
             "attempts-ended": self.assessed,
             "parts-restarted": self.restarted,
             "last-case-s": self.last_case.map(|took| took.as_secs_f64()),

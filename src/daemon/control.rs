@@ -118,6 +118,8 @@ pub(crate) fn limit(points: &[Point], every: Duration, now: &Moment) -> Option<L
 
 /// Draws the phantom of `seed` and hands it over as a case.
 pub(crate) async fn open(office: &Office, folder: &Path, seed: u64, actor: Actor) -> Result<CaseNumber, Denied> {
+    // Before the work of drawing it.
+    office.records.with(|store| if store.is_locked() { Err(StoreFault::Locked) } else { store.room() }).await??;
     let (files, folder) = (office.records.files().clone(), folder.to_owned());
     let opened = office.clock.now();
     let drawn = tokio::task::spawn_blocking(move || drawn(&files, &folder, seed, opened)).await;
@@ -160,6 +162,8 @@ fn drawn(files: &Files, folder: &Path, seed: u64, opened: Moment) -> Result<Inta
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -227,7 +231,7 @@ mod tests {
             };
             let case = store.open_case(&intake, Actor::Device, &now).expect("opened");
             store.submit(case, Actor::Device, &now).expect("queued");
-            let work = store.begin(&now).expect("readable").work.expect("work");
+            let work = store.begin(&BTreeSet::new(), &now).expect("readable").work.expect("work");
             let report = json!({
                 "outcome": "assessed", "bundle": {"sha256": "b", "engine": engine},
                 "fused": {"predicted": predicted, "probabilities": [0.0, 0.0, 0.0, 1.0 - probability, probability]},

@@ -1,6 +1,13 @@
 //! The socket on which people and programs of this machine ask.
 
-use std::{fs, io, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use serde_json::Value;
 use tokio::{
@@ -20,16 +27,30 @@ const MOST: usize = 64;
 /// A connection on which nobody asks is closed after this: it keeps others out.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// Opens the socket at `path`, for the own user and root alone. What a killed daemon left there is removed: the store's
-/// lock says that there is no other.
-pub(crate) fn open(path: &Path) -> io::Result<UnixListener> {
+/// The socket, and the lock that keeps others from taking its place.
+pub(crate) struct Desk {
+    pub(crate) listener: UnixListener,
+    pub(crate) lock: File,
+}
+
+/// Opens the socket at `path`, for the own user and root alone. What a killed daemon left there is removed; another that lives
+/// has the lock beside it.
+pub(crate) fn open(path: &Path) -> io::Result<Desk> {
+    let lock = File::create(path.with_extension("lock"))?;
+    match lock.try_lock() {
+        Ok(()) => (),
+        Err(TryLockError::WouldBlock) => {
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, "another daemon has this runtime folder"));
+        }
+        Err(TryLockError::Error(error)) => return Err(error),
+    }
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => (),
     }
     let listener = UnixListener::bind(path)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-    Ok(listener)
+    Ok(Desk { listener, lock })
 }
 
 /// Answers whoever asks, until it is dropped.

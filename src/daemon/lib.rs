@@ -175,7 +175,8 @@ async fn running(setup: Setup) -> Result<(), Fault> {
     };
     let wraps = board.key == KeySource::Pin;
     let door = Door::new(records.clone(), Arc::clone(&clock), tell.clone(), board.access, wraps);
-    let listener = desk::open(&runtime.join(SOCKET)).map_err(Fault::machine("open the socket"))?;
+    let desk::Desk { listener, lock: _held } =
+        desk::open(&runtime.join(SOCKET)).map_err(Fault::machine("open the socket"))?;
     if let Some(address) = board.daemon.metrics {
         tokio::spawn(metrics::serve(address, office.clone()));
     }

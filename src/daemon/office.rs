@@ -155,7 +155,7 @@ impl Office {
                     .map(|head| head.parse())
                     .transpose()
                     .map_err(|error: hilum_store::NoHead| usage(error.to_string()))?;
-                let head = self.records.with(move |store| store.verify(saved)).await??;
+                let head = self.verify(saved).await?;
                 Ok(json!({"head": head.to_string(), "entries": head.entries}))
             }
             Request::Log { from } => self.log(from).await,
@@ -179,6 +179,22 @@ impl Office {
                 }))
             }
         }
+    }
+
+    /// Checks the whole store. The files are read beside the store's thread: it has cases to keep meanwhile.
+    async fn verify(&self, saved: Option<Head>) -> Result<Head, Denied> {
+        let (head, names) = self.records.with(move |store| store.verify_records(saved)).await??;
+        for name in names {
+            let (files, asked) = (self.records.files().clone(), name.clone());
+            let verified = tokio::task::spawn_blocking(move || files.verify(&asked)).await;
+            if let Err(fault) = verified.map_err(|_| Denied::from(Closed))? {
+                // Its case may have been removed since.
+                if self.records.with(move |store| store.is_kept(&name)).await?? {
+                    return Err(fault.into());
+                }
+            }
+        }
+        Ok(head)
     }
 
     async fn tell(&self, event: Event) -> Result<(), Denied> {

@@ -111,7 +111,8 @@ async fn shown(trouble: &Trouble, runtime: &Path) -> Result<(), Fault> {
     if let Err(error) = picture.save(runtime.join(PICTURE)) {
         tracing::warn!(%error, "cannot leave the picture");
     }
-    let listener = desk::open(&runtime.join(SOCKET)).map_err(Fault::machine("open the socket"))?;
+    let desk::Desk { listener, lock: _held } =
+        desk::open(&runtime.join(SOCKET)).map_err(Fault::machine("open the socket"))?;
     let (before, since) = (trouble.stamps(), Instant::now());
     watchdog::ready();
     let mut look = tokio::time::interval(LOOK);

@@ -88,6 +88,14 @@ impl Files {
         Ok(self.key.get().ok_or(StoreFault::Locked)?.open_owned(PLACE, self.sealed(name)?)?)
     }
 
+    /// Checks a file against its name.
+    ///
+    /// # Errors
+    /// [`StoreFault::Blob`] if it is missing or changed.
+    pub fn verify(&self, name: &BlobName) -> Result<(), StoreFault> {
+        self.sealed(name).map(|_| ())
+    }
+
     /// The sealed bytes, checked against their name.
     pub(crate) fn sealed(&self, name: &BlobName) -> Result<Vec<u8>, StoreFault> {
         let sealed = fs::read(self.path(name)).map_err(|source| match source.kind() {

@@ -131,7 +131,7 @@ fn utc(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::{path::Path, time::Duration};
+    use std::{collections::BTreeSet, path::Path, time::Duration};
 
     use hilum_domain::{Identity, Metadata};
     use sha2::{Digest as _, Sha256};
@@ -169,10 +169,10 @@ mod tests {
             return case;
         }
         let kept = Kept { report: "{}".into(), files: Vec::new() };
-        let work = store.begin(now).expect("readable").work.expect("work");
+        let work = store.begin(&BTreeSet::new(), now).expect("readable").work.expect("work");
         if state == State::SetAside {
-            store.begin(now).expect("readable");
-            store.begin(now).expect("readable");
+            store.begin(&BTreeSet::new(), now).expect("readable");
+            store.begin(&BTreeSet::new(), now).expect("readable");
             return case;
         }
         store.finish(&work, state == State::Refused, &kept, now).expect("kept");
@@ -211,7 +211,7 @@ mod tests {
             }
             if state == State::Queued {
                 // Out of the way of those that follow.
-                let work = store.begin(&at(OLD, true)).expect("readable").work.expect("work");
+                let work = store.begin(&BTreeSet::new(), &at(OLD, true)).expect("readable").work.expect("work");
                 let kept = Kept { report: "{}".into(), files: Vec::new() };
                 assert_eq!(store.due(&at(NOW, true), &rules()).expect("readable"), [CaseNumber(1)]);
                 store.finish(&work, false, &kept, &at(OLD, true)).expect("kept");

@@ -300,24 +300,17 @@ impl Store {
         })
     }
 
-    /// The next case to assess. That it was begun is on the disk when this returns; what was begun twice without an end
-    /// is set aside.
+    /// The next case to assess that is not `resting`. That it was begun is on the disk when this returns; what was begun twice
+    /// without an end is set aside.
     ///
     /// # Errors
     /// [`StoreFault`]
-    pub fn begin(&mut self, now: &Moment) -> Result<Begun, StoreFault> {
+    pub fn begin(&mut self, resting: &BTreeSet<CaseNumber>, now: &Moment) -> Result<Begun, StoreFault> {
         let mut begun = Begun::default();
-        loop {
-            let next = self
-                .read()
-                .query_row(
-                    "SELECT number, attempts FROM cases WHERE state = ?1 ORDER BY number LIMIT 1",
-                    [State::Queued.name()],
-                    |row| Ok((CaseNumber(row.get(0)?), row.get::<_, u32>(1)?)),
-                )
-                .optional()
-                .map_err(StoreFault::database("look for work"))?;
-            let Some((number, attempts)) = next else { return Ok(begun) };
+        for (number, attempts) in self.waiting()? {
+            if resting.contains(&number) {
+                continue;
+            }
             if attempts >= ATTEMPTS {
                 self.step(number, State::SetAside, Actor::Device, Action::SetAside, now, |_| Ok(()))?;
                 begun.set_aside.push(number);
@@ -330,8 +323,22 @@ impl Store {
                 logged(transaction, now, Actor::Device, Action::Begun, number)
             })?;
             begun.work = Some(Work { number, attempt, intake });
-            return Ok(begun);
+            break;
         }
+        Ok(begun)
+    }
+
+    /// The queue: numbers, and how often each was begun.
+    fn waiting(&self) -> Result<Vec<(CaseNumber, u32)>, StoreFault> {
+        let attempt = StoreFault::database("look for work");
+        let mut statement = self
+            .read()
+            .prepare_cached("SELECT number, attempts FROM cases WHERE state = ?1 ORDER BY number")
+            .map_err(&attempt)?;
+        statement
+            .query_map([State::Queued.name()], |row| Ok((CaseNumber(row.get(0)?), row.get(1)?)))
+            .and_then(Iterator::collect)
+            .map_err(&attempt)
     }
 
     /// Takes an attempt back that an orderly stop interrupted: it was not the input's fault.
@@ -585,11 +592,30 @@ impl Store {
     /// # Errors
     /// [`StoreFault::Tampering`] for an edit, a deletion or a truncation, [`StoreFault::Blob`] for a file.
     pub fn verify(&self, saved: Option<Head>) -> Result<Head, StoreFault> {
-        let head = self.database.verify(saved)?;
-        for name in self.names()? {
-            self.files.sealed(&name)?;
+        let (head, names) = self.verify_records(saved)?;
+        for name in names {
+            self.files.verify(&name)?;
         }
         Ok(head)
+    }
+
+    /// The first part of [`Self::verify`]: databases, cases, log. Answers with the head and the files that are left to be
+    /// checked with [`Files::verify`]: they are large, and whoever has something else to do meanwhile checks them elsewhere.
+    ///
+    /// # Errors
+    /// As [`Self::verify`].
+    pub fn verify_records(&self, saved: Option<Head>) -> Result<(Head, BTreeSet<BlobName>), StoreFault> {
+        Ok((self.database.verify(saved)?, self.names()?))
+    }
+
+    /// Whether a case still has a file.
+    ///
+    /// # Errors
+    /// [`StoreFault`]
+    pub fn is_kept(&self, name: &BlobName) -> Result<bool, StoreFault> {
+        self.read()
+            .query_row("SELECT EXISTS (SELECT 1 FROM files WHERE name = ?1)", [name.as_str()], |row| row.get(0))
+            .map_err(StoreFault::database("look for a file of a case"))
     }
 
     /// The log.

@@ -1,4 +1,4 @@
-use std::{path::Path, time::Duration};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use hilum_domain::{CaseNumber, Identity, Metadata, MicronsPerPixel, Moment, Sex};
 
@@ -57,14 +57,14 @@ fn a_case_goes_its_way_and_the_log_says_so() {
     let (mut store, found) = opened(folder.path());
     assert_eq!(found, Opened::New);
     let case = queued(&mut store, "4711");
-    let work = store.begin(&now()).expect("readable").work.expect("work");
+    let work = store.begin(&BTreeSet::new(), &now()).expect("readable").work.expect("work");
     assert_eq!((work.number, work.attempt), (case, 1));
     store.finish(&work, false, &kept(), &now()).expect("kept");
     assert!(
         matches!(store.finish(&work, false, &kept(), &now()), Err(StoreFault::State { .. })),
         "a result is kept once"
     );
-    assert_eq!(store.begin(&now()).expect("readable").work, None);
+    assert_eq!(store.begin(&BTreeSet::new(), &now()).expect("readable").work, None);
     let review = Review { agrees: false, reason: "keratin pearls".into(), by: Actor::Reviewer };
     store.review(case, &review, &now()).expect("kept");
     let head = store.head().expect("a head");
@@ -89,24 +89,36 @@ fn an_input_that_kills_twice_is_set_aside_and_the_next_is_done() {
     let other = queued(&mut store, "2");
     for attempt in 1..=2 {
         assert_eq!(
-            store.begin(&now()).expect("readable").work.map(|work| (work.number, work.attempt)),
+            store.begin(&BTreeSet::new(), &now()).expect("readable").work.map(|work| (work.number, work.attempt)),
             Some((deadly, attempt))
         );
         drop(store);
         store = opened(folder.path()).0;
     }
-    let begun = store.begin(&now()).expect("readable");
+    let begun = store.begin(&BTreeSet::new(), &now()).expect("readable");
     assert_eq!(begun.set_aside, [deadly]);
     let work = begun.work.expect("work");
     assert_eq!(work.number, other);
     assert_eq!(store.case(deadly).expect("kept").state, State::SetAside);
     store.put_back(&work, &now()).expect("an orderly stop");
     assert_eq!(
-        store.begin(&now()).expect("readable").work.expect("work").attempt,
+        store.begin(&BTreeSet::new(), &now()).expect("readable").work.expect("work").attempt,
         1,
         "a stop is not the input's fault"
     );
     store.submit(deadly, Actor::Administrator, &now()).expect("a person may try again");
+}
+
+#[test]
+fn a_case_that_rests_lets_others_go_first() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut store, _) = opened(folder.path());
+    let [first, second] = ["1", "2"].map(|name| queued(&mut store, name));
+    let work = store.begin(&BTreeSet::from([first]), &now()).expect("readable").work.expect("work");
+    assert_eq!(work.number, second);
+    store.put_back(&work, &now()).expect("put back");
+    assert_eq!(store.begin(&BTreeSet::from([first, second]), &now()).expect("readable"), Begun::default());
+    assert_eq!(store.begin(&BTreeSet::new(), &now()).expect("readable").work.expect("work").number, first);
 }
 
 #[test]
@@ -121,7 +133,7 @@ fn a_full_disk_stops_intake_before_results() {
     let folder = tempfile::tempdir().expect("a folder");
     let (mut store, _) = opened(folder.path());
     let case = queued(&mut store, "1");
-    let work = store.begin(&now()).expect("readable").work.expect("work");
+    let work = store.begin(&BTreeSet::new(), &now()).expect("readable").work.expect("work");
     drop(store);
     let (mut store, _) = with(folder.path(), u64::MAX);
     let another = intake(&store, "2");
@@ -135,7 +147,7 @@ fn nothing_on_the_disk_names_a_person() {
     let folder = tempfile::tempdir().expect("a folder");
     let (mut store, _) = opened(folder.path());
     queued(&mut store, "CANARY-4711");
-    let work = store.begin(&now()).expect("readable").work.expect("work");
+    let work = store.begin(&BTreeSet::new(), &now()).expect("readable").work.expect("work");
     let result = Kept { report: "CANARY result".into(), files: Vec::new() };
     store.finish(&work, false, &result, &now()).expect("kept");
     let review = Review { agrees: true, reason: "CANARY reason".into(), by: Actor::Reviewer };
@@ -185,7 +197,7 @@ fn what_expires_leaves_its_number_and_its_log() {
         matches!(store.expire(case, Actor::Device, &now()), Err(StoreFault::State { .. })),
         "acknowledged work stays"
     );
-    let work = store.begin(&now()).expect("readable").work.expect("work");
+    let work = store.begin(&BTreeSet::new(), &now()).expect("readable").work.expect("work");
     store.finish(&work, true, &kept(), &now()).expect("kept");
     store.expire(case, Actor::Device, &now()).expect("expired");
     assert!(matches!(store.case(case), Err(StoreFault::NoCase)));

@@ -668,3 +668,86 @@ def test_another_user(appliance):
     ended = nobody()
     assert ended.returncode == 0, ended.stderr
     assert "only the user of the daemon and root may ask" in ended.stdout and '"cases"' not in ended.stdout
+
+
+def test_a_file_that_cannot_be_read_holds_up_its_case_alone(appliance, picture, tmp_path):
+    """A folder in its place stands for a bad sector: an error of the disk, not a file that is gone."""
+    from PIL import Image
+
+    other, zone = tmp_path / "other.png", tmp_path / "zone"
+    Image.open(picture).rotate(180).save(other)
+    zone.write_text("99000")
+    box = appliance(f'[thermal]\nzones = ["{zone}"]\npoll-s = 0.5\n').start()
+    box.networks()
+    with box.desk() as desk:
+        bad = desk.field_case("P1", picture)
+        blob = next((box.data / "store" / "files").iterdir())
+        good = desk.field_case("P2", other)
+        kept = blob.read_bytes()
+        blob.unlink()
+        blob.mkdir()
+        zone.write_text("30000")
+        assert desk.wait(good) == "assessed", "it goes first"
+        status = box.until(lambda status: status["resting"] and status["resting"][0]["failures"] >= 2, 60)
+        assert status["resting"][0]["case"] == bad and desk.states()[bad] == "queued"
+        blob.rmdir()
+        blob.write_bytes(kept)
+        assert desk.wait(bad) == "assessed"
+    assert box.until(lambda status: not status["resting"])
+    assert len([entry for entry in box.audit() if entry["case"] == int(bad[1:]) and entry["action"] == "begun"]) <= 5
+
+
+def test_a_control_case_waits_for_the_pin_and_not_for_a_day(appliance):
+    box = appliance(control_h=24)
+    box.board.write_text(box.board.read_text().replace('source = "file"', 'source = "pin"'))
+    box.start().networks()
+    until = time.monotonic() + 30
+    while "no control case" not in box.said():
+        assert time.monotonic() < until, box.said()
+        time.sleep(0.1)
+    with box.desk() as desk:
+        desk.ask("set-pin", role="administrator", pin="194603")
+    box.until(lambda status: (status["control"] or {}).get("good") is True, 60)
+    assert box.said().count("no control case") <= 3
+
+
+def test_two_daemons_do_not_share_a_runtime_folder(appliance, folder):
+    """The second would take requests that were meant for the first."""
+    first, second = appliance(), appliance()
+    first.start()
+    second.site.write_text(second.site.read_text().replace(str(second.run), str(first.run)))
+    second.start(wait=False)
+    assert second.process.wait(30) == 75
+    assert "another daemon has this runtime folder" in second.said()
+    with first.desk() as desk:
+        assert desk.ask("status")["ok"]
+    assert first.stop() == 0
+
+
+def test_while_the_store_is_checked_the_daemon_works(appliance, picture):
+    """A pipe in a file's place stands for a card that takes minutes to read."""
+    box = appliance().start()
+    with box.desk() as desk:
+        desk.field_case("P1", picture)
+        blob = next((box.data / "store" / "files").iterdir())
+        kept = blob.read_bytes()
+        blob.unlink()
+        os.mkfifo(blob)
+        answers = []
+
+        def verify():
+            with box.desk() as other:
+                answers.append(other.ask("verify"))
+
+        checking = threading.Thread(target=verify)
+        checking.start()
+        # Whoever opens the pipe to write waits for the reader.
+        with blob.open("wb") as pipe:
+            assert desk.ask("status")["ok"] and not answers
+            case = desk.open_case("P2")["case"]
+            assert desk.states()[case] == "draft"
+            pipe.write(kept)
+        checking.join(30)
+        assert answers and answers[0]["ok"]
+        blob.unlink()
+        blob.write_bytes(kept)
