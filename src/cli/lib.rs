@@ -3,6 +3,8 @@
 //! Standard output carries one JSON document with `--json` and a short text without; everything else goes to standard
 //! error.
 
+#![forbid(unsafe_code)]
+
 mod analyze;
 mod archive;
 mod bench;

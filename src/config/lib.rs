@@ -3,6 +3,8 @@
 //! Reads the files it is told of and nothing else: no environment, no clock. A [`Board`] holds checked values only; where
 //! that is not to be had, [`Problems`] says everything that is wrong, each with its file, line and column.
 
+#![forbid(unsafe_code)]
+
 mod board;
 mod problem;
 mod section;

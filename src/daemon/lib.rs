@@ -2,6 +2,8 @@
 //!
 //! Knows how the parts are put together; how anything is computed, kept or drawn is the parts' own business.
 
+#![forbid(unsafe_code)]
+
 mod appliance;
 mod camera;
 mod chores;

@@ -3,6 +3,8 @@
 //! Knows the standard's attributes and nothing of what is done with them: whether a set of slices makes a volume is
 //! decided in `intake`.
 
+#![forbid(unsafe_code)]
+
 mod read;
 mod rle;
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! Pure values. Nothing here reads a file, a clock or a configuration, and nothing here serialises itself:
 //! how a value looks in JSON or DICOM is known to `report` and `dicom`.
 
+#![forbid(unsafe_code)]
+
 mod case;
 mod class;
 mod metadata;

@@ -3,6 +3,8 @@
 //! Knows the manifest, the quantisation contract and tensors. Knows nothing of DICOM, slides or fusion: levels in,
 //! logits and features out.
 
+#![forbid(unsafe_code)]
+
 mod bundle;
 mod engine;
 mod manifest;

@@ -3,6 +3,8 @@
 //! Knows files and geometry; knows nothing of networks or results. What it cannot read is [`Unreadable`]; what it can
 //! read but must not be scored is a `Refusal`.
 
+#![forbid(unsafe_code)]
+
 mod cohort;
 mod error;
 mod field;

@@ -10,6 +10,8 @@
 //!
 //! It takes the very steps of the device (`imaging::slide`, `imaging::lesion_patch`) and adds none.
 
+#![forbid(unsafe_code)]
+
 mod npy;
 
 use std::{

@@ -2,6 +2,8 @@
 //!
 //! Knows how results are written and drawn; decides nothing about them.
 
+#![forbid(unsafe_code)]
+
 mod case;
 mod document;
 mod paint;

@@ -3,6 +3,8 @@
 //! Whatever this crate acknowledged outlives a kill, a power cut and a damaged page. Records and files are sealed under a
 //! key; what stands outside (numbers, states, hashes, the log) has nothing of a patient.
 
+#![forbid(unsafe_code)]
+
 mod age;
 mod audit;
 mod blob;

@@ -1,5 +1,7 @@
 //! The project's own chores: `cargo xtask tidy` checks what the compiler cannot.
 
+#![forbid(unsafe_code)]
+
 mod source;
 mod tidy;
 

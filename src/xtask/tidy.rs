@@ -46,6 +46,9 @@ const RESERVED: [(&str, &[&str]); 5] = [
 /// The one folder where the compiler's guarantees may be suspended.
 const UNSAFE_FOLDER: &str = "src/device/";
 
+/// Crates that deny unsafe code and do not forbid it: ndarray's `s!` allows it for itself, which `forbid` does not let it.
+const DENIED_ONLY: [&str; 3] = ["src/imaging/", "src/assess/", "src/phantom/"];
+
 /// What a check of the checkout found.
 #[derive(Debug, Default)]
 pub(crate) struct Checked {
@@ -159,6 +162,11 @@ fn dependencies(manifest: &Table) -> Vec<String> {
 fn source(path: &str, text: &str) -> Vec<String> {
     let parts = Parts::of(text);
     let mut problems = Vec::new();
+    let root = path.ends_with("/lib.rs") || path.ends_with("/main.rs");
+    let spared = DENIED_ONLY.iter().chain([&UNSAFE_FOLDER]).any(|folder| path.starts_with(folder));
+    if root && !spared && !parts.code.contains("#![forbid(unsafe_code)]") {
+        problems.push(format!("{path}: a crate begins with #![forbid(unsafe_code)]"));
+    }
     for (number, (code, comments)) in (1..).zip(parts.code.split('\n').zip(parts.comments.split('\n'))) {
         let words: Vec<&str> = words(code).collect();
         if !path.starts_with(UNSAFE_FOLDER) && words.contains(&"unsafe") {
@@ -226,6 +234,19 @@ mod tests {
     #[track_caller]
     fn check_manifest(name: &str, tables: &str, want: &str) {
         check(&manifest("src/x/Cargo.toml", &format!("[package]\nname = \"{name}\"\n{tables}")), want);
+    }
+
+    #[test]
+    fn crates_forbid_unsafe_code() {
+        for (path, text, want) in [
+            ("src/store/lib.rs", "//! Doc.\n\nmod case;", "src/store/lib.rs: a crate begins with"),
+            ("src/store/lib.rs", "//! Doc.\n\n#![forbid(unsafe_code)]\n\nmod case;", ""),
+            ("src/store/lib.rs", "// #![forbid(unsafe_code)]", "a crate begins with"),
+            ("src/store/case.rs", "mod case;", ""),
+            ("src/imaging/lib.rs", "mod case;", ""),
+        ] {
+            check(&source(path, text), want);
+        }
     }
 
     #[test]

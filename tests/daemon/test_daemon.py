@@ -9,6 +9,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -559,3 +560,47 @@ def test_no_person_is_in_the_memory_of_a_daemon_at_rest(told):
     limits = Path(f"/proc/{box.process.pid}/limits").read_text()
     core = next(line for line in limits.splitlines() if line.startswith("Max core file size"))
     assert core.split()[4:6] == ["0", "0"], core
+
+
+@pytest.fixture
+def journal(mounted):
+    """A journal where the system's would be, in mounts of our own: what it was sent."""
+    place = mounted(Path("/run/systemd"), "-t", "tmpfs", "none") / "journal" / "socket"
+    place.parent.mkdir()
+    entries: list[bytes] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(place))
+        listener.settimeout(0.2)
+        over = threading.Event()
+
+        def read():
+            while not over.is_set():
+                try:
+                    entries.append(listener.recv(1 << 20))
+                except TimeoutError:
+                    pass
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        yield entries
+        over.set()
+        reader.join()
+
+
+def test_no_name_is_in_the_journal(appliance, planted, journal):
+    inputs, field, series = planted
+    box = appliance()
+    with box.start(env={"HILUM_LOG": "debug", "JOURNAL_STREAM": "1:1"}).desk() as desk:
+        case = desk.open_case(CANARIES["FIRST"], CANARIES["SECOND"])["case"]
+        desk.fields(case, field, um_per_px=0.5)
+        desk.ct(case, series)
+        for wrong in (lambda: desk.fields(case, inputs / f"{CANARIES['ABSENT']}.png"), lambda: desk.ct(case, field)):
+            with pytest.raises(Denied):
+                wrong()
+        desk.ask("submit", case=case)
+        assert desk.wait(case) == "assessed"
+        desk.ask("review", case=case, agrees=False, reason=CANARIES["REASON"])
+    assert box.stop() == 0
+    said = b"\n".join(journal)
+    assert case.encode() in said and b"an input was not read" in said and box.said() == ""
+    assert found(said) == set()
