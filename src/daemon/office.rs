@@ -68,6 +68,7 @@ impl From<StoreFault> for Denied {
             StoreFault::Locked
             | StoreFault::InUse
             | StoreFault::BothLost
+            | StoreFault::Disagree
             | StoreFault::Full { .. }
             | StoreFault::Disk { .. }
             | StoreFault::Database { .. } => 75,

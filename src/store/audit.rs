@@ -76,6 +76,8 @@ pub enum Action {
     BundleTaken,
     /// The database was restored from its second copy.
     Restored,
+    /// The second copy of the database was damaged, missing or behind, and was made anew.
+    Copied,
 }
 
 /// The end of the log at some time.
@@ -180,6 +182,18 @@ pub(crate) fn head(database: &Connection) -> Result<Head, StoreFault> {
         })
         .optional();
     row.map(|head| head.unwrap_or_else(Head::none)).map_err(StoreFault::database(READ))
+}
+
+/// Whether a log that is whole has the entry that a head names. Every log begins with none.
+pub(crate) fn has(database: &Connection, head: Head) -> Result<bool, StoreFault> {
+    if head.entries == 0 {
+        return Ok(head == Head::none());
+    }
+    let hash: Option<Hash> = database
+        .query_row("SELECT hash FROM audit WHERE number = ?1", [head.entries], |row| row.get(0))
+        .optional()
+        .map_err(StoreFault::database(READ))?;
+    Ok(hash == Some(head.hash))
 }
 
 /// Adds an entry after the last.

@@ -102,7 +102,8 @@ pub enum Opened {
 }
 
 impl Database {
-    /// The database in `folder`, with its second copy in `folder/copy`. What is damaged is restored from the other.
+    /// The database in `folder`, with its second copy in `folder/copy`. What is damaged or lacks the last changes is made anew
+    /// from the other. Where both are whole and neither goes on from the other, both stay as they are.
     pub(crate) fn open(folder: &Path, now: &Moment) -> Result<(Self, Opened), StoreFault> {
         let paths = [folder.join("hilum.db"), folder.join("copy").join("hilum.db")];
         make_folder(&folder.join("copy")).map_err(StoreFault::disk("make the folder of the store"))?;
@@ -117,14 +118,18 @@ impl Database {
         let opened = match (&main, &copy) {
             (Ok(_), Ok(_)) if new => Opened::New,
             (Ok(main), Ok(copy)) if main == copy => Opened::Well,
-            // A cut between the two commits leaves the copy one change behind; a disk that lies leaves either.
-            (Ok(main), Ok(copy)) if copy.entries > main.entries => Opened::Restored,
+            // A cut between the two commits leaves the copy one change behind; a disk that lies leaves either. What neither
+            // leaves are two logs that part: whoever wrote one of them again must not have the other replaced by it.
+            (Ok(main), Ok(copy)) if main.entries > copy.entries && follows(&paths[0], *copy)? => Opened::Copied,
+            (Ok(main), Ok(copy)) if copy.entries > main.entries && follows(&paths[1], *main)? => Opened::Restored,
+            (Ok(_), Ok(_)) => return Err(StoreFault::Disagree),
+            (Err(Unusable::Later(found)), _) | (_, Err(Unusable::Later(found))) => {
+                return Err(StoreFault::Later { found: *found, known: LATEST });
+            }
             // An empty one does not stand in for a damaged one: its file was missing.
-            (Ok(main), Err(Unusable::Damaged)) if main.entries == 0 => return Err(StoreFault::BothLost),
-            (Ok(_), _) => Opened::Copied,
-            (Err(Unusable::Later(fault)), _) => return Err(StoreFault::Later { found: *fault, known: LATEST }),
+            (Ok(main), Err(Unusable::Damaged)) if main.entries > 0 => Opened::Copied,
             (Err(Unusable::Damaged), Ok(copy)) if copy.entries > 0 => Opened::Restored,
-            (Err(Unusable::Damaged), _) => return Err(StoreFault::BothLost),
+            (Ok(_) | Err(Unusable::Damaged), _) => return Err(StoreFault::BothLost),
         };
         match opened {
             Opened::Restored => remade(&paths[1], &paths[0])?,
@@ -136,7 +141,8 @@ impl Database {
         let event = match opened {
             Opened::New => Some(Action::Made),
             Opened::Restored => Some(Action::Restored),
-            Opened::Copied | Opened::Well => None,
+            Opened::Copied => Some(Action::Copied),
+            Opened::Well => None,
         };
         if let Some(action) = event {
             let event = Event { actor: Actor::Device, action, case: None, role: None, row: None };
@@ -212,6 +218,11 @@ fn checked(path: &Path) -> Result<Head, Unusable> {
         _ => Unusable::Damaged,
     })?;
     verified(&connection, None).map_err(|_| Unusable::Damaged)
+}
+
+/// Whether the log of a database that is whole goes on from this head.
+fn follows(path: &Path, head: Head) -> Result<bool, StoreFault> {
+    audit::has(&connected(path)?, head)
 }
 
 fn verified(connection: &Connection, saved: Option<Head>) -> Result<Head, StoreFault> {

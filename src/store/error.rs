@@ -39,6 +39,9 @@ pub enum StoreFault {
     /// Neither the database nor its copy can be used.
     #[error("neither the database nor its second copy can be used")]
     BothLost,
+    /// The database and its copy are whole, and neither's log goes on from the other's: one was written again.
+    #[error("the database and its second copy tell different stories: neither is changed")]
+    Disagree,
     /// A record or file does not open with this key.
     #[error(transparent)]
     Sealed(#[from] Sealed),

@@ -1,6 +1,7 @@
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use hilum_domain::{CaseNumber, Identity, Metadata, MicronsPerPixel, Moment, Sex};
+use sha2::{Digest as _, Sha256};
 
 use crate::*;
 
@@ -250,7 +251,7 @@ fn every_edit_is_found_and_the_copy_stands_in() {
 #[test]
 fn a_log_that_was_cut_or_written_again_does_not_have_the_saved_head() {
     let (folder, head) = spoilt(|_| ());
-    for path in ["hilum.db", "copy/hilum.db"] {
+    for path in BOTH {
         let database = rusqlite::Connection::open(folder.path().join(path)).expect("opens");
         // The last change of the third case, taken back as if it had never been.
         database.execute_batch("DELETE FROM audit WHERE number >= 6; DELETE FROM files WHERE number = 3; DELETE FROM cases WHERE number = 3").expect("cut");
@@ -258,6 +259,114 @@ fn a_log_that_was_cut_or_written_again_does_not_have_the_saved_head() {
     let (store, found) = opened(folder.path());
     assert_eq!(found, Opened::Well, "nothing but the saved head can tell");
     assert!(matches!(store.verify(Some(head)), Err(StoreFault::Tampering(Tampering::Cut))));
+}
+
+const BOTH: [&str; 2] = ["hilum.db", "copy/hilum.db"];
+
+/// Writes the log again from an entry on, as somebody who knows how it is chained: operators become reviewers.
+fn written_again(path: &Path, from: u64) {
+    let database = rusqlite::Connection::open(path).expect("opens");
+    let mut statement = database.prepare("SELECT number, line FROM audit ORDER BY number").expect("readable");
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("readable");
+    let rows: Vec<(u64, String)> = rows.collect::<Result<_, _>>().expect("readable");
+    let mut hash = Head::none().hash;
+    for (number, mut line) in rows {
+        if number >= from {
+            line = line.replace("operator", "reviewer");
+        }
+        hash = Sha256::new().chain_update(hash).chain_update(&line).finalize().into();
+        database
+            .execute("UPDATE audit SET line = ?2, hash = ?3 WHERE number = ?1", (number, line, hash))
+            .expect("kept");
+    }
+}
+
+/// What the two databases of a store say, in the order of their tables.
+fn told(folder: &Path) -> [String; 2] {
+    BOTH.map(|path| {
+        let database = rusqlite::Connection::open(folder.join(path)).expect("opens");
+        let mut statement = database.prepare("SELECT line || hex(hash) FROM audit ORDER BY number").expect("readable");
+        let rows = statement.query_map([], |row| row.get(0)).expect("readable");
+        rows.collect::<Result<Vec<String>, _>>().expect("readable").join("\n")
+    })
+}
+
+#[test]
+fn a_log_that_was_written_again_does_not_replace_the_other() {
+    for tampered in BOTH {
+        for more in BOTH.map(Some).into_iter().chain([None]) {
+            let (folder, _) = spoilt(|_| ());
+            if let Some(more) = more {
+                // One of them has some changes that the other lacks, as after a cut.
+                let other = folder.path().join(BOTH[usize::from(more == BOTH[0])]);
+                let before = std::fs::read(&other).expect("readable");
+                queued(&mut opened(folder.path()).0, "4");
+                std::fs::write(&other, before).expect("put back");
+            }
+            written_again(&folder.path().join(tampered), 3);
+            let before = told(folder.path());
+            for _ in 0..2 {
+                let fault = Store::open(folder.path(), 0, &now()).expect_err("which one is true?");
+                assert!(matches!(fault, StoreFault::Disagree), "{tampered}, {more:?} longer: {fault}");
+            }
+            assert_eq!(told(folder.path()), before, "both are kept");
+        }
+    }
+}
+
+#[test]
+fn one_that_lacks_the_last_changes_is_made_anew_and_the_log_says_so() {
+    for (behind, wanted, action) in
+        [(BOTH[0], Opened::Restored, Action::Restored), (BOTH[1], Opened::Copied, Action::Copied)]
+    {
+        for changes in 1..=3 {
+            let (folder, _) = spoilt(|_| ());
+            let path = folder.path().join(behind);
+            let before = std::fs::read(&path).expect("readable");
+            let (mut store, _) = opened(folder.path());
+            for _ in 0..changes {
+                store.note(Actor::Device, Action::Started, &now()).expect("entered");
+            }
+            let head = store.head().expect("a head");
+            drop(store);
+            std::fs::write(&path, before).expect("put back");
+            let (store, found) = opened(folder.path());
+            assert_eq!(found, wanted, "{behind} lacks {changes}");
+            assert_eq!(store.log().expect("whole").last().map(|entry| entry.action), Some(action));
+            assert_eq!(store.verify(Some(head)).expect("whole").entries, head.entries + 1);
+            drop(store);
+            assert_eq!(opened(folder.path()).1, Opened::Well);
+        }
+    }
+}
+
+#[test]
+fn a_copy_that_cannot_be_read_is_made_anew_and_the_log_says_so() {
+    for missing in [true, false] {
+        let (folder, head) = spoilt(|_| ());
+        let path = folder.path().join(BOTH[1]);
+        if missing {
+            std::fs::remove_file(&path).expect("removed");
+        } else {
+            std::fs::write(&path, [0x5a; 8192]).expect("damaged");
+        }
+        let (store, found) = opened(folder.path());
+        assert_eq!(found, Opened::Copied);
+        assert_eq!(store.log().expect("whole").last().map(|entry| entry.action), Some(Action::Copied));
+        store.verify(Some(head)).expect("whole");
+    }
+}
+
+#[test]
+fn what_a_later_version_wrote_is_not_replaced() {
+    for later in BOTH {
+        let (folder, _) = spoilt(|_| ());
+        let database = rusqlite::Connection::open(folder.path().join(later)).expect("opens");
+        database.pragma_update(None, "user_version", 900).expect("written");
+        drop(database);
+        let fault = Store::open(folder.path(), 0, &now()).expect_err("a later version");
+        assert!(matches!(fault, StoreFault::Later { found: 900, .. }), "{later}: {fault}");
+    }
 }
 
 #[test]

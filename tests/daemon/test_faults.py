@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -308,6 +311,7 @@ def test_a_damaged_database(kept, picture, name, opened):
         assert desk.ask("status")["opened"] == opened
         assert desk.states() == promised
         assert desk.ask("verify")["entries"]
+        assert [json.loads(line)["action"] for line in desk.ask("log", **{"from": 1})["lines"]].count(opened) == 1
         assert again(desk, desk.field_case("P3", picture)) == "assessed"
     assert (box.data / "store" / f"{name}.aside").exists(), "what was damaged is kept"
     well(box, promised)
@@ -324,6 +328,26 @@ def test_both_databases_damaged(kept):
             box.start()
         assert box.process.returncode == 75
     assert "neither the database nor its second copy can be used" in box.said()
+    assert digests(box.data) == before
+
+
+@pytest.mark.parametrize("name", ["hilum.db", "copy/hilum.db"])
+def test_a_log_that_was_written_again(kept, name):
+    """By somebody who knows how it is chained: the other database is the only witness, and must not be replaced."""
+    box, _ = kept
+    with contextlib.closing(sqlite3.connect(box.data / "store" / name)) as database, database:
+        hash = hashlib.sha256(b"hilum.audit/1").digest()
+        for number, line in database.execute("SELECT number, line FROM audit ORDER BY number").fetchall():
+            line = line.replace('"queued"', '"viewed"')
+            hash = hashlib.sha256(hash + line.encode()).digest()
+            database.execute("UPDATE audit SET line = ?, hash = ? WHERE number = ?", (line, hash, number))
+    before = digests(box.data)
+    for _ in range(2):
+        with pytest.raises(Gone):
+            box.start()
+        assert box.process.returncode == 75
+    assert "the database and its second copy tell different stories: neither is changed" in box.said()
+    assert box.offline("verify")[0] == 75
     assert digests(box.data) == before
 
 
