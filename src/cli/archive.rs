@@ -34,7 +34,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let checked = checked(&arguments.file, arguments.age_identity.as_deref())?;
     print(&checked, arguments.json, |checked| {
         let what = match word(checked, "kind") {
-            "case" => format!("case {} ({})", word(checked, "case"), word(checked, "state")),
+            "case" => {
+                format!("case {} of box {} ({})", word(checked, "case"), word(checked, "box"), word(checked, "state"))
+            }
             kind => kind.to_owned(),
         };
         let encrypted = if checked["encrypted"] == true { ", encrypted" } else { "" };
@@ -109,7 +111,7 @@ fn meant(contents: &Contents) -> Result<Value, Failure> {
         chained(contents, word(&case, "case")).ok_or_else(|| damaged("the log's lines are not in its chain"))?;
     let report: Value = serde_json::from_slice(report).map_err(|_| damaged("report.json is no report"))?;
     Ok(json!({
-        "kind": "case", "case": case["case"], "state": case["state"], "outcome": report["outcome"],
+        "kind": "case", "case": case["case"], "box": case["box"], "state": case["state"], "outcome": report["outcome"],
         "predicted": report["fused"]["predicted"], "review": case["review"], "identity": case.get("identity").is_some(),
         "head": head, "log_entries": entries,
     }))

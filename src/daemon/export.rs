@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 
 use crate::{office::Office, protocol::Denied, records::Closed};
 
-/// The head of the log at each export, one a line.
+/// The head of the log at each export, one a line, after the moment and the box.
 const HEADS: &str = "hilum-head.txt";
 /// So that two exports of a case do not write to one file.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
@@ -31,6 +31,8 @@ pub(crate) struct Order {
 
 /// A case with its part of the log.
 struct Leaving {
+    /// Which box it leaves: a stick goes from one to the next, and each has a case 1.
+    from: String,
     case: Case,
     lines: Vec<Line>,
     head: Head,
@@ -83,34 +85,36 @@ impl Office {
             .with(move |store| -> Result<Leaving, StoreFault> {
                 let leaving = store.case(case)?;
                 leaving.state.when_exported()?;
-                Ok(Leaving { case: leaving, lines: store.lines_of(case)?, head: store.head()? })
+                let (lines, head) = (store.lines_of(case)?, store.head()?);
+                Ok(Leaving { from: store.box_name()?, case: leaving, lines, head })
             })
             .await??;
-        let name = format!("hilum-{case}.tar{}", if recipient.is_some() { ".age" } else { "" });
+        let stem = format!("hilum-{}-{case}", leaving.from);
+        let ending = if recipient.is_some() { ".tar.age" } else { ".tar" };
         let (files, within, claimed) = (self.records.files().clone(), self.exports.clone(), self.clock.now().claimed);
-        let named = name.clone();
         let written = tokio::task::spawn_blocking(move || -> Result<(Outside, Delivered), Denied> {
             let outside = Outside::open(&to, within.as_deref())?;
             let fill = |packer: &mut Packer<'_>| packed(packer, &leaving, &files, identity);
-            let delivered = outside.deliver(&named, recipient.as_ref(), fill)?;
-            let head = outside.add_line(HEADS, &format!("{claimed} {}", leaving.head));
-            head.inspect_err(|_| outside.removed(&named))?;
+            let delivered = outside.deliver(&stem, ending, recipient.as_ref(), fill)?;
+            let head = outside.add_line(HEADS, &format!("{claimed} {} {}", leaving.from, leaving.head));
+            head.inspect_err(|_| outside.take_back(&delivered))?;
             Ok((outside, delivered))
         });
         let (outside, delivered) = written.await.map_err(|_| Denied::new(70, "the export panicked"))??;
         let now = self.clock.now();
+        let sha256 = delivered.sha256;
         let entered = self
             .records
-            .with(move |store| Ok((store.exported(case, &delivered.sha256, actor, &now)?, store.head()?)))
+            .with(move |store| Ok((store.exported(case, &sha256, actor, &now)?, store.head()?)))
             .await
             .map_err(Denied::from)
             .and_then(|entered: Result<_, StoreFault>| Ok(entered?));
         // What the log does not know did not leave.
-        let (state, head) = entered.inspect_err(|_| outside.removed(&name))?;
+        let (state, head) = entered.inspect_err(|_| outside.take_back(&delivered))?;
         tracing::info!(%case, bytes = delivered.bytes, encrypted = recipient.is_some(), identity, "exported");
         Ok(json!({
-            "case": case.to_string(), "state": state.name(), "file": name, "bytes": delivered.bytes,
-            "sha256": digits(&delivered.sha256), "head": head.to_string(),
+            "case": case.to_string(), "state": state.name(), "file": delivered.name, "bytes": delivered.bytes,
+            "sha256": digits(&sha256), "head": head.to_string(),
         }))
     }
 
@@ -127,8 +131,10 @@ impl Office {
 
 /// Everything of a case. Whoever has the file has what it takes to judge it and to assess it again.
 fn packed(packer: &mut Packer<'_>, leaving: &Leaving, files: &Files, identity: bool) -> Result<(), Unwritten> {
-    let Leaving { case, lines, head } = leaving;
-    packer.add("case.json", &[&pretty(&described(case, identity))?])?;
+    let Leaving { from, case, lines, head } = leaving;
+    let mut about = described(case, identity);
+    about["box"] = json!(from);
+    packer.add("case.json", &[&pretty(&about)?])?;
     if let Some(kept) = &case.result {
         packer.add("report.json", &[kept.report.as_bytes()])?;
         for (name, blob) in &kept.files {

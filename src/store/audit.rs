@@ -184,6 +184,13 @@ pub(crate) fn head(database: &Connection) -> Result<Head, StoreFault> {
     row.map(|head| head.unwrap_or_else(Head::none)).map_err(StoreFault::database(READ))
 }
 
+/// The hash of the first entry: no two logs begin alike.
+pub(crate) fn first(database: &Connection) -> Result<Hash, StoreFault> {
+    database
+        .query_row("SELECT hash FROM audit WHERE number = 1", [], |row| row.get(0))
+        .map_err(StoreFault::database(READ))
+}
+
 /// Whether a log that is whole has the entry that a head names. Every log begins with none.
 pub(crate) fn has(database: &Connection, head: Head) -> Result<bool, StoreFault> {
     if head.entries == 0 {

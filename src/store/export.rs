@@ -2,7 +2,7 @@
 //!
 //! The file is a tar (POSIX.1-1988, ustar) in which nothing is left to chance: no owners, no times, and `SHA256SUMS` over all
 //! others as its last entry. Equal contents are equal bytes, so that a reader finds every byte that was changed. It gets its
-//! name on the stick only when it was read back from there.
+//! name on the stick only when it was read back from there, and never that of a file that is there already.
 
 use std::{
     collections::BTreeMap,
@@ -11,7 +11,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{Advice, AtFlags, Mode, OFlags, fadvise, openat, renameat, unlinkat};
+use rustix::{
+    fs::{Advice, AtFlags, Mode, OFlags, RenameFlags, fadvise, openat, renameat, renameat_with, unlinkat},
+    io::Errno,
+};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
@@ -25,6 +28,8 @@ const BLOCK: usize = 512;
 const SUMS: &str = "SHA256SUMS";
 /// Texts up to this length are given to whoever checks a file.
 const LONGEST_TEXT: u64 = 64 << 20;
+/// So many files of one case may lie in a folder.
+const MOST_OF_ONE: u32 = 10_000;
 const WRITE: &str = "write the export";
 const READ_BACK: &str = "read the export back";
 
@@ -259,34 +264,64 @@ impl Outside {
         Ok(Self { folder })
     }
 
-    /// Writes a file whole or not at all, and gives it its name only when what lies there was read back and is the same.
+    /// Writes a file whole or not at all, and gives it its name only when what lies there was read back and is the same: the
+    /// stem and the ending, with a number between them where that name is taken. What has a name already keeps it.
     ///
     /// # Errors
-    /// [`StoreFault::Disk`], or what `fill` says: then there is no file of that name that was not there before.
+    /// [`StoreFault::Disk`], or what `fill` says: then there is no file that was not there before.
     pub fn deliver<E: From<StoreFault>>(
         &self,
-        name: &str,
+        stem: &str,
+        ending: &str,
         recipient: Option<&Recipient>,
         fill: impl FnOnce(&mut Packer<'_>) -> Result<(), E>,
     ) -> Result<Delivered, E> {
-        let part = format!("{name}.part");
-        let delivered = self.written(&part, recipient, fill).and_then(|delivered| {
-            let named = || -> io::Result<()> {
-                renameat(&self.folder, &part, &self.folder, name)?;
-                self.folder.sync_all().inspect_err(|_| self.removed(name))
+        let part = format!("{stem}{ending}.part");
+        let delivered = self.written(&part, recipient, fill).and_then(|(sha256, bytes)| {
+            let named = || -> io::Result<String> {
+                let name = self.named(&part, stem, ending)?;
+                self.folder.sync_all().inspect_err(|_| self.removed(&name))?;
+                Ok(name)
             };
-            named().map_err(StoreFault::disk(WRITE))?;
-            Ok(delivered)
+            Ok(Delivered { name: named().map_err(StoreFault::disk(WRITE))?, bytes, sha256 })
         });
         delivered.inspect_err(|_| self.removed(&part))
     }
 
-    /// Removes a file that was delivered and turned out not to be wanted.
-    pub fn removed(&self, name: &str) {
+    /// Takes a delivery back that turned out not to be wanted.
+    pub fn take_back(&self, delivered: &Delivered) {
+        self.removed(&delivered.name);
+    }
+
+    fn removed(&self, name: &str) {
         match unlinkat(&self.folder, name, AtFlags::empty()) {
             // It may not be there, and the medium may be gone.
             Ok(()) | Err(_) => (),
         }
+    }
+
+    /// Gives a file the first of its names that nothing has, and says which.
+    fn named(&self, part: &str, stem: &str, ending: &str) -> io::Result<String> {
+        for number in 1..=MOST_OF_ONE {
+            let name = if number == 1 { format!("{stem}{ending}") } else { format!("{stem}-{number}{ending}") };
+            let named = match renameat_with(&self.folder, part, &self.folder, &name, RenameFlags::NOREPLACE) {
+                Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => self.named_in_two_steps(part, &name),
+                named => named,
+            };
+            match named {
+                Err(Errno::EXIST) => {}
+                named => return Ok(named.map(|()| name)?),
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    /// Where the file system cannot rename without replacing: an empty file takes the name first. Between the two steps a
+    /// cut leaves that one, which is no whole file to whoever checks it.
+    fn named_in_two_steps(&self, part: &str, name: &str) -> rustix::io::Result<()> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        drop(openat(&self.folder, name, flags, Mode::from(0o600))?);
+        renameat(&self.folder, part, &self.folder, name).inspect_err(|_| self.removed(name))
     }
 
     fn written<E: From<StoreFault>>(
@@ -294,7 +329,7 @@ impl Outside {
         part: &str,
         recipient: Option<&Recipient>,
         fill: impl FnOnce(&mut Packer<'_>) -> Result<(), E>,
-    ) -> Result<Delivered, E> {
+    ) -> Result<(Hash, u64), E> {
         let disk = StoreFault::disk(WRITE);
         // What an interrupted export left; and a link of that name is not followed, wherever the medium came from.
         self.removed(part);
@@ -323,7 +358,7 @@ impl Outside {
             let source = io::Error::other("the medium does not hold what was written");
             return Err(StoreFault::Disk { attempt: READ_BACK, source }.into());
         }
-        Ok(Delivered { bytes, sha256 })
+        Ok((sha256, bytes))
     }
 
     /// Adds a line to a text in the folder.
@@ -353,8 +388,10 @@ impl Outside {
 }
 
 /// A file that lies outside, read back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivered {
+    /// The name that it has there.
+    pub name: String,
     /// How long it is.
     pub bytes: u64,
     /// The SHA-256 of the file as it lies there.
@@ -465,12 +502,13 @@ mod tests {
         // A medium may have anything on it.
         fs::write(folder.path().join("victim"), b"as it was").expect("written");
         symlink("victim", folder.path().join("a.tar.part")).expect("a link");
-        let delivered = outside.deliver("a.tar", None, filled).expect("delivered");
+        let delivered = outside.deliver("a", ".tar", None, filled).expect("delivered");
         let path = folder.path().join("a.tar");
         assert_eq!(fs::read(&path).expect("there"), packed());
-        assert_eq!(delivered, Delivered { bytes: packed().len() as u64, sha256: Sha256::digest(packed()).into() });
+        let (bytes, sha256) = (packed().len() as u64, Sha256::digest(packed()).into());
+        assert_eq!(delivered, Delivered { name: "a.tar".into(), bytes, sha256 });
         assert_eq!(fs::read(folder.path().join("victim")).expect("there"), b"as it was");
-        let failed = outside.deliver("b.tar", None, |packer| {
+        let failed = outside.deliver("b", ".tar", None, |packer| {
             packer.add("a", &[&[0; 4 << 20]])?;
             Err(StoreFault::Blob)
         });
@@ -479,6 +517,44 @@ mod tests {
             fs::read_dir(folder.path()).expect("readable").map(|entry| entry.expect("readable").file_name()).collect();
         names.sort();
         assert_eq!(names, ["a.tar", "victim"]);
+    }
+
+    #[test]
+    fn what_is_there_is_never_replaced() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let outside = Outside::open(folder.path(), None).expect("opened");
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("a.tar.age"), b"somebody's").expect("written");
+        symlink("nowhere", at("a-2.tar.age")).expect("a link");
+        fs::create_dir(at("a-3.tar.age")).expect("a folder");
+        for wanted in ["a-4.tar.age", "a-5.tar.age"] {
+            let delivered = outside.deliver("a", ".tar.age", None, filled).expect("delivered");
+            assert_eq!(delivered.name, wanted);
+        }
+        // Taking one back takes that one.
+        let delivered = outside.deliver("a", ".tar.age", None, filled).expect("delivered");
+        outside.take_back(&delivered);
+        assert!(!at("a-6.tar.age").exists() && at("a-5.tar.age").exists());
+        assert_eq!(fs::read(at("a.tar.age")).expect("there"), b"somebody's");
+        assert!(at("a-2.tar.age").is_symlink() && !at("nowhere").exists());
+        assert!(outside.deliver("a", ".tar.age", None, |_| Err(StoreFault::Blob)).is_err());
+        assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 5);
+    }
+
+    #[test]
+    fn a_file_system_that_cannot_say_so_replaces_nothing_either() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let outside = Outside::open(folder.path(), None).expect("opened");
+        let at = |name: &str| folder.path().join(name);
+        for (name, body) in [("part", "new"), ("taken", "old")] {
+            fs::write(at(name), body).expect("written");
+        }
+        assert_eq!(outside.named_in_two_steps("part", "taken"), Err(Errno::EXIST));
+        assert_eq!(outside.named_in_two_steps("part", "free"), Ok(()));
+        assert_eq!(outside.named_in_two_steps("part", "none"), Err(Errno::NOENT));
+        let read = |name: &str| fs::read(at(name)).expect("there");
+        assert_eq!([read("taken"), read("free")], [b"old", b"new"]);
+        assert!(!at("none").exists() && !at("part").exists());
     }
 
     #[test]

@@ -273,6 +273,21 @@ mod tests {
     }
 
     #[test]
+    fn a_box_is_told_apart_by_how_its_log_begins() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut store = opened(folder.path());
+        let name = store.box_name().expect("made");
+        assert_eq!(name, digits(&store.lines(1, 1).expect("readable")[0].hash)[..8]);
+        case(&mut store, State::Draft, &at(OLD, true));
+        drop(store);
+        assert_eq!(opened(folder.path()).box_name().expect("made"), name);
+        let other = tempfile::tempdir().expect("a folder");
+        let begun = Moment { boot: "boot-2".into(), ..at("2026-01-01T00:00:00Z", true) };
+        let (other, _) = Store::open(other.path(), 0, &begun).expect("opens");
+        assert_ne!(other.box_name().expect("made"), name);
+    }
+
+    #[test]
     fn only_what_has_a_result_leaves_the_box() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut store = opened(folder.path());

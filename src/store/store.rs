@@ -634,6 +634,14 @@ impl Store {
         audit::head(self.read())
     }
 
+    /// Which box this is, as it is told apart outside: the first eight digits of the hash of its log's first entry.
+    ///
+    /// # Errors
+    /// [`StoreFault`], in particular while the log has no entry.
+    pub fn box_name(&self) -> Result<String, StoreFault> {
+        Ok(audit::hex(&audit::first(self.read())?[..4]))
+    }
+
     /// Removes records, result and files of a case; number and log stay.
     ///
     /// # Errors

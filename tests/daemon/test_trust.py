@@ -93,7 +93,8 @@ def entries(data: bytes) -> dict[str, bytes]:
 def test_a_case_goes_out_whole_and_says_so(box):
     code, answer = export(box, box.reviewed)
     assert code == 0, answer
-    assert answer["state"] == "exported" and answer["file"] == f"hilum-{box.reviewed}.tar"
+    name = hashlib.sha256(GENESIS + log(box)[0].encode()).hexdigest()[:8]
+    assert answer["state"] == "exported" and answer["file"] == f"hilum-{name}-{box.reviewed}.tar"
     data = (box.stick / answer["file"]).read_bytes()
     assert (len(data), hashlib.sha256(data).hexdigest()) == (answer["bytes"], answer["sha256"])
     assert sorted(path.name for path in box.stick.iterdir()) == [answer["file"], "hilum-head.txt"]
@@ -114,7 +115,7 @@ def test_a_case_goes_out_whole_and_says_so(box):
     header = json.loads(files["ct.hilum"].split(b"\n")[1])
     assert header["patient_id"] == "" and header["series_uid"]
     head = files["head.txt"].decode().strip()
-    assert (box.stick / "hilum-head.txt").read_text().split("\n")[-2].split()[1] == head
+    assert (box.stick / "hilum-head.txt").read_text().split("\n")[-2].split()[1:] == [name, head]
     # The lines are in the chain, and the log has the file's own hash after it left.
     for line, link in zip(files["log.jsonl"].splitlines(), files["chain.txt"].decode().splitlines(), strict=True):
         _, before, after = link.split()
@@ -124,13 +125,50 @@ def test_a_case_goes_out_whole_and_says_so(box):
     code, checked = check(box.stick / answer["file"])
     assert code == 0, checked
     assert (checked["kind"], checked["case"], checked["sha256"]) == ("case", box.reviewed, answer["sha256"])
+    assert checked["box"] == case["box"] == name
     assert not checked["identity"] and checked["head"] == head
     with box.desk(300) as desk:
         assert desk.ask("replay", case=box.reviewed)["identical"]
         assert desk.ask("verify", head=head)["entries"] >= 1
-    # Once more: the same file but for what was entered since.
+    # Once more: the same file but for what was entered since, beside the first.
     code, again = export(box, box.reviewed)
-    assert code == 0 and again["state"] == "exported"
+    assert code == 0 and again["state"] == "exported" and again["file"] == f"hilum-{name}-{box.reviewed}-2.tar"
+    assert (box.stick / answer["file"]).read_bytes() == data
+
+
+def test_a_stick_that_goes_from_box_to_box(tmp_path):
+    """Each box has a first case, and they are different patients: no export replaces another, whoever wrote it."""
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    picture = small(cohort(tmp_path / "cohort", 1)[0]["he"], tmp_path / "field.png")
+    names, files = [], {}
+    for first in ("A-1", "B-1"):
+        box = Appliance(tmp_path / first, "[case]\nexplain = []\n")
+        with box.start():
+            box.networks()
+            with box.desk(300) as desk:
+                case = desk.field_case(first, picture)
+                assert desk.wait(case, 300) in ("assessed", "refused")
+                for _ in range(2):
+                    answer = desk.ask("export", case=case, to=str(stick), recipient=None, identity=True)
+                    files[answer["file"]] = (answer["sha256"], first)
+                # An export that fails takes nothing away either.
+                lines, kept = stick / "hilum-head.txt", (stick / "hilum-head.txt").read_bytes()
+                lines.unlink()
+                lines.mkdir()
+                with pytest.raises(Denied):
+                    desk.ask("export", case=case, to=str(stick), recipient=None, identity=True)
+                lines.rmdir()
+                lines.write_bytes(kept)
+            names.append(hashlib.sha256(GENESIS + log(box)[0].encode()).hexdigest()[:8])
+            assert box.stop() == 0
+    assert sorted(files) == sorted(f"hilum-{name}-{case}{more}.tar" for name in names for more in ("", "-2"))
+    assert {path.name for path in stick.iterdir()} == {*files, "hilum-head.txt"}
+    for file, (sha256, first) in files.items():
+        data = (stick / file).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == sha256
+        assert json.loads(entries(data)["case.json"])["identity"][0] == first
+    assert [line.split()[1] for line in (stick / "hilum-head.txt").read_text().splitlines()] == [names[0]] * 2 + [names[1]] * 2
 
 
 def test_with_the_identity_only_on_purpose(box):
@@ -175,7 +213,7 @@ def test_an_encrypted_export_opens_with_the_reference_tool(box, tmp_path):
     identity = pyrage.x25519.Identity.generate()
     code, answer = export(box, box.reviewed, "--recipient", str(identity.to_public()))
     assert code == 0, answer
-    assert answer["file"] == f"hilum-{box.reviewed}.tar.age"
+    assert answer["file"].startswith("hilum-") and answer["file"].endswith(f"-{box.reviewed}.tar.age")
     path = box.stick / answer["file"]
     sealed = path.read_bytes()
     assert hashlib.sha256(sealed).hexdigest() == answer["sha256"]
