@@ -112,7 +112,8 @@ fn meant(contents: &Contents) -> Result<Value, Failure> {
     let report: Value = serde_json::from_slice(report).map_err(|_| damaged("report.json is no report"))?;
     Ok(json!({
         "kind": "case", "case": case["case"], "box": case["box"], "state": case["state"], "outcome": report["outcome"],
-        "predicted": report["fused"]["predicted"], "review": case["review"], "identity": case.get("identity").is_some(),
+        "predicted": report["fused"]["predicted"], "review": case["review"], "reviews": case["reviews"],
+        "identity": case.get("identity").is_some(),
         "head": head, "log_entries": entries,
     }))
 }

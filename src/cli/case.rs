@@ -87,7 +87,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         to: To,
     },
-    /// Agree with a result, or not, with the reason.
+    /// Agree with a result, or not, with the reason. Earlier reviews stay.
     #[command(group = clap::ArgGroup::new("word").args(["agree", "disagree"]).required(true))]
     Review {
         /// The case.
@@ -98,9 +98,9 @@ pub(crate) enum Command {
         /// The result is wrong.
         #[arg(long)]
         disagree: bool,
-        /// Why.
-        #[arg(long, value_name = "TEXT")]
-        reason: String,
+        /// Why; who agrees need not say.
+        #[arg(long, value_name = "TEXT", required_unless_present = "agree")]
+        reason: Option<String>,
         #[command(flatten)]
         to: To,
     },
@@ -140,7 +140,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         }
         Command::Show { case, to } => (Request::Show { case }, to),
         Command::Review { case, agree, disagree: _, reason, to } => {
-            (Request::Review { case, agrees: agree, reason }, to)
+            (Request::Review { case, agrees: agree, reason: reason.unwrap_or_default() }, to)
         }
     };
     print(&to.daemon.ask(&request)?, to.json, described)

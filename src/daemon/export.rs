@@ -7,7 +7,7 @@ use hilum_domain::{Age, CaseNumber, MicronsPerPixel};
 use hilum_intake::without_patient;
 use hilum_report::NOTICE;
 use hilum_store::{
-    Actor, Case, Delivered, Files, Head, Line, NoOutside, Outside, Packer, Recipient, StoreFault, digits,
+    Actor, Case, Delivered, Files, Head, Line, NoOutside, Outside, Packer, Recipient, Review, StoreFault, digits,
 };
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -174,6 +174,15 @@ fn pretty(value: &Value) -> Result<Vec<u8>, Unwritten> {
     Ok(bytes)
 }
 
+/// A review as it is shown, with the person's reason or without.
+pub(crate) fn reviewed(review: &Review, reason: bool) -> Value {
+    let mut shown = json!({"agrees": review.agrees, "by": review.by});
+    if reason {
+        shown["reason"] = json!(review.reason);
+    }
+    shown
+}
+
 /// `case.json`: what is known of a case beside its result.
 fn described(case: &Case, identity: bool) -> Value {
     let intake = &case.intake;
@@ -182,8 +191,8 @@ fn described(case: &Case, identity: bool) -> Value {
             "file": field_name(number), "um_per_px": field.scale.map(MicronsPerPixel::um), "colour": field.colour,
         })
     });
-    let review = case.review.as_ref();
-    let review = review.map(|review| json!({"agrees": review.agrees, "reason": review.reason, "by": review.by}));
+    // Reasons are a person's own words: they may name the patient.
+    let reviews: Vec<Value> = case.reviews.iter().map(|review| reviewed(review, identity)).collect();
     let mut described = json!({
         "schema": "hilum.case/1",
         "notice": NOTICE,
@@ -205,7 +214,8 @@ fn described(case: &Case, identity: bool) -> Value {
         "ct": intake.volume.as_ref().map(|_| json!({"file": CT, "patient_id": identity})),
         "lesion_lps_mm": intake.lesion.map(|lesion| lesion.lps_mm),
         "fields": fields.collect::<Vec<Value>>(),
-        "review": review,
+        "review": reviews.last(),
+        "reviews": reviews,
     });
     if identity {
         described["identity"] = json!([intake.identity.first(), intake.identity.second()]);

@@ -20,7 +20,7 @@ use crate::{
     camera::Frames,
     control,
     event::Event,
-    export::Order,
+    export::{Order, reviewed},
     protocol::{Denied, Request},
     reader::{self, Item, Limits, NotRead, What},
     records::{Closed, Records},
@@ -63,7 +63,7 @@ impl From<Closed> for Denied {
 impl From<StoreFault> for Denied {
     fn from(fault: StoreFault) -> Self {
         let exit = match fault {
-            StoreFault::NoCase | StoreFault::State { .. } | StoreFault::NoPin => 64,
+            StoreFault::NoCase | StoreFault::State { .. } | StoreFault::NoPin | StoreFault::Reason(_) => 64,
             StoreFault::Sealed(_) => 78,
             StoreFault::Locked
             | StoreFault::InUse
@@ -437,10 +437,8 @@ impl Office {
         answer["fields"] = shown.intake.fields.len().into();
         answer["opened"] = json!({"claimed": shown.intake.opened.claimed, "trusted": shown.intake.opened.trusted});
         answer["report"] = report.unwrap_or_default();
-        answer["review"] = shown
-            .review
-            .map(|review| json!({"agrees": review.agrees, "reason": review.reason, "by": review.by}))
-            .unwrap_or_default();
+        answer["reviews"] = shown.reviews.iter().map(|review| reviewed(review, true)).collect();
+        answer["review"] = shown.reviews.last().map(|review| reviewed(review, true)).unwrap_or_default();
         Ok(answer)
     }
 

@@ -90,13 +90,14 @@ pub enum Request {
         /// Which case.
         case: String,
     },
-    /// Keeps what a person made of the result.
+    /// Keeps what a person made of the result, beside what was made of it before.
     Review {
         /// Which case.
         case: String,
         /// Whether the person agrees.
         agrees: bool,
-        /// Why.
+        /// Why; who agrees need not say.
+        #[serde(default)]
         reason: String,
     },
     /// Every case's number and state.

@@ -64,8 +64,12 @@ pub enum Action {
     SetAside,
     /// A result was looked at.
     Viewed,
-    /// A person agreed, or did not, with the reason.
+    /// A person agreed, or did not. Written by version 1 of the store only.
     Reviewed,
+    /// A person agreed with a result.
+    Agreed,
+    /// A person disagreed with a result, and said why.
+    Disagreed,
     /// A case left the box.
     Exported,
     /// A case was removed as the retention rules want it.

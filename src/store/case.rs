@@ -118,16 +118,57 @@ pub struct Kept {
     pub files: Vec<(String, BlobName)>,
 }
 
-/// What a person made of a result.
+/// A reason has at most so many characters.
+const LONGEST_REASON: usize = 2000;
+
+/// What a person made of a result. Later ones stand beside it and never take its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Review {
     /// Whether the person agrees.
     pub agrees: bool,
-    /// Why, in the person's words.
+    /// Why, in the person's words. Who agrees may leave it empty.
     pub reason: String,
     /// Who, as a role.
     pub by: Actor,
+}
+
+/// Why a review is not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoReason {
+    /// It disagrees and does not say why.
+    #[error("who disagrees says why")]
+    Missing,
+    /// The reason is too long.
+    #[error("a reason has at most {LONGEST_REASON} characters")]
+    TooLong,
+}
+
+impl Review {
+    pub(crate) fn checked(&self) -> Result<(), NoReason> {
+        if !self.agrees && self.reason.trim().is_empty() {
+            return Err(NoReason::Missing);
+        }
+        if self.reason.chars().count() > LONGEST_REASON {
+            return Err(NoReason::TooLong);
+        }
+        Ok(())
+    }
+}
+
+/// Reviews as they were written: version 1 of the store kept the last one.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Reviews {
+    All(Vec<Review>),
+    Last(Review),
+}
+
+pub(crate) fn reviews_from(bytes: &[u8]) -> Result<Vec<Review>, StoreFault> {
+    Ok(match serde_json::from_slice(bytes).map_err(StoreFault::record)? {
+        Reviews::All(reviews) => reviews,
+        Reviews::Last(review) => vec![review],
+    })
 }
 
 /// A case with everything that is kept of it.
@@ -143,8 +184,8 @@ pub struct Case {
     pub intake: Intake,
     /// Its result or refusal.
     pub result: Option<Kept>,
-    /// What a person made of that.
-    pub review: Option<Review>,
+    /// What people made of that, the oldest first.
+    pub reviews: Vec<Review>,
 }
 
 /// An intake as it is written. The domain does not know how it looks in a file.

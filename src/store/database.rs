@@ -22,7 +22,8 @@ use crate::{
 };
 
 /// What the tables look like, one step a version. A step that shipped is never changed.
-const STEPS: [&str; 1] = ["
+pub(crate) const STEPS: [&str; 2] = [
+    "
     CREATE TABLE cases (
         number   INTEGER PRIMARY KEY,
         control  INTEGER NOT NULL,
@@ -70,7 +71,11 @@ const STEPS: [&str; 1] = ["
         line   TEXT NOT NULL,
         hash   BLOB NOT NULL
     ) STRICT;
-"];
+",
+    // All that people made of a result, where there was the last. What is sealed stays as it is until the next one comes. An
+    // older program, which would keep the last only and does not know every word of the log, does not open this.
+    "ALTER TABLE cases RENAME COLUMN review TO reviews;",
+];
 
 /// What a database file is, to whoever finds it: "Hilu".
 const APPLICATION_ID: i32 = 0x4869_6c75;
@@ -296,7 +301,7 @@ pub(crate) fn row_hash(connection: &Connection, case: CaseNumber) -> Result<Hash
     };
     connection
         .query_row(
-            "SELECT state, attempts, control, search, record, sealed, review
+            "SELECT state, attempts, control, search, record, sealed, reviews
              FROM cases LEFT JOIN results USING (number) WHERE number = ?1",
             [case.0],
             |row| {

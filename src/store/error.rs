@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::{Sealed, Tampering};
+use crate::{NoReason, Sealed, Tampering};
 
 /// The store is not well, or was asked for what it cannot do. Says no path and nothing of a patient.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +71,9 @@ pub enum StoreFault {
         /// What was asked for.
         wanted: &'static str,
     },
+    /// A review does not say why, or says too much.
+    #[error(transparent)]
+    Reason(#[from] NoReason),
     /// Too little room is left to take in more.
     #[error("the disk has {free_mb} MB left: results are kept, nothing new is taken in")]
     Full {

@@ -16,6 +16,7 @@ use crate::{
     Action, Actor, BlobName, Case, DataKey, Entry, Head, Intake, Kept, Opened, Review, State, StoreFault,
     audit::{self, Event, Hash},
     blob::{Files, make_folder, replace},
+    case::reviews_from,
     database::{Database, bundles_hash, row_hash},
 };
 
@@ -23,6 +24,8 @@ use crate::{
 const BALLAST: usize = 1 << 20;
 /// What is kept of the key, as a token.
 pub(crate) const KEY_WORD: &str = "hilum";
+/// What reviews are sealed for, since version 1.
+const REVIEWS: &str = "review";
 /// An input that killed the process so often is not tried again.
 const ATTEMPTS: u32 = 2;
 
@@ -474,14 +477,19 @@ impl Store {
         })
     }
 
-    /// Keeps what a person made of a result.
+    /// Keeps what a person made of a result, beside what was made of it before.
     ///
     /// # Errors
-    /// [`StoreFault::State`] if there is no result.
+    /// [`StoreFault::State`] if there is no result, [`StoreFault::Reason`] if a disagreement has none.
     pub fn review(&mut self, case: CaseNumber, review: &Review, now: &Moment) -> Result<(), StoreFault> {
-        let sealed = self.key()?.seal(&place(case, "review"), &serde_json::to_vec(review).map_err(StoreFault::record)?);
-        self.step(case, State::Reviewed, review.by, Action::Reviewed, now, |transaction| {
-            executed(transaction, "UPDATE cases SET review = ?2 WHERE number = ?1", (case.0, &sealed))
+        review.checked()?;
+        let mut reviews = self.case(case)?.reviews;
+        reviews.push(review.clone());
+        let plain = Zeroizing::new(serde_json::to_vec(&reviews).map_err(StoreFault::record)?);
+        let sealed = self.key()?.seal(&place(case, REVIEWS), &plain);
+        let action = if review.agrees { Action::Agreed } else { Action::Disagreed };
+        self.step(case, State::Reviewed, review.by, action, now, |transaction| {
+            executed(transaction, "UPDATE cases SET reviews = ?2 WHERE number = ?1", (case.0, &sealed))
         })
     }
 
@@ -529,10 +537,10 @@ impl Store {
         if state == State::Expired {
             return Err(StoreFault::NoCase);
         }
-        let (record, result, review): (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>) = self
+        let (record, result, reviews): (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>) = self
             .read()
             .query_row(
-                "SELECT record, sealed, review FROM cases LEFT JOIN results USING (number) WHERE number = ?1",
+                "SELECT record, sealed, reviews FROM cases LEFT JOIN results USING (number) WHERE number = ?1",
                 [number.0],
                 |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
             )
@@ -544,10 +552,8 @@ impl Store {
             let plain = inflated(&open("result", &sealed)?).map_err(StoreFault::disk("read a result"))?;
             serde_json::from_slice(&plain).map_err(StoreFault::record)
         });
-        let review = review.map(|sealed| -> Result<Review, StoreFault> {
-            serde_json::from_slice(&open("review", &sealed)?).map_err(StoreFault::record)
-        });
-        Ok(Case { number, state, attempts, intake, result: result.transpose()?, review: review.transpose()? })
+        let reviews = reviews.map(|sealed| reviews_from(&open(REVIEWS, &sealed)?)).transpose()?.unwrap_or_default();
+        Ok(Case { number, state, attempts, intake, result: result.transpose()?, reviews })
     }
 
     /// Every case, in the order of their numbers.
@@ -651,7 +657,7 @@ impl Store {
         self.step(case, State::Expired, actor, Action::Expired, now, |transaction| {
             executed(
                 transaction,
-                "UPDATE cases SET record = x'', search = x'', review = NULL WHERE number = ?1",
+                "UPDATE cases SET record = x'', search = x'', reviews = NULL WHERE number = ?1",
                 [case.0],
             )?;
             transaction

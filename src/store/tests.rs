@@ -30,13 +30,17 @@ fn with(folder: &Path, watermark: u64) -> (Store, Opened) {
 
 fn intake(store: &Store, first: &str) -> Intake {
     let picture = store.files().put(format!("a field of {first}").as_bytes()).expect("kept");
+    intake_of(first, vec![FieldFile { picture, scale: MicronsPerPixel::plausible(0.5), colour: true }])
+}
+
+fn intake_of(first: &str, fields: Vec<FieldFile>) -> Intake {
     Intake {
         control: false,
         identity: Identity::new(first, "second").expect("two"),
         metadata: Metadata { sex: Some(Sex::Female), ..Metadata::default() },
         volume: None,
         lesion: None,
-        fields: vec![FieldFile { picture, scale: MicronsPerPixel::plausible(0.5), colour: true }],
+        fields,
         opened: now(),
     }
 }
@@ -68,6 +72,8 @@ fn a_case_goes_its_way_and_the_log_says_so() {
     assert_eq!(store.begin(&BTreeSet::new(), &now()).expect("readable").work, None);
     let review = Review { agrees: false, reason: "keratin pearls".into(), by: Actor::Reviewer };
     store.review(case, &review, &now()).expect("kept");
+    let agreed = Review { agrees: true, reason: String::new(), by: Actor::Reviewer };
+    store.review(case, &agreed, &now()).expect("kept");
     let head = store.head().expect("a head");
     assert_eq!(store.verify(Some(head)).expect("whole"), head);
     drop(store);
@@ -75,11 +81,114 @@ fn a_case_goes_its_way_and_the_log_says_so() {
     let (store, found) = opened(folder.path());
     assert_eq!(found, Opened::Well);
     let case = store.case(case).expect("there");
-    assert_eq!((case.state, case.result, case.review), (State::Reviewed, Some(kept()), Some(review)));
+    assert_eq!((case.state, case.result, case.reviews), (State::Reviewed, Some(kept()), vec![review, agreed]));
     let actions: Vec<Action> = store.log().expect("whole").into_iter().map(|entry| entry.action).collect();
-    use Action::{Assessed, Begun, Drafted, Made, Queued, Reviewed};
-    assert_eq!(actions, [Made, Drafted, Queued, Begun, Assessed, Reviewed]);
+    use Action::{Agreed, Assessed, Begun, Disagreed, Drafted, Made, Queued};
+    assert_eq!(actions, [Made, Drafted, Queued, Begun, Assessed, Disagreed, Agreed]);
     assert_eq!(head.to_string().parse(), Ok(head));
+}
+
+#[test]
+fn who_disagrees_says_why() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut store, _) = opened(folder.path());
+    let case = queued(&mut store, "1");
+    let work = store.begin(&now()).expect("readable").work.expect("work");
+    store.finish(&work, false, &kept(), &now()).expect("kept");
+    let head = store.head().expect("a head");
+    let review = |agrees, reason: &str| Review { agrees, reason: reason.into(), by: Actor::Reviewer };
+    for (review, why) in [
+        (review(false, ""), NoReason::Missing),
+        (review(false, " \t\n\u{a0}"), NoReason::Missing),
+        (review(false, &"ä".repeat(2001)), NoReason::TooLong),
+        (review(true, &"x".repeat(2001)), NoReason::TooLong),
+    ] {
+        let fault = store.review(case, &review, &now()).expect_err("not kept");
+        assert!(matches!(fault, StoreFault::Reason(found) if found == why), "{fault}");
+    }
+    assert_eq!(store.head().expect("a head"), head);
+    store.review(case, &review(false, &"ä".repeat(2000)), &now()).expect("kept");
+    assert_eq!(store.case(case).expect("there").reviews.len(), 1);
+}
+
+/// A store as version 1 left it, with a case that was reviewed.
+fn of_version_1(folder: &Path) {
+    let number = CaseNumber(1);
+    let sealed = |column: &str, plain: &[u8]| key().seal(&format!("case {number} {column}"), plain);
+    let record = sealed("record", &intake_of("1", Vec::new()).to_bytes().expect("written"));
+    let review = sealed("review", br#"{"agrees":false,"reason":"keratin pearls","by":"reviewer"}"#);
+    let search = key().token("1");
+    let mut row = Sha256::new();
+    for part in [
+        Some(&b"reviewed"[..]),
+        Some(&1_i64.to_le_bytes()),
+        Some(&0_i64.to_le_bytes()),
+        Some(&search),
+        Some(&record),
+        None,
+        Some(&review),
+    ] {
+        row.update([u8::from(part.is_some())]);
+        row.update((part.unwrap_or_default().len() as u64).to_le_bytes());
+        row.update(part.unwrap_or_default());
+    }
+    let row = digits(&row.finalize().into());
+    let entry = |number: u64, action: &str, case: &str, row: &str| {
+        format!(
+            r#"{{"number":{number},"claimed":"2026-01-01T00:00:00Z","trusted":true,"boot":"b","since_boot_ms":9,"actor":"reviewer","action":"{action}","case":{case},"role":null,"row":{row}}}"#
+        )
+    };
+    std::fs::create_dir(folder.join("copy")).expect("made");
+    for path in BOTH {
+        let database = rusqlite::Connection::open(folder.join(path)).expect("made");
+        database.pragma_update(None, "journal_mode", "WAL").expect("set");
+        database.execute_batch(crate::database::STEPS[0]).expect("made");
+        database.pragma_update(None, "user_version", 1).expect("set");
+        database
+            .execute("INSERT INTO cases VALUES (1, 0, 'reviewed', 1, ?1, ?2, ?3)", (search, &record, &review))
+            .expect("kept");
+        database.execute("INSERT INTO key VALUES (?1)", [key().token(crate::store::KEY_WORD)]).expect("kept");
+        let mut hash = Head::none().hash;
+        let lines = [(1, entry(1, "made", "null", "null")), (2, entry(2, "reviewed", "1", &format!("\"{row}\"")))];
+        for (number, line) in lines {
+            hash = Sha256::new().chain_update(hash).chain_update(&line).finalize().into();
+            database.execute("INSERT INTO audit VALUES (?1, ?2, ?3)", (number, line, hash)).expect("kept");
+        }
+    }
+}
+
+#[test]
+fn a_store_of_version_1_opens_with_what_was_in_it() {
+    // A cut may come between the two, and whichever it was, the other follows.
+    for already in [None, Some(BOTH[0]), Some(BOTH[1])] {
+        let folder = tempfile::tempdir().expect("a folder");
+        of_version_1(folder.path());
+        if let Some(path) = already {
+            let database = rusqlite::Connection::open(folder.path().join(path)).expect("opens");
+            database.execute_batch(crate::database::STEPS[1]).expect("taken");
+            database.pragma_update(None, "user_version", 2).expect("set");
+        }
+        let (mut store, found) = opened(folder.path());
+        assert_eq!(found, Opened::Well, "{already:?}");
+        let case = store.case(CaseNumber(1)).expect("there");
+        let first = Review { agrees: false, reason: "keratin pearls".into(), by: Actor::Reviewer };
+        assert_eq!((case.state, &case.reviews), (State::Reviewed, &vec![first.clone()]));
+        assert_eq!(store.log().expect("whole").last().map(|entry| entry.action), Some(Action::Reviewed));
+        let head = store.verify(None).expect("whole");
+        let second = Review { agrees: true, reason: String::new(), by: Actor::Reviewer };
+        store.review(CaseNumber(1), &second, &now()).expect("kept");
+        queued(&mut store, "2");
+        drop(store);
+        let (store, found) = opened(folder.path());
+        assert_eq!(found, Opened::Well);
+        assert_eq!(store.case(CaseNumber(1)).expect("there").reviews, [first, second]);
+        store.verify(Some(head)).expect("whole");
+        for path in BOTH {
+            let database = rusqlite::Connection::open(folder.path().join(path)).expect("opens");
+            let version: u32 = database.pragma_query_value(None, "user_version", |row| row.get(0)).expect("readable");
+            assert_eq!(version, 2);
+        }
+    }
 }
 
 #[test]
@@ -230,10 +339,10 @@ fn every_edit_is_found_and_the_copy_stands_in() {
         "UPDATE cases SET search = x'00' WHERE number = 2",
         "INSERT INTO results (number, sealed) VALUES (2, x'')",
         "PRAGMA foreign_keys = OFF; INSERT INTO results (number, sealed) VALUES (9, x'')",
-        "UPDATE cases SET review = x'' WHERE number = 2",
+        "UPDATE cases SET reviews = x'' WHERE number = 2",
         "DELETE FROM files WHERE number = 2",
         "DELETE FROM files; DELETE FROM cases WHERE number = 3",
-        "INSERT INTO cases SELECT 9, control, state, attempts, search, record, review FROM cases WHERE number = 1",
+        "INSERT INTO cases SELECT 9, control, state, attempts, search, record, reviews FROM cases WHERE number = 1",
         "DELETE FROM audit WHERE number = 2",
         "DELETE FROM audit WHERE number = 7",
         "UPDATE audit SET line = replace(line, 'operator', 'reviewer') WHERE number = 3",

@@ -96,7 +96,7 @@ def test_from_draft_to_review(box, hilum, phantoms):
     assert report["outcome"] == "assessed" and report["ct"] and report["he"]
     assert hilum("case", "review", case, "--agree", "--reason", "as expected") == f"{case} reviewed"
     shown = hilum.json("case", "show", case)
-    assert shown["state"] == "reviewed" and shown["review"]["agrees"] is True
+    assert shown["state"] == "reviewed" and shown["review"]["agrees"] is True and shown["reviews"] == [shown["review"]]
     assert shown["identity"] == [patient["patient_id"], "1960-01-01"]
     assert hilum("store", "list") == f"{case} reviewed"
     assert hilum("store", "replay", case) == f"{case} replayed: identical"
@@ -109,7 +109,7 @@ def test_from_draft_to_review(box, hilum, phantoms):
     assert code == 0 and answer["cases"][0]["state"] == "reviewed"
     actions = [entry["action"] for entry in box.audit() if entry["case"] == 1]
     assert actions == [
-        "drafted", "input-taken", "input-taken", "queued", "begun", "assessed", "viewed", "viewed", "reviewed", "viewed",
+        "drafted", "input-taken", "input-taken", "queued", "begun", "assessed", "viewed", "viewed", "agreed", "viewed",
     ]  # fmt: skip
     assert not any("reason" in entry or patient["patient_id"] in json.dumps(entry) for entry in box.audit())
 
@@ -148,7 +148,19 @@ def test_what_is_refused_is_a_result(box, hilum, tmp_path):
     assert report["outcome"] == "refused" and report.get("fused") is None
     assert report["refusal"]["code"] == "blank-image"
     assert report["refusal"]["message"] and report["refusal"]["next_step"]
+    for words in ([], ["--reason", ""], ["--reason", " \t"], ["--reason", "x" * 2001]):
+        hilum("case", "review", case, "--disagree", *words, code=64)
     hilum("case", "review", case, "--disagree", "--reason", "there is tissue")
+    # A second look adds to what was said, and takes nothing away.
+    hilum("case", "review", case, "--agree")
+    shown = hilum.json("case", "show", case)
+    assert shown["reviews"] == [
+        {"agrees": False, "reason": "there is tissue", "by": "reviewer"}, {"agrees": True, "reason": "", "by": "reviewer"},
+    ]  # fmt: skip
+    assert shown["review"] == shown["reviews"][-1]
+    with box.desk() as desk:
+        actions = [json.loads(line)["action"] for line in desk.ask("log", **{"from": 1})["lines"]]
+    assert actions[-3:] == ["disagreed", "agreed", "viewed"]
     assert hilum("store", "replay", case).endswith("identical")
 
 

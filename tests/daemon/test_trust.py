@@ -67,6 +67,7 @@ def box(tmp_path_factory):
             desk.fields(box.reviewed, picture, um_per_px=0.5)
             desk.ask("submit", case=box.reviewed)
             assert desk.wait(box.reviewed, 300) in ("assessed", "refused")
+            desk.ask("review", case=box.reviewed, agrees=False, reason="a second opinion: " + CANARIES[2])
             desk.ask("review", case=box.reviewed, agrees=True, reason=CANARIES[2])
             box.shown = desk.ask("show", case=box.reviewed)
             box.plain = desk.open_case("A-2", "second")["case"]
@@ -106,11 +107,12 @@ def test_a_case_goes_out_whole_and_says_so(box):
     for explanation in report["explanations"]:
         assert set(filter(None, [explanation["map"], *explanation["overlays"]])) <= files.keys()
     case = json.loads(files["case.json"])
-    assert case["review"] == {"agrees": True, "reason": CANARIES[2], "by": "reviewer"}
+    assert case["review"] == {"agrees": True, "by": "reviewer"}
+    assert case["reviews"] == [{"agrees": False, "by": "reviewer"}, case["review"]]
     assert case["metadata"]["age"] == 63 and "identity" not in case
     assert {"ct.hilum", "field-1.png", "result.png", "log.jsonl", "chain.txt"} <= files.keys()
-    # The person's reason is part of the review; nothing else names anybody.
-    for canary in (CANARIES[0], CANARIES[1], CANARIES[3]):
+    # A person's reason may name the patient, too.
+    for canary in CANARIES:
         assert canary.encode() not in data, canary
     header = json.loads(files["ct.hilum"].split(b"\n")[1])
     assert header["patient_id"] == "" and header["series_uid"]
@@ -175,7 +177,9 @@ def test_with_the_identity_only_on_purpose(box):
     code, answer = export(box, box.reviewed, "--with-identity")
     assert code == 0, answer
     files = entries((box.stick / answer["file"]).read_bytes())
-    assert json.loads(files["case.json"])["identity"] == CANARIES[:2]
+    case = json.loads(files["case.json"])
+    assert case["identity"] == CANARIES[:2]
+    assert [review["reason"] for review in case["reviews"]] == ["a second opinion: " + CANARIES[2], CANARIES[2]]
     assert json.loads(files["ct.hilum"].split(b"\n")[1])["patient_id"]
     assert check(box.stick / answer["file"])[1]["identity"]
 
