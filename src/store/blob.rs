@@ -96,6 +96,10 @@ impl Files {
         self.sealed(name).map(|_| ())
     }
 
+    pub(crate) fn is_there(&self, name: &BlobName) -> bool {
+        self.path(name).is_file()
+    }
+
     /// The sealed bytes, checked against their name.
     pub(crate) fn sealed(&self, name: &BlobName) -> Result<Vec<u8>, StoreFault> {
         let sealed = fs::read(self.path(name)).map_err(|source| match source.kind() {

@@ -253,6 +253,7 @@ impl Store {
         let record = self.key()?.seal(&place(number, "record"), &intake.to_bytes()?);
         let search = self.search(&intake.identity)?;
         let files: BTreeSet<BlobName> = intake.files().cloned().collect();
+        self.there(&files)?;
         self.database.write(|transaction| {
             executed(
                 transaction,
@@ -265,10 +266,11 @@ impl Store {
         Ok(number)
     }
 
-    /// Changes a draft.
+    /// Changes a draft. A file that it does not name any more is removed, unless another case names it.
     ///
     /// # Errors
-    /// [`StoreFault::State`] if it is no draft any more, [`StoreFault::Full`] if there is no room.
+    /// [`StoreFault::State`] if it is no draft any more, [`StoreFault::Full`] if there is no room, [`StoreFault::Blob`] if a
+    /// file that it names now is not there.
     pub fn change_draft(
         &mut self,
         case: CaseNumber,
@@ -280,14 +282,36 @@ impl Store {
         let record = self.key()?.seal(&place(case, "record"), &intake.to_bytes()?);
         let search = self.search(&intake.identity)?;
         let files: BTreeSet<BlobName> = intake.files().cloned().collect();
+        let before = self.names_of(Some(case))?;
+        self.there(files.difference(&before))?;
+        let replaced: BTreeSet<BlobName> = before.difference(&files).cloned().collect();
         self.step(case, State::Draft, actor, Action::InputTaken, now, |transaction| {
             executed(
                 transaction,
                 "UPDATE cases SET search = ?2, record = ?3 WHERE number = ?1",
                 (case.0, search, &record),
             )?;
+            for name in &replaced {
+                executed(transaction, "DELETE FROM files WHERE number = ?1 AND name = ?2", (case.0, name.as_str()))?;
+            }
             named(transaction, case, &files)
-        })
+        })?;
+        self.given_up(&replaced)
+    }
+
+    /// That files which a case is about to name are there: what was kept for it may have been another case's, too, and gone
+    /// with that one meanwhile.
+    fn there<'a>(&self, files: impl IntoIterator<Item = &'a BlobName>) -> Result<(), StoreFault> {
+        if files.into_iter().all(|name| self.files.is_there(name)) { Ok(()) } else { Err(StoreFault::Blob) }
+    }
+
+    /// Removes files that a case gave up, except those that another one names.
+    fn given_up(&self, files: &BTreeSet<BlobName>) -> Result<(), StoreFault> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        let kept = self.names()?;
+        self.files.sweep(&|name| !files.contains(name) || kept.contains(name)).map(|_| ())
     }
 
     /// Hands a case over. When this returns, it will be assessed, whatever happens to the box.
@@ -668,8 +692,7 @@ impl Store {
                 .map(|_| ())
                 .map_err(StoreFault::database("write a case"))
         })?;
-        let kept = self.names()?;
-        self.files.sweep(&|name| !own.contains(name) || kept.contains(name)).map(|_| ())
+        self.given_up(&own)
     }
 
     /// Whether the second copy of the database could not follow the last change.

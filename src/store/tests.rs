@@ -543,6 +543,42 @@ fn what_no_case_names_is_gone_at_the_next_start() {
     store.files().get(&store.case(case).expect("there").intake.fields[0].picture).expect("still there");
 }
 
+#[test]
+fn what_a_draft_does_not_name_any_more_is_gone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut store, _) = opened(folder.path());
+    let put = |store: &Store, plain: &[u8]| store.files().put(plain).expect("kept");
+    let [wrong, right] = [&b"another patient's CT"[..], b"the patient's CT"].map(|plain| put(&store, plain));
+    let shared = put(&store, b"a CT of two cases");
+    let with = |volume: &BlobName, fields: &[FieldFile]| Intake {
+        volume: Some(volume.clone()),
+        ..intake_of("1", fields.to_vec())
+    };
+    let fields = intake(&store, "1").fields;
+    let case = store.open_case(&with(&wrong, &fields), Actor::Operator, &now()).expect("opened");
+    let other = store.open_case(&with(&shared, &[]), Actor::Operator, &now()).expect("opened");
+    for volume in [&shared, &right] {
+        store.change_draft(case, &with(volume, &fields), Actor::Operator, &now()).expect("changed");
+        assert!(matches!(store.files().get(&wrong), Err(StoreFault::Blob)));
+    }
+    store.files().get(&shared).expect("the other case names it");
+    store.files().get(&fields[0].picture).expect("still named");
+    // A file that went while it was on its way to a draft is not promised.
+    let fault = store.change_draft(case, &with(&wrong, &fields), Actor::Operator, &now()).expect_err("it is gone");
+    assert!(matches!(fault, StoreFault::Blob));
+    assert!(matches!(store.open_case(&with(&wrong, &[]), Actor::Operator, &now()), Err(StoreFault::Blob)));
+    assert_eq!(store.case(case).expect("there").intake.volume, Some(right.clone()));
+    store.submit(case, Actor::Operator, &now()).expect("whole");
+    assert!(store.change_draft(case, &with(&shared, &[]), Actor::Operator, &now()).is_err(), "no draft any more");
+    store.files().get(&right).expect("still named");
+    store.verify(None).expect("whole");
+    drop(store);
+    let (store, _) = opened(folder.path());
+    assert_eq!(store.case(other).expect("there").intake.volume, Some(shared.clone()));
+    store.files().get(&shared).expect("still named");
+    assert_eq!(std::fs::read_dir(folder.path().join("files")).expect("readable").count(), 3);
+}
+
 fn pin(typed: &str) -> Pin {
     Pin::typed(typed)
 }
