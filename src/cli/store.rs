@@ -154,6 +154,10 @@ fn open(of: &Of) -> Result<Option<(Store, &'static str)>, Failure> {
     if !folder.is_dir() {
         return Err(Failure::Usage(format!("there is no folder {}", folder.display())));
     }
+    // Whoever looks at a wrong folder must not be told that all is well with the store that was made there.
+    if !Store::is_in(folder) {
+        return Err(Failure::Unreadable(anyhow::anyhow!("there is no store in {}", folder.display())));
+    }
     let now = SystemClock::new(ClockTrust::Synchronised).now();
     let (mut store, found) = Store::open(folder, 0, &now)?;
     // What is checked is checked without the key; with it, it is checked that it is the key.

@@ -144,7 +144,7 @@ fn offline(data: Option<&Path>, daemon: &Daemon) -> (Result<Value, Failure>, Res
                 fs::copy(from, to).map_err(Failure::internal)?;
             }
         }
-        if !copy.path().join("hilum.db").exists() && !copy.path().join("copy").exists() {
+        if !Store::is_in(copy.path()) {
             return Err(Failure::Usage("there is no store".to_owned()));
         }
         // Numbers and states are not sealed.

@@ -106,11 +106,19 @@ pub enum Opened {
     Restored,
 }
 
+/// The database and its second copy in a folder.
+const PATHS: [&str; 2] = ["hilum.db", "copy/hilum.db"];
+
+/// Whether a folder has a store, or what is left of one.
+pub(crate) fn is_in(folder: &Path) -> bool {
+    PATHS.iter().any(|path| folder.join(path).exists())
+}
+
 impl Database {
     /// The database in `folder`, with its second copy in `folder/copy`. What is damaged or lacks the last changes is made anew
     /// from the other. Where both are whole and neither goes on from the other, both stay as they are.
     pub(crate) fn open(folder: &Path, now: &Moment) -> Result<(Self, Opened), StoreFault> {
-        let paths = [folder.join("hilum.db"), folder.join("copy").join("hilum.db")];
+        let paths = PATHS.map(|path| folder.join(path));
         make_folder(&folder.join("copy")).map_err(StoreFault::disk("make the folder of the store"))?;
         let lock = File::create(folder.join("lock")).map_err(StoreFault::disk("lock the store"))?;
         match lock.try_lock() {

@@ -17,7 +17,7 @@ use crate::{
     audit::{self, Event, Hash},
     blob::{Files, make_folder, replace},
     case::reviews_from,
-    database::{Database, bundles_hash, row_hash},
+    database::{Database, bundles_hash, is_in, row_hash},
 };
 
 /// Room that is given up when the disk is full, so that what was begun can be ended: bytes.
@@ -148,6 +148,12 @@ impl Store {
         store.files.sweep(&|name| kept.contains(name))?;
         store.load_ballast();
         Ok((store, opened))
+    }
+
+    /// Whether a folder has a store, or what is left of one: else [`Store::open`] makes one there.
+    #[must_use]
+    pub fn is_in(folder: &Path) -> bool {
+        is_in(folder)
     }
 
     fn ballast(&self) -> PathBuf {

@@ -232,6 +232,18 @@ fn a_case_that_rests_lets_others_go_first() {
 }
 
 #[test]
+fn a_folder_has_a_store_or_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    assert!(!Store::is_in(folder.path()));
+    drop(opened(folder.path()));
+    for path in BOTH {
+        assert!(Store::is_in(folder.path()));
+        std::fs::remove_file(folder.path().join(path)).expect("removed");
+    }
+    assert!(!Store::is_in(folder.path()));
+}
+
+#[test]
 fn one_process_has_the_store() {
     let folder = tempfile::tempdir().expect("a folder");
     let (_store, _) = opened(folder.path());

@@ -407,6 +407,19 @@ def test_every_flip_in_the_log_is_found(tmp_path):
     assert box.offline("verify", "--head", head)[0] != 0
 
 
+def test_a_wrong_folder_is_not_whole(tmp_path):
+    """An unmounted disk, a slip of the pen: no store is made, and nobody is told that it is whole."""
+    for words in (["verify"], ["list"], ["log"], ["verify", "--head", f"1-{'0' * 64}"]):
+        code, out, err = run("store", *words, "--data", tmp_path)
+        assert (code, out) == (65, ""), err
+        assert "there is no store in" in err and err.count("\n") == 1
+        assert list(tmp_path.iterdir()) == []
+    assert run("store", "verify", "--data", tmp_path / "nowhere")[0] == 64
+    # What is left of one is a store.
+    (tmp_path / "hilum.db").write_bytes(bytes(9))
+    assert run("store", "verify", "--data", tmp_path)[0] == 75
+
+
 def edited(path: Path, statement: str, rows: list[tuple] = [()]) -> None:
     with contextlib.closing(sqlite3.connect(path)) as database, database:
         for row in rows:

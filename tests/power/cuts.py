@@ -591,8 +591,12 @@ class CommandCheck:
     limit_s: float = 60.0
 
     def __call__(self, image: Path) -> Verdict:
-        # A disk on which the store's folder never came to be, or is lost: the program begins anew there, without any case.
-        (image / self.data).mkdir(parents=True, exist_ok=True)
+        # A disk on which the store never came to be, or is lost: the daemon begins anew there, without any case. The check makes
+        # no store where none is, so it is given a database without anything.
+        store = image / self.data
+        store.mkdir(parents=True, exist_ok=True)
+        if not any((store / name).exists() for name in ("hilum.db", "copy/hilum.db")):
+            (store / "hilum.db").touch()
         words = [word.replace("{data}", str(image / self.data)) for word in self.command]
         try:
             ended = subprocess.run(words, capture_output=True, timeout=self.limit_s, stdin=subprocess.DEVNULL)
