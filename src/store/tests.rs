@@ -93,7 +93,7 @@ fn who_disagrees_says_why() {
     let folder = tempfile::tempdir().expect("a folder");
     let (mut store, _) = opened(folder.path());
     let case = queued(&mut store, "1");
-    let work = store.begin(&now()).expect("readable").work.expect("work");
+    let work = store.begin(&BTreeSet::new(), &now()).expect("readable").work.expect("work");
     store.finish(&work, false, &kept(), &now()).expect("kept");
     let head = store.head().expect("a head");
     let review = |agrees, reason: &str| Review { agrees, reason: reason.into(), by: Actor::Reviewer };
