@@ -12,7 +12,10 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// The head of the log is said once in so many hours.
 const DAY: u32 = 24;
 
-/// Removes what the retention rules want removed, and says the head of the log: at the start, then by the hour and the day.
+/// So long a damaged database that was set aside is kept, for whoever wants to see what happened to it.
+const ASIDE: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Removes what the retention rules want removed and what was set aside long ago, and says the head of the log: at the start, then by the hour and the day.
 pub(crate) async fn done(records: Records, clock: Arc<dyn Clock>, settings: Settings) {
     let mut hours = tokio::time::interval(HOUR);
     hours.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -20,6 +23,7 @@ pub(crate) async fn done(records: Records, clock: Arc<dyn Clock>, settings: Sett
     loop {
         hours.tick().await;
         expire(&records, &clock, &settings).await;
+        clear_aside(&records, &clock).await;
         if hour % DAY == 0 {
             say_head(&records).await;
         }
@@ -46,6 +50,16 @@ async fn expire(records: &Records, clock: &Arc<dyn Clock>, settings: &Settings) 
     }
 }
 
+async fn clear_aside(records: &Records, clock: &Arc<dyn Clock>) {
+    let now = clock.now();
+    let Some(before) = before(&now.claimed, Some(ASIDE)) else { return };
+    match records.with(move |store| store.clear_aside(&now, &before)).await {
+        Ok(Ok(0)) | Err(_) => {}
+        Ok(Ok(files)) => tracing::info!(files, "removed a database that was set aside"),
+        Ok(Err(fault)) => tracing::error!(error = %chain(fault), "cannot remove a database that was set aside"),
+    }
+}
+
 async fn say_head(records: &Records) {
     match records.with(|store| store.head()).await {
         Ok(Ok(head)) => tracing::info!(%head, entries = head.entries, "the day's head"),
@@ -54,14 +68,16 @@ async fn say_head(records: &Records) {
     }
 }
 
-/// The settings as moments before now. A clock that says what is no moment has no rules.
+/// The settings as moments before now.
 fn rules(now: &str, settings: &Settings) -> Rules {
-    let before = |kept: Option<Duration>| {
-        let now = chrono::DateTime::parse_from_rfc3339(now).ok()?.to_utc();
-        let before = now.checked_sub_signed(chrono::TimeDelta::from_std(kept?).ok()?)?;
-        Some(before.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))
-    };
-    Rules { drafts_before: before(settings.drafts), finished_before: before(settings.retention) }
+    Rules { drafts_before: before(now, settings.drafts), finished_before: before(now, settings.retention) }
+}
+
+/// The moment before which something must be over that is kept so long. A clock that says what is no moment has none.
+fn before(now: &str, kept: Option<Duration>) -> Option<String> {
+    let now = chrono::DateTime::parse_from_rfc3339(now).ok()?.to_utc();
+    let before = now.checked_sub_signed(chrono::TimeDelta::from_std(kept?).ok()?)?;
+    Some(before.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))
 }
 
 #[cfg(test)]

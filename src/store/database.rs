@@ -190,6 +190,23 @@ impl Database {
         Ok(told)
     }
 
+    /// Files of databases that were set aside.
+    pub(crate) fn aside(&self) -> impl Iterator<Item = PathBuf> {
+        let files = self.paths.iter().flat_map(|path| files_of(path));
+        files.map(|[_, aside]| aside).filter(|aside| aside.exists())
+    }
+
+    /// Removes what was set aside, and says how many files it was.
+    pub(crate) fn clear_aside(&self) -> Result<usize, StoreFault> {
+        let attempt = "remove a database that was set aside";
+        let mut removed = 0;
+        for aside in self.aside() {
+            fs::remove_file(&aside).map_err(StoreFault::disk(attempt))?;
+            removed += 1;
+        }
+        Ok(removed)
+    }
+
     /// Whether the second copy could not follow the last change.
     pub(crate) const fn behind(&self) -> bool {
         self.behind
@@ -385,18 +402,23 @@ fn connected(path: &Path) -> Result<Connection, StoreFault> {
     Ok(connection)
 }
 
-/// Makes `to` a copy of the database at `from`. What stood at `to` is set aside.
-fn remade(from: &Path, to: &Path) -> Result<(), StoreFault> {
-    for suffix in ["", "-wal", "-shm"] {
-        let named = |path: &Path, more: &str| {
-            let mut name = path.as_os_str().to_owned();
+/// The files of a database, and the names they have when they are set aside.
+fn files_of(database: &Path) -> [[PathBuf; 2]; 3] {
+    ["", "-wal", "-shm"].map(|suffix| {
+        ["", ".aside"].map(|more| {
+            let mut name = database.as_os_str().to_owned();
             name.push(suffix);
             name.push(more);
             PathBuf::from(name)
-        };
-        let damaged = named(to, "");
+        })
+    })
+}
+
+/// Makes `to` a copy of the database at `from`. What stood at `to` is set aside.
+fn remade(from: &Path, to: &Path) -> Result<(), StoreFault> {
+    for [damaged, aside] in files_of(to) {
         if damaged.exists() {
-            fs::rename(&damaged, named(to, ".aside")).map_err(StoreFault::disk("set a damaged database aside"))?;
+            fs::rename(&damaged, aside).map_err(StoreFault::disk("set a damaged database aside"))?;
         }
     }
     let source = connected(from)?;

@@ -3,7 +3,7 @@
 use hilum_domain::{CaseNumber, Moment};
 
 use crate::{
-    Entry, Head, State, Store, StoreFault,
+    Action, Entry, Head, State, Store, StoreFault,
     audit::{Hash, hex},
 };
 
@@ -111,6 +111,23 @@ impl Store {
             .map(|case| case.number)
             .collect())
     }
+
+    /// Removes databases that were set aside before this moment, RFC 3339 in UTC, and says how many files it was.
+    ///
+    /// When that was, the log says, and not the files: the first moment to be trusted since one was last made anew. A clock
+    /// that may be wrong decides nothing.
+    ///
+    /// # Errors
+    /// [`StoreFault`]
+    pub fn clear_aside(&self, now: &Moment, before: &str) -> Result<usize, StoreFault> {
+        if !now.trusted || !utc(before) || self.database().aside().next().is_none() {
+            return Ok(0);
+        }
+        let log = self.log()?;
+        let made = log.iter().rposition(|entry| matches!(entry.action, Action::Restored | Action::Copied));
+        let since = log.iter().skip(made.unwrap_or(0)).find(|entry| entry.trusted && utc(&entry.claimed));
+        if since.is_some_and(|entry| entry.claimed.as_str() < before) { self.database().clear_aside() } else { Ok(0) }
+    }
 }
 
 /// Since when nothing must have been done with a case for it to be removed.
@@ -137,7 +154,7 @@ mod tests {
     use sha2::{Digest as _, Sha256};
 
     use super::*;
-    use crate::{Action, Actor, DataKey, Intake, Kept, Review};
+    use crate::{Actor, DataKey, Intake, Kept, Review};
 
     fn at(claimed: &str, trusted: bool) -> Moment {
         Moment { claimed: claimed.into(), trusted, boot: "boot-1".into(), since_boot: Duration::from_secs(9) }
@@ -250,6 +267,56 @@ mod tests {
         let odd = Rules { drafts_before: Some("2046".into()), finished_before: Some("9".into()) };
         assert_eq!(store.due(&at(NOW, true), &odd).expect("readable"), []);
         assert_eq!(store.due(&at(NOW, true), &rules()).expect("readable"), [CaseNumber(7)]);
+    }
+
+    /// A store whose database was damaged and restored.
+    fn restored(folder: &Path, now: &Moment) -> Store {
+        let mut store = opened(folder);
+        case(&mut store, State::Assessed, &at(OLD, true));
+        drop(store);
+        for name in ["hilum.db", "hilum.db-wal"] {
+            std::fs::write(folder.join(name), [0x5a; 8192]).expect("damaged");
+        }
+        let (mut store, found) = Store::open(folder, 0, now).expect("opens");
+        assert_eq!(found, crate::Opened::Restored);
+        store.unlock(DataKey::new(&[7; 32])).expect("its key");
+        assert_ne!(aside(folder), 0);
+        store
+    }
+
+    /// How many files there are that were set aside.
+    fn aside(folder: &Path) -> usize {
+        let files = std::fs::read_dir(folder).expect("readable");
+        files
+            .filter(|file| file.as_ref().is_ok_and(|file| file.path().extension().is_some_and(|end| end == "aside")))
+            .count()
+    }
+
+    #[test]
+    fn what_was_set_aside_is_kept_for_a_time() {
+        let folder = tempfile::tempdir().expect("a folder");
+        // By a clock without a battery, which comes to itself later.
+        let mut store = restored(folder.path(), &at("1970-01-01T00:00:07Z", false));
+        let now = at(NOW, true);
+        assert_eq!(store.clear_aside(&now, NOW).expect("looked at"), 0, "nobody knows when it was");
+        store.note(Actor::Device, Action::Started, &at("2026-10-24T12:00:00Z", true)).expect("entered");
+        assert_eq!(store.clear_aside(&now, "2026-10-24T12:00:00Z").expect("looked at"), 0);
+        assert_eq!(store.clear_aside(&at(NOW, false), "2026-10-24T12:00:01Z").expect("looked at"), 0);
+        assert_eq!(store.clear_aside(&now, "2046").expect("looked at"), 0);
+        let count = aside(folder.path());
+        assert_eq!(store.clear_aside(&now, "2026-10-24T12:00:01Z").expect("removed"), count);
+        assert_eq!(aside(folder.path()), 0);
+        assert_eq!(store.clear_aside(&now, "2026-10-24T12:00:01Z").expect("looked at"), 0);
+        store.verify(None).expect("whole");
+    }
+
+    #[test]
+    fn what_was_set_aside_does_not_outlive_a_case() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut store = restored(folder.path(), &at(NOW, true));
+        store.expire(CaseNumber(1), Actor::Device, &at(NOW, true)).expect("expired");
+        assert_eq!(aside(folder.path()), 0);
+        store.verify(None).expect("whole");
     }
 
     #[test]

@@ -678,7 +678,8 @@ impl Store {
         Ok(audit::hex(&audit::first(self.read())?[..4]))
     }
 
-    /// Removes records, result and files of a case; number and log stay.
+    /// Removes records, result and files of a case; number and log stay. A database that was set aside may have the case, too,
+    /// and goes with it.
     ///
     /// # Errors
     /// [`StoreFault::State`] while the case waits for its result.
@@ -698,7 +699,12 @@ impl Store {
                 .map(|_| ())
                 .map_err(StoreFault::database("write a case"))
         })?;
-        self.given_up(&own)
+        self.given_up(&own)?;
+        self.database.clear_aside().map(|_| ())
+    }
+
+    pub(crate) const fn database(&self) -> &Database {
+        &self.database
     }
 
     /// Whether the second copy of the database could not follow the last change.

@@ -439,9 +439,12 @@ def test_what_is_over_is_removed_by_the_rules(tmp_path):
             with box.desk() as desk:
                 case = desk.open_case("A-1")["case"]
             assert box.stop() == 0
+        # What is set aside when the database is restored has the draft, too.
+        (box.data / "store" / "hilum.db").write_bytes(b"Z" * 8192)
         with box.start(env=later):
             assert box.until(lambda status: True)["clock"]["claimed"] > "2040"
             box.until(lambda status: status["store"]["cases"][wanted] == 1)
             assert box.stop() == 0
         assert ("removed, as the retention rules want it" in box.said()) == (wanted == "expired")
+        assert (box.data / "store" / "hilum.db.aside").exists() == (wanted == "draft")
         assert case
