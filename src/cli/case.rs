@@ -25,6 +25,9 @@ pub(crate) enum Command {
         second: String,
         #[command(flatten)]
         patient: Patient,
+        /// It is the patient although an earlier case has another second identifier.
+        #[arg(long)]
+        confirm_second: bool,
         #[command(flatten)]
         to: To,
     },
@@ -108,7 +111,7 @@ pub(crate) enum Command {
 
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
     let (request, to) = match command {
-        Command::Open { first, second, patient, to } => {
+        Command::Open { first, second, patient, confirm_second, to } => {
             let Metadata { age, sex, smoking, specimen } = patient.metadata();
             let request = Request::Open {
                 first,
@@ -117,6 +120,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
                 sex: sex.map(|sex| sex.name().to_owned()),
                 smoking: smoking.map(|smoking| smoking.name().to_owned()),
                 specimen: specimen.map(|specimen| specimen.name().to_owned()),
+                confirmed: confirm_second,
             };
             (request, to)
         }
@@ -153,9 +157,14 @@ fn absolute(path: &Path) -> Result<PathBuf, Failure> {
 
 fn described(answer: &Value) -> String {
     let mut line = format!("{} {}", word(answer, "case"), word(answer, "state"));
-    let same: Vec<&str> = answer["same-person"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    if !same.is_empty() {
-        line.push_str(&format!("; earlier cases of the same first identifier: {}", same.join(", ")));
+    for (key, said) in [
+        ("same-person", "earlier cases of the same patient"),
+        ("other-second", "the same first identifier and another second one"),
+    ] {
+        let cases: Vec<&str> = answer[key].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        if !cases.is_empty() {
+            line.push_str(&format!("; {said}: {}", cases.join(", ")));
+        }
     }
     if let Some(fields) = answer["fields"].as_u64() {
         line.push_str(&format!("; {fields} fields"));

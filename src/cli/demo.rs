@@ -95,7 +95,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 /// Waits for the share's one export to come to rest.
 fn arrival(share: &mut Share) -> Result<PathBuf, Failure> {
     for _ in 0..LOOKS {
-        if let Some(arrival) = share.scan(Duration::ZERO).map_err(Failure::internal)?.into_iter().next() {
+        if let Some(arrival) = share.scan(Duration::ZERO).map_err(Failure::internal)?.arrived.into_iter().next() {
             return Ok(arrival.folder);
         }
         std::thread::sleep(LOOK);

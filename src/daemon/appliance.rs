@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
     sync::{Arc, atomic::AtomicU64, mpsc::TrySendError},
     time::{Duration, Instant},
 };
@@ -17,8 +16,9 @@ use tokio::sync::{mpsc, watch};
 use crate::{
     control::{self, Point},
     event::Event,
+    exports::{Exports, Taken},
     inference::{Done, Failed, Job, Loaded},
-    office::{Office, is_of},
+    office::Office,
     share::News,
 };
 
@@ -64,17 +64,6 @@ struct Running {
     since: Instant,
 }
 
-/// An export on the share that no draft has taken.
-struct Export {
-    /// Empty until it was read.
-    patient_id: String,
-    reading: bool,
-    /// A draft was opened while it was being read: it may be the draft that was looked for.
-    again: bool,
-    /// It is not read again before this.
-    not_before: Instant,
-}
-
 /// A case that the device could not assess.
 struct Rest {
     failures: u32,
@@ -96,6 +85,8 @@ pub(crate) struct Parts {
     pub(crate) beats: Arc<AtomicU64>,
     pub(crate) name: String,
     pub(crate) opened: Opened,
+    /// Whether the records wait for a PIN.
+    pub(crate) locked: bool,
     pub(crate) heat: Heat,
     /// How often there is a control case.
     pub(crate) control: Option<Duration>,
@@ -119,7 +110,9 @@ pub(crate) struct Appliance {
     temperature: Option<Celsius>,
     share: Option<bool>,
     camera: Option<bool>,
-    exports: BTreeMap<PathBuf, Export>,
+    exports: Exports,
+    /// The records wait for a PIN: nothing can be kept.
+    locked: bool,
     controls: Vec<Point>,
     /// When this process opened a control case last.
     controlled: Option<Instant>,
@@ -145,7 +138,6 @@ pub(crate) enum End {
 impl Appliance {
     pub(crate) fn new(parts: Parts) -> Self {
         Self {
-            parts,
             networks: Networks::Loading,
             running: None,
             unkept: None,
@@ -155,7 +147,9 @@ impl Appliance {
             temperature: None,
             share: None,
             camera: None,
-            exports: BTreeMap::new(),
+            exports: Exports::default(),
+            locked: parts.locked,
+            parts,
             controls: Vec::new(),
             controlled: None,
             control_rest: (Instant::now(), Duration::ZERO),
@@ -190,7 +184,7 @@ impl Appliance {
                         return End::Hung;
                     }
                     self.control_if_due();
-                    self.read_exports(|export| export.patient_id.is_empty());
+                    self.read_an_export();
                     self.go_on().await;
                     continue;
                 }
@@ -247,13 +241,12 @@ impl Appliance {
                 self.control_rest = (Instant::now(), Duration::ZERO);
                 self.read_controls().await;
                 tracing::info!("the records are open");
-                self.read_exports(|_| true);
+                self.locked = false;
+                self.read_an_export();
             }
             Event::Opened(identity) => {
-                for export in self.exports.values_mut() {
-                    export.again |= export.reading;
-                }
-                self.read_exports(|export| is_of(&export.patient_id, &identity));
+                self.exports.opened(&identity);
+                self.read_an_export();
             }
             Event::Queued(case) => {
                 tracing::info!(%case, "queued");
@@ -277,38 +270,40 @@ impl Appliance {
             }
             Event::Share(News::Arrived(arrival)) => {
                 tracing::info!(files = arrival.files, "an export came to rest");
-                self.exports.insert(
-                    arrival.folder.clone(),
-                    Export { patient_id: String::new(), reading: false, again: false, not_before: Instant::now() },
-                );
-                self.read_exports(|export| export.patient_id.is_empty());
+                self.exports.arrived(arrival, Instant::now());
+                self.read_an_export();
             }
-            Event::Export(folder, read) => match read {
-                Ok(None) => drop(self.exports.remove(&folder)),
-                Ok(Some((_, Some(case)))) => {
-                    tracing::info!(%case, "an export went to its patient's draft");
-                    self.exports.remove(&folder);
-                    self.changed();
-                }
-                Ok(Some((patient_id, None))) => {
-                    let again = self.exports.get(&folder).is_some_and(|export| export.again);
-                    let patient_id = if again { String::new() } else { patient_id };
-                    let not_before = Instant::now();
-                    self.exports.insert(folder, Export { patient_id, reading: false, again: false, not_before });
-                }
-                // The device was not able to: full, locked, in a hurry.
-                Err(denied) if denied.exit == 75 => {
-                    tracing::warn!(why = denied.why, "an export is not read now, and is tried again");
-                    if let Some(export) = self.exports.get_mut(&folder) {
-                        (export.reading, export.not_before) = (false, Instant::now() + AGAIN);
+            Event::Share(News::Left(name)) => self.exports.left(&name),
+            Event::Export(arrival, read) => {
+                match &read {
+                    Ok(Taken::By(case)) => {
+                        tracing::info!(%case, "an export went to its patient's draft");
+                        self.changed();
                     }
+                    Ok(Taken::Late(case, _)) => tracing::warn!(%case, "slices came after the case was handed over"),
+                    Ok(Taken::Held(_)) => tracing::warn!("an export waits: another may be the same patient's"),
+                    Ok(Taken::Before | Taken::ByNobody(_)) | Err(_) => {}
                 }
-                // It is offered again when it changes.
-                Err(denied) => {
-                    tracing::warn!(exit = denied.exit, "an export is not read");
-                    self.exports.remove(&folder);
+                let kind = read.as_ref().err().map(|not| not.kind().to_owned());
+                if let Some(said) = self.exports.ended(&arrival, read, Instant::now()) {
+                    tracing::warn!(kind, "{said}");
                 }
-            },
+                self.read_an_export();
+            }
+            Event::Given(folder) => {
+                if let Some(arrival) = self.exports.given(&folder) {
+                    let office = self.parts.office.clone();
+                    tokio::spawn(async move {
+                        if let Err(denied) = office.has_taken(&arrival).await {
+                            tracing::warn!(why = denied.why, "an export may be offered again");
+                        }
+                    });
+                }
+            }
+            Event::OfCase(case, identity, answer) => {
+                // Who asked may have gone away.
+                drop(answer.send(self.exports.of_case(case, &identity)));
+            }
             Event::Camera(there) => {
                 tracing::info!(there, "the camera");
                 self.camera = Some(there);
@@ -325,18 +320,18 @@ impl Appliance {
         }
     }
 
-    /// Has exports read that `wanted` picks, each on its own.
-    fn read_exports(&mut self, wanted: impl Fn(&Export) -> bool) {
-        for (folder, export) in &mut self.exports {
-            if !export.reading && export.not_before <= Instant::now() && wanted(export) {
-                export.reading = true;
-                let (office, folder) = (self.parts.office.clone(), folder.clone());
-                tokio::spawn(async move {
-                    let read = office.take_export(folder.clone()).await;
-                    // The loop may have ended.
-                    drop(office.events.send(Event::Export(folder, read)).await);
-                });
-            }
+    /// Has the next export read, if there is one and the records are open.
+    fn read_an_export(&mut self) {
+        if self.locked {
+            return;
+        }
+        if let Some(next) = self.exports.next(Instant::now()) {
+            let (office, arrival) = (self.parts.office.clone(), next.arrival.clone());
+            tokio::spawn(async move {
+                let read = office.take_export(next).await;
+                // The loop may have ended.
+                drop(office.events.send(Event::Export(arrival, read)).await);
+            });
         }
     }
 
@@ -433,6 +428,9 @@ impl Appliance {
         if work.intake.control {
             // It is what proves the device, and cannot wait for its own proof.
             device.retain(|limit| limit.code == LimitCode::ClockNotTrusted);
+        }
+        if self.exports.has_more_of(case) {
+            device.push(Limit::new(LimitCode::CtRevised, "slices came to the share after the case was handed over"));
         }
         match self.parts.jobs.try_send(Job::Case { work: Box::new(work), created, device }) {
             Ok(()) => self.running = Some(Running { case, since: Instant::now() }),
@@ -601,7 +599,8 @@ impl Appliance {
             "warmth": self.warmth.name(),
             "celsius": self.temperature.map(|Celsius(degrees)| degrees),
             "share": self.share,
-            "exports-waiting": self.exports.len(),
+            "exports-waiting": self.exports.status()["waiting"],
+            "exports": self.exports.status(),
             "camera": self.camera,
             "control": self.controls.last().map(Point::described),
             "control-limit": self.parts.control.and_then(|every| control::limit(&self.controls, every, &now)).map(

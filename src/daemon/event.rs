@@ -3,12 +3,15 @@
 use std::path::PathBuf;
 
 use hilum_domain::{CaseNumber, Identity};
+use hilum_intake::Arrival;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
 use crate::{
+    exports::Taken,
     inference::{Done, Failed, Loaded},
     protocol::Denied,
+    reader::NotRead,
     share::News,
 };
 
@@ -28,8 +31,12 @@ pub(crate) enum Event {
     Replay(Box<hilum_store::Case>, oneshot::Sender<Result<Vec<String>, Failed>>),
     /// Something about the share.
     Share(News),
-    /// An export was read, or could not be: its folder, its Patient ID, the case that took it; nothing if a case had it before.
-    Export(PathBuf, Result<Option<(String, Option<CaseNumber>)>, Denied>),
+    /// An export was read, or could not be.
+    Export(Arrival, Result<Taken, NotRead>),
+    /// A person gave a folder to a case, which may be an export.
+    Given(PathBuf),
+    /// What of the share concerns a case?
+    OfCase(CaseNumber, Identity, oneshot::Sender<Value>),
     /// Whether the camera gives frames.
     Camera(bool),
     /// How is the device?

@@ -153,7 +153,8 @@ fn assessed(
     methods: &[ExplainMethod],
     files: &Files,
 ) -> Result<Produced, Failed> {
-    let given = Given { device, ..given(intake, files)? };
+    let mut given = given(intake, files)?;
+    given.device.extend(device);
     let document = produce(given, ready, methods, created, Timings::default());
     let document = document.map_err(|fault| Failed::Attempt(fault.into()))?;
     let report = document.report.to_json().map_err(|error| Failed::Attempt(error.into()))?;
@@ -182,8 +183,13 @@ fn given(intake: &Intake, files: &Files) -> Result<Given, Failed> {
         ct: ct.transpose()?,
         he: (!fields.is_empty()).then_some(fields),
         metadata: intake.metadata,
-        device: Vec::new(),
+        device: intake.origin.other_id.then(other_id).into_iter().collect(),
     })
+}
+
+fn other_id() -> Limit {
+    let what = "the CT's Patient ID is not the first identifier; a person said it is this patient's";
+    Limit::new(LimitCode::OtherPatientId, what)
 }
 
 /// What differs when a case is assessed again: nothing, on the same bundle and engine.
@@ -197,10 +203,11 @@ fn replayed(intake: &Intake, kept: &Kept, ready: &Ready, files: &Files) -> Resul
     methods.dedup();
     methods.sort_by_key(|method| ExplainMethod::ALL.iter().position(|known| known == method));
     methods.dedup();
-    // The device was as it was then.
+    // The device was as it was then, and what came after the case came.
     let device = then["limits"].as_array().into_iter().flatten().filter_map(|limit| {
         let code = LimitCode::ALL.into_iter().find(|code| Some(code.code()) == limit["code"].as_str())?;
-        code.is_of_device().then(|| Limit::new(code, limit["message"].as_str().unwrap_or_default()))
+        (code.is_of_device() || code == LimitCode::CtRevised)
+            .then(|| Limit::new(code, limit["message"].as_str().unwrap_or_default()))
     });
     let (report, pictures, _) = assessed(intake, (created, device.collect()), ready, &methods, files)?;
     let now: serde_json::Value = serde_json::from_str(&report).map_err(attempt)?;

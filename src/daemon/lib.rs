@@ -12,6 +12,7 @@ mod desk;
 mod door;
 mod event;
 mod export;
+mod exports;
 mod inference;
 mod key;
 mod metrics;
@@ -64,7 +65,7 @@ use records::{Place, Records};
 
 /// Events wait here; a part that tells more waits. The loop only ever waits for the store.
 const EVENTS: usize = 64;
-/// So many readers of outside bytes at once: their memory adds up.
+/// So many readers of outside bytes at once for people: their memory adds up. Share and camera have one each.
 const READERS: usize = 1;
 
 /// All that a daemon is started with.
@@ -152,6 +153,7 @@ async fn running(setup: Setup) -> Result<(), Fault> {
         Trusted::Never => ClockTrust::Never,
     }));
     let key = data_key(&board.key, &data)?;
+    let locked = key.is_none();
     let place = Place { folder: data.join("store"), key, watermark: board.store.watermark_bytes };
     let (records, opened, store_thread) = Records::open(place, &clock)?;
     let now = clock.now();
@@ -218,6 +220,7 @@ async fn running(setup: Setup) -> Result<(), Fault> {
         beats,
         name: board.name,
         opened,
+        locked,
         heat: board.thermal,
         control: board.control.every,
         case_time: board.case.time,

@@ -10,9 +10,9 @@ use std::{
 };
 
 use hilum_device::Clock;
-use hilum_domain::{Age, CaseNumber, Identity, Metadata, Point};
-use hilum_intake::picture_to_bytes;
-use hilum_store::{Actor, Case, FieldFile, Head, Intake, Review, State, StoreFault};
+use hilum_domain::{Age, CaseNumber, Identity, Metadata, Point, Sex, Smoking, Specimen};
+use hilum_intake::{Arrival, Digest, picture_to_bytes};
+use hilum_store::{Actor, BlobName, Case, FieldFile, Head, Intake, Origin, Review, State, Store, StoreFault};
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
@@ -21,6 +21,7 @@ use crate::{
     control,
     event::Event,
     export::{Order, reviewed},
+    exports::{Next, Taken},
     protocol::{Denied, Request},
     reader::{self, Item, Limits, NotRead, What},
     records::{Closed, Records},
@@ -46,7 +47,7 @@ pub(crate) struct Office {
     /// From which the control case is drawn, and a folder to draw it in.
     pub(crate) control_seed: u64,
     pub(crate) scratch: PathBuf,
-    /// So many inputs are read at once; who comes later waits.
+    /// So many inputs are read at once for people; who comes later waits. The share has a reader of its own.
     pub(crate) readers: Arc<Semaphore>,
     /// What is being read just now.
     pub(crate) reading: Arc<Mutex<BTreeSet<String>>>,
@@ -82,10 +83,32 @@ impl From<NotRead> for Denied {
     fn from(not: NotRead) -> Self {
         let exit = match not {
             NotRead::Refused { .. } => 2,
-            NotRead::Unreadable(_) | NotRead::Died(_) => 65,
-            NotRead::Start(_) => 75,
+            NotRead::Unreadable(_) | NotRead::Died(_) | NotRead::SetAside => 65,
+            NotRead::Start(_) | NotRead::NoRoom(_) => 75,
+            NotRead::Denied(denied) => return denied,
         };
         Self::new(exit, not.to_string())
+    }
+}
+
+impl From<Denied> for NotRead {
+    fn from(denied: Denied) -> Self {
+        Self::Denied(denied)
+    }
+}
+
+impl From<StoreFault> for NotRead {
+    fn from(fault: StoreFault) -> Self {
+        match fault {
+            StoreFault::Full { .. } => Self::NoRoom(fault.to_string()),
+            fault => Self::Denied(fault.into()),
+        }
+    }
+}
+
+impl From<Closed> for NotRead {
+    fn from(closed: Closed) -> Self {
+        Self::Denied(closed.into())
     }
 }
 
@@ -116,11 +139,11 @@ impl Office {
                 self.tell(Event::Status(answer)).await?;
                 answered.await.map_err(|_| Denied::from(Closed))
             }
-            Request::Open { first, second, age, sex, smoking, specimen } => {
+            Request::Open { first, second, age, sex, smoking, specimen, confirmed } => {
                 let identity = Identity::new(&first, &second).map_err(|fault| usage(fault.to_string()))?;
                 let age = age.map(Age::from_years).transpose().map_err(|error| usage(error.to_string()))?;
                 let metadata = Metadata { age, sex: named(sex)?, smoking: named(smoking)?, specimen: named(specimen)? };
-                self.open(identity, metadata, actor).await
+                self.open(identity, metadata, confirmed, actor).await
             }
             Request::Ct { case, path, lesion, other_id } => {
                 let lesion = lesion.map(Point::new);
@@ -206,27 +229,53 @@ impl Office {
         Ok(self.records.with(move |store| store.case(case)).await??)
     }
 
-    async fn open(&self, identity: Identity, metadata: Metadata, actor: Actor) -> Result<Value, Denied> {
+    async fn open(
+        &self,
+        identity: Identity,
+        metadata: Metadata,
+        confirmed: bool,
+        actor: Actor,
+    ) -> Result<Value, Denied> {
         let now = self.clock.now();
-        let intake = Intake {
+        let mut intake = Intake {
             control: false,
             identity: identity.clone(),
             metadata,
+            origin: Origin::default(),
             volume: None,
             lesion: None,
             fields: Vec::new(),
             opened: now.clone(),
         };
-        let (case, same) = self
+        let (case, same, other) = self
             .records
-            .with(move |store| -> Result<_, StoreFault> {
-                let same = store.same_person(&intake.identity)?;
-                Ok((store.open_case(&intake, actor, &now)?, same))
+            .with(move |store| -> Result<_, Denied> {
+                let (mut same, mut other) = (Vec::new(), Vec::new());
+                for case in store.same_person(&intake.identity)? {
+                    let earlier = store.case(case)?.intake;
+                    if earlier.control {
+                        continue;
+                    }
+                    let is_same = earlier.identity.second().eq_ignore_ascii_case(intake.identity.second());
+                    if is_same { same.push(case) } else { other.push(case) }
+                }
+                if let Some(case) = other.first().filter(|_| !confirmed) {
+                    return Err(Denied::new(
+                        2,
+                        format!(
+                            "case {case} has the same first identifier and another second one: it may be another \
+                             patient; check both"
+                        ),
+                    ));
+                }
+                intake.origin.other_second = !other.is_empty();
+                Ok((store.open_case(&intake, actor, &now)?, same, other))
             })
             .await??;
         self.tell(Event::Opened(identity)).await?;
         let mut answer = stated(case, State::Draft);
         answer["same-person"] = same.iter().map(CaseNumber::to_string).collect();
+        answer["other-second"] = other.iter().map(CaseNumber::to_string).collect();
         Ok(answer)
     }
 
@@ -257,13 +306,18 @@ impl Office {
         }
     }
 
-    /// Reads an input that never killed its reader twice.
-    pub(crate) async fn read(&self, what: What) -> Result<Vec<Item>, Denied> {
-        let input = described(&what);
+    /// Reads what a person gave.
+    async fn read(&self, what: What) -> Result<Vec<Item>, Denied> {
         let _one_of_few = self.readers.acquire().await.map_err(|_| Denied::from(Closed))?;
+        Ok(self.read_now(what).await?)
+    }
+
+    /// Reads an input that never killed its reader twice.
+    async fn read_now(&self, what: What) -> Result<Vec<Item>, NotRead> {
+        let input = described(&what);
         let asked = input.clone();
         if !self.records.with(move |store| store.may_read(&asked)).await?? {
-            return Err(Denied::new(65, "this input killed its reader twice: it is set aside and not read again"));
+            return Err(NotRead::SetAside);
         }
         self.note(|reading| reading.insert(input.clone()));
         let read = reader::read(what, &self.limits).await;
@@ -284,7 +338,7 @@ impl Office {
             }
             Err(not) => {
                 tracing::warn!(kind = not.kind(), "an input was not read");
-                Err(not.into())
+                Err(not)
             }
         }
     }
@@ -304,7 +358,7 @@ impl Office {
     }
 
     /// Keeps bytes of a case.
-    async fn kept(&self, bytes: Vec<u8>) -> Result<hilum_store::BlobName, Denied> {
+    async fn kept(&self, bytes: Vec<u8>) -> Result<BlobName, Denied> {
         self.records.with(|store| store.room()).await??;
         let files = self.records.files().clone();
         let kept = tokio::task::spawn_blocking(move || files.put(&bytes)).await;
@@ -320,11 +374,12 @@ impl Office {
         actor: Actor,
     ) -> Result<Value, Denied> {
         let identity = self.draft(case).await?.intake.identity;
-        let items = self.read(What::Ct { path }).await?;
-        let Some(Item::Ct { bytes, patient_id }) = items.into_iter().next() else {
+        let items = self.read(What::Ct { path: path.clone() }).await?;
+        let Some(Item::Ct { bytes, patient_id, study_date, slices }) = items.into_iter().next() else {
             return Err(Denied::new(70, "the reader gave no volume"));
         };
-        if !other_id && !is_of(&patient_id, &identity) {
+        let is_other = !is_of(&patient_id, &identity);
+        if !other_id && is_other {
             return Err(Denied::new(
                 2,
                 "the CT's Patient ID is not the first identifier of the case: it may be another patient's",
@@ -332,11 +387,14 @@ impl Office {
         }
         let volume = self.kept(bytes).await?;
         self.change(case, actor, move |intake| {
+            let Origin { other_second, .. } = intake.origin;
+            intake.origin = Origin { export: None, other_id: is_other, other_second, study_date, slices: Some(slices) };
             intake.volume = Some(volume);
             intake.lesion = lesion;
             Ok(())
         })
         .await?;
+        self.tell(Event::Given(path)).await?;
         Ok(stated(case, State::Draft))
     }
 
@@ -430,8 +488,22 @@ impl Office {
             .await??;
         let report = shown.result.as_ref().map(|kept| serde_json::from_str::<Value>(&kept.report));
         let report = report.transpose().map_err(|_| Denied::new(70, "the kept report is no JSON"))?;
+        let (tell, told) = oneshot::channel();
+        self.tell(Event::OfCase(case, shown.intake.identity.clone(), tell)).await?;
         let mut answer = stated(case, shown.state);
         answer["identity"] = json!([shown.intake.identity.first(), shown.intake.identity.second()]);
+        let Metadata { age, sex, smoking, specimen } = shown.intake.metadata;
+        answer["metadata"] = json!({
+            "age": age.map(Age::years), "sex": sex.map(Sex::name), "smoking": smoking.map(Smoking::name),
+            "specimen": specimen.map(Specimen::name),
+        });
+        let Origin { export, other_id, other_second, study_date, slices } = &shown.intake.origin;
+        answer["origin"] = json!({
+            "by-share": export.is_some(), "other-id": other_id, "other-second": other_second, "study-date": study_date,
+            "slices": slices,
+        });
+        // While the daemon stops, the share is nobody's concern.
+        answer["exports"] = told.await.unwrap_or_default();
         answer["attempts"] = shown.attempts.into();
         answer["ct"] = shown.intake.volume.is_some().into();
         answer["fields"] = shown.intake.fields.len().into();
@@ -442,46 +514,108 @@ impl Office {
         Ok(answer)
     }
 
-    /// Reads an export that came to rest on the share, and gives it to the draft of its patient, if there is one.
-    ///
-    /// Answers with the export's Patient ID, and whether a draft took it; with nothing if a draft took it before.
-    pub(crate) async fn take_export(&self, folder: PathBuf) -> Result<Option<(String, Option<CaseNumber>)>, Denied> {
-        let input = described(&What::Ct { path: folder.clone() });
-        let asked = input.clone();
-        if self.records.with(move |store| store.is_taken(&asked)).await?? {
-            return Ok(None);
+    /// Reads an export that came to rest on the share, and gives it to the draft of its patient, if there is one and no other
+    /// export could be meant.
+    pub(crate) async fn take_export(&self, next: Next) -> Result<Taken, NotRead> {
+        let Next { arrival, others_unread, others } = next;
+        let asked = mark(&arrival);
+        let taken = self.records.with(move |store| -> Result<bool, StoreFault> {
+            // What there is no room for is not read in vain.
+            store.room()?;
+            store.is_taken(&asked)
+        });
+        if taken.await?? {
+            return Ok(Taken::Before);
         }
-        let items = self.read(What::Ct { path: folder }).await?;
-        let Some(Item::Ct { bytes, patient_id }) = items.into_iter().next() else {
-            return Err(Denied::new(70, "the reader gave no volume"));
+        let items = self.read_now(What::Ct { path: arrival.folder.clone() }).await?;
+        let Some(Item::Ct { bytes, patient_id, study_date, slices }) = items.into_iter().next() else {
+            return Err(Denied::new(70, "the reader gave no volume").into());
         };
-        let wanted = patient_id.clone();
-        let draft = self
-            .records
-            .with(move |store| -> Result<Option<CaseNumber>, StoreFault> {
-                let drafts = store.list()?.into_iter().filter(|case| case.state == State::Draft && !case.control);
-                for draft in drafts {
-                    let intake = store.case(draft.number)?.intake;
-                    if intake.volume.is_none() && is_of(&wanted, &intake.identity) {
-                        return Ok(Some(draft.number));
-                    }
+        let (name, wanted) = (hex(&arrival.name), patient_id.clone());
+        let found = {
+            let name = name.clone();
+            self.records.with(move |store| found(store, &wanted, &name, slices)).await??
+        };
+        let several = others_unread || others.iter().any(|other| other.trim().eq_ignore_ascii_case(patient_id.trim()));
+        let case = match found {
+            Found::Same(case) => case,
+            Found::Draft(case) if !several => case,
+            Found::Draft(_) => return Ok(Taken::Held(patient_id)),
+            Found::Late(case, volume) => {
+                let files = self.records.files().clone();
+                let same = move || files.get(&volume).is_ok_and(|kept| *kept == bytes);
+                if tokio::task::spawn_blocking(same).await.map_err(|_| Closed)? {
+                    self.has_taken(&arrival).await?;
+                    return Ok(Taken::Before);
                 }
-                Ok(None)
-            })
-            .await??;
-        let Some(case) = draft else { return Ok(Some((patient_id, None))) };
+                return Ok(Taken::Late(case, patient_id));
+            }
+            Found::None => return Ok(Taken::ByNobody(patient_id)),
+        };
         let volume = self.kept(bytes).await?;
         self.change(case, Actor::Device, move |intake| {
-            if intake.volume.is_some() {
+            if intake.volume.is_some() && intake.origin.export.as_ref() != Some(&name) {
                 return Err(usage("the draft has a CT by now"));
             }
-            intake.volume = Some(volume);
+            let Origin { other_second, .. } = intake.origin;
+            intake.origin =
+                Origin { export: Some(name), other_id: false, other_second, study_date, slices: Some(slices) };
+            // Nobody marked a lesion on what came by itself.
+            (intake.volume, intake.lesion) = (Some(volume), None);
             Ok(())
         })
         .await?;
-        self.records.with(move |store| store.take(&input)).await??;
-        Ok(Some((patient_id, Some(case))))
+        self.has_taken(&arrival).await?;
+        Ok(Taken::By(case))
     }
+
+    /// Remembers that an export went to a case.
+    pub(crate) async fn has_taken(&self, arrival: &Arrival) -> Result<(), Denied> {
+        let input = mark(arrival);
+        Ok(self.records.with(move |store| store.take(&input)).await??)
+    }
+}
+
+/// For whom an export is.
+enum Found {
+    /// A draft that had it before, with other content.
+    Same(CaseNumber),
+    /// A draft without a CT.
+    Draft(CaseNumber),
+    /// A case that was handed over with other content of it.
+    Late(CaseNumber, BlobName),
+    None,
+}
+
+/// Looks for the case that an export of so many slices is for.
+fn found(store: &Store, patient_id: &str, export: &str, slices: u64) -> Result<Found, StoreFault> {
+    let mut found = Found::None;
+    for number in store.same_first(patient_id.trim())? {
+        let Case { state, intake, .. } = store.case(number)?;
+        if intake.control || !is_of(patient_id, &intake.identity) {
+            continue;
+        }
+        let same = intake.origin.export.as_deref() == Some(export);
+        // A folder that is being emptied is no better CT.
+        let more = same && intake.origin.slices.is_none_or(|had| slices >= had);
+        match (state, intake.volume) {
+            (State::Draft, Some(_)) if more => return Ok(Found::Same(number)),
+            (State::Draft, None) if !matches!(found, Found::Draft(_)) => found = Found::Draft(number),
+            (State::Draft, _) => {}
+            (_, Some(volume)) if more && matches!(found, Found::None) => found = Found::Late(number, volume),
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+/// Which export it is, and with which content. Only a token of this is kept.
+fn mark(arrival: &Arrival) -> String {
+    format!("export {} {}", hex(&arrival.name), hex(&arrival.stamp))
+}
+
+fn hex(digest: &Digest) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Whether a Patient ID is the first identifier. Scanners pad with spaces and change the case of letters.
@@ -495,7 +629,7 @@ fn described(what: &What) -> String {
         let meta = std::fs::metadata(path).ok();
         let size = meta.as_ref().map(std::fs::Metadata::len);
         let time = meta.and_then(|meta| meta.modified().ok());
-        format!("{} {size:?} {time:?}", path.display())
+        format!("{path:?} {size:?} {time:?}")
     };
     match what {
         What::Ct { path } => format!("ct {}", of(path)),

@@ -47,6 +47,9 @@ pub enum Request {
         smoking: Option<String>,
         /// biopsy, cytology or resection.
         specimen: Option<String>,
+        /// It is the patient although an earlier case has the same first identifier and another second one.
+        #[serde(default)]
+        confirmed: bool,
     },
     /// Reads a CT series into a draft.
     Ct {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use hilum_domain::MicronsPerPixel;
-use hilum_intake::{KeptCt, Rejection, Unreadable, field_files, picture_to_bytes, volume};
+use hilum_intake::{KeptCt, Rejection, Unreadable, field_files, picture_to_bytes, volume_or_whose};
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
@@ -19,7 +19,10 @@ use tokio::{
     process::Command,
 };
 
-use crate::sandbox::{self, Enforced};
+use crate::{
+    protocol::Denied,
+    sandbox::{self, Enforced},
+};
 
 /// A line of the reader's is no longer than this.
 const LONGEST_LINE: u64 = 16_384;
@@ -40,9 +43,76 @@ pub(crate) struct Limits {
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub(crate) enum What {
     /// The one CT series at a path.
-    Ct { path: PathBuf },
+    Ct {
+        #[serde(with = "written::one")]
+        path: PathBuf,
+    },
     /// The images at paths.
-    Fields { paths: Vec<PathBuf>, um_per_px: Option<f64> },
+    Fields {
+        #[serde(with = "written::all")]
+        paths: Vec<PathBuf>,
+        um_per_px: Option<f64>,
+    },
+}
+
+/// A path in an order: a text where it is one, else its bytes. Names on a share are in whatever letters its writer used.
+mod written {
+    use std::{
+        ffi::OsString,
+        os::unix::ffi::{OsStrExt as _, OsStringExt as _},
+        path::{Path, PathBuf},
+    };
+
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Text(String),
+        Bytes(Vec<u8>),
+    }
+
+    impl From<&Path> for Written {
+        fn from(path: &Path) -> Self {
+            path.to_str()
+                .map_or_else(|| Self::Bytes(path.as_os_str().as_bytes().to_vec()), |text| Self::Text(text.into()))
+        }
+    }
+
+    impl From<Written> for PathBuf {
+        fn from(written: Written) -> Self {
+            match written {
+                Written::Text(text) => text.into(),
+                Written::Bytes(bytes) => OsString::from_vec(bytes).into(),
+            }
+        }
+    }
+
+    pub(super) mod one {
+        use super::*;
+
+        pub(in super::super) fn serialize<S: serde::Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+            Written::from(path).serialize(to)
+        }
+
+        pub(in super::super) fn deserialize<'de, D: serde::Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
+            Written::deserialize(from).map(PathBuf::from)
+        }
+    }
+
+    pub(super) mod all {
+        use super::*;
+
+        pub(in super::super) fn serialize<S: serde::Serializer>(paths: &[PathBuf], to: S) -> Result<S::Ok, S::Error> {
+            to.collect_seq(paths.iter().map(|path| Written::from(path.as_path())))
+        }
+
+        pub(in super::super) fn deserialize<'de, D: serde::Deserializer<'de>>(
+            from: D,
+        ) -> Result<Vec<PathBuf>, D::Error> {
+            Ok(Vec::<Written>::deserialize(from)?.into_iter().map(PathBuf::from).collect())
+        }
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -59,13 +129,13 @@ enum Said {
     /// How it is confined.
     Confined(Enforced),
     /// A volume, `bytes` long, follows.
-    Ct { bytes: u64, patient_id: String },
+    Ct { bytes: u64, patient_id: String, study_date: Option<String>, slices: u64 },
     /// A picture, `bytes` long, follows.
     Field { bytes: u64, um_per_px: Option<f64>, colour: bool },
     /// That was all.
     Done,
-    /// It can be read and must not be scored.
-    Refused { code: String, message: String, next_step: String },
+    /// It can be read and must not be scored; whose it is where that is known.
+    Refused { code: String, message: String, next_step: String, patient_id: Option<String> },
     /// It cannot be read.
     Unreadable { message: String },
 }
@@ -73,8 +143,8 @@ enum Said {
 /// Something that was read.
 #[derive(Debug)]
 pub(crate) enum Item {
-    /// A volume as it is kept, and the Patient ID it came with.
-    Ct { bytes: Vec<u8>, patient_id: String },
+    /// A volume as it is kept, the Patient ID it came with, the day of its study and how many slices it has.
+    Ct { bytes: Vec<u8>, patient_id: String, study_date: Option<String>, slices: u64 },
     /// A picture as it is kept.
     Field { bytes: Vec<u8>, scale: Option<MicronsPerPixel>, colour: bool },
 }
@@ -82,9 +152,9 @@ pub(crate) enum Item {
 /// Why nothing was read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotRead {
-    /// It can be read and must not be scored.
+    /// It can be read and must not be scored; whose it is where that is known.
     #[error("{message}; {next_step}")]
-    Refused { code: String, message: String, next_step: String },
+    Refused { code: String, message: String, next_step: String, patient_id: Option<String> },
     /// It cannot be read.
     #[error("{0}")]
     Unreadable(String),
@@ -94,6 +164,15 @@ pub(crate) enum NotRead {
     /// No reader could be started.
     #[error("cannot start a reader")]
     Start(#[source] io::Error),
+    /// It killed its reader too often.
+    #[error("this input killed its reader twice: it is set aside and not read again")]
+    SetAside,
+    /// There is no room for it.
+    #[error("{0}")]
+    NoRoom(String),
+    /// It was not come to.
+    #[error("{}", .0.why)]
+    Denied(Denied),
 }
 
 impl NotRead {
@@ -104,6 +183,20 @@ impl NotRead {
             Self::Unreadable(_) => "unreadable",
             Self::Died(how) => how,
             Self::Start(_) => "no reader",
+            Self::SetAside => "set aside",
+            Self::NoRoom(_) => "no room",
+            Self::Denied(_) => "denied",
+        }
+    }
+
+    /// The same as a code, for those that are counted.
+    pub(crate) fn code(&self) -> &str {
+        match self {
+            Self::Refused { code, .. } => code,
+            Self::Unreadable(_) => "unreadable",
+            Self::Died(_) => "reader-died",
+            Self::SetAside => "set-aside",
+            Self::Start(_) | Self::NoRoom(_) | Self::Denied(_) => "device",
         }
     }
 }
@@ -167,8 +260,8 @@ async fn heard(output: &mut (impl AsyncBufRead + Unpin), most: u64) -> Result<(V
             match said {
                 Said::Confined(how) => enforced = Some(how),
                 Said::Done => return Ok((items, enforced.unwrap_or_default())),
-                Said::Refused { code, message, next_step } => {
-                    return Err(NotRead::Refused { code, message, next_step });
+                Said::Refused { code, message, next_step, patient_id } => {
+                    return Err(NotRead::Refused { code, message, next_step, patient_id });
                 }
                 Said::Unreadable { message } => return Err(NotRead::Unreadable(message)),
                 Said::Ct { .. } | Said::Field { .. } => {}
@@ -182,7 +275,9 @@ async fn heard(output: &mut (impl AsyncBufRead + Unpin), most: u64) -> Result<(V
             return Err(DIED);
         }
         match said {
-            Said::Ct { patient_id, .. } => items.push(Item::Ct { bytes, patient_id }),
+            Said::Ct { patient_id, study_date, slices, .. } => {
+                items.push(Item::Ct { bytes, patient_id, study_date, slices });
+            }
             Said::Field { um_per_px, colour, .. } => {
                 let scale = um_per_px.map(|um| MicronsPerPixel::new(um).ok_or(NONSENSE)).transpose()?;
                 items.push(Item::Field { bytes, scale, colour });
@@ -215,20 +310,22 @@ pub fn worker() -> anyhow::Result<()> {
 }
 
 fn ct(path: &Path, out: &mut impl Write) -> anyhow::Result<Said> {
-    let study = match volume(path, None) {
+    let study = match volume_or_whose(path, None) {
         Ok(study) => study,
-        Err(Rejection::Refused(refusal)) => {
+        Err((Rejection::Refused(refusal), patient_id)) => {
             return Ok(Said::Refused {
                 code: refusal.code.code().to_owned(),
                 next_step: refusal.code.next_step().to_owned(),
                 message: refusal.message,
+                patient_id,
             });
         }
-        Err(Rejection::Unreadable(error)) => return Ok(unreadable(error)),
+        Err((Rejection::Unreadable(error), _)) => return Ok(unreadable(error)),
     };
+    let (study_date, slices) = (study.study_date.clone(), study.volume.grid().size[2] as u64);
     let kept = KeptCt::of(study);
     let bytes = kept.to_bytes()?;
-    say(out, &Said::Ct { bytes: bytes.len() as u64, patient_id: kept.patient_id }, &bytes)?;
+    say(out, &Said::Ct { bytes: bytes.len() as u64, patient_id: kept.patient_id, study_date, slices }, &bytes)?;
     Ok(Said::Done)
 }
 
@@ -260,4 +357,27 @@ fn say(out: &mut impl Write, said: &Said, bytes: &[u8]) -> anyhow::Result<()> {
     out.write_all(bytes)?;
     out.flush()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
+
+    use super::*;
+
+    #[test]
+    fn a_path_of_any_bytes_comes_through() {
+        let odd = PathBuf::from(OsStr::from_bytes(b"/srv/M\xfcller"));
+        for (path, line) in [
+            (PathBuf::from("/srv/M\u{fc}ller"), "{\"ct\":{\"path\":\"/srv/M\u{fc}ller\"}}"),
+            (odd, r#"{"ct":{"path":[47,115,114,118,47,77,252,108,108,101,114]}}"#),
+        ] {
+            let what = What::Ct { path: path.clone() };
+            assert_eq!(serde_json::to_string(&what).expect("JSON"), line);
+            assert!(matches!(serde_json::from_str(line), Ok(What::Ct { path: read }) if read == path));
+            let what =
+                serde_json::to_string(&What::Fields { paths: vec![path.clone()], um_per_px: None }).expect("JSON");
+            assert!(matches!(serde_json::from_str(&what), Ok(What::Fields { paths, .. }) if paths == [path]));
+        }
+    }
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use hilum_config::Share as Settings;
-use hilum_intake::{Arrival, Share};
+use hilum_intake::{Arrival, Digest, Share};
 use tokio::sync::mpsc;
 
 use crate::{event::Event, supervise::thread_of};
@@ -22,6 +22,8 @@ pub(crate) enum News {
     There(bool),
     /// An export came to rest.
     Arrived(Arrival),
+    /// An export is not there any more.
+    Left(Digest),
 }
 
 /// Starts to watch. Arrivals wait until they are taken: they lie on the share, so none is lost.
@@ -42,8 +44,10 @@ pub(crate) fn watch(
             if news && events.blocking_send(Event::Share(News::There(scanned.is_ok()))).is_err() {
                 return;
             }
-            for arrival in scanned.unwrap_or_default() {
-                if events.blocking_send(Event::Share(News::Arrived(arrival))).is_err() {
+            let found = scanned.unwrap_or_default();
+            let arrived = found.arrived.into_iter().map(News::Arrived);
+            for news in found.left.into_iter().map(News::Left).chain(arrived) {
+                if events.blocking_send(Event::Share(news)).is_err() {
                     return;
                 }
             }

@@ -57,6 +57,8 @@ pub struct Unusable {
 pub struct Header {
     /// (0010,0020) Patient ID, trimmed.
     pub patient_id: String,
+    /// (0008,0020) Study Date, as it is written; empty if absent.
+    pub study_date: String,
     /// (0020,000D) Study Instance UID.
     pub study_uid: String,
     /// (0020,000E) Series Instance UID.
@@ -247,6 +249,7 @@ fn header(object: &Object, series_uid: &str) -> Result<Header, ReadError> {
     }
     Ok(Header {
         patient_id: text(object, tags::PATIENT_ID).unwrap_or_default(),
+        study_date: text(object, tags::STUDY_DATE).unwrap_or_default(),
         study_uid: text(object, tags::STUDY_INSTANCE_UID).unwrap_or_default(),
         series_uid: series_uid.to_owned(),
         sop_uid: required(object, tags::SOP_INSTANCE_UID, "SOP Instance UID")?,

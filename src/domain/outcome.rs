@@ -98,6 +98,10 @@ codes! {
         ControlFailed = "control-failed", "do not rely on the result: have the control case assessed again, and the device looked at";
         /// The device's clock is not believed.
         ClockNotTrusted = "clock-not-trusted", "note the date by hand; the numbers of the cases tell their order";
+        /// The CT came under another Patient ID, and a person said whose it is.
+        OtherPatientId = "other-patient-id", "compare the CT with the patient's papers before you rely on it";
+        /// Slices of the CT came when the case was handed over already.
+        CtRevised = "ct-revised", "open a new case with the whole CT";
         /// Metadata lie outside what training saw.
         OutsideTraining = "outside-training-range", "the weights are extrapolated: weigh the branches yourself";
     }

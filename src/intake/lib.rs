@@ -20,5 +20,5 @@ pub use cohort::{CohortCase, CohortFault, read_cohort};
 pub use error::{ImageFault, Rejection, Unreadable};
 pub use field::{FieldFile, field_files, read_fields};
 pub use kept::{KeptCt, NotKept, field_from_bytes, picture_to_bytes, without_patient};
-pub use series::{CtStudy, SeriesReport, Verdict, list, volume};
-pub use share::{Arrival, Share};
+pub use series::{CtStudy, SeriesReport, Verdict, list, volume, volume_or_whose};
+pub use share::{Arrival, Digest, News, Share};

@@ -78,6 +78,8 @@ pub struct CtStudy {
     pub series_uid: String,
     /// Patient ID; empty where the scanner had none.
     pub patient_id: String,
+    /// The day of the study, as in 2026-11-01, where the scanner said it.
+    pub study_date: Option<String>,
     /// Slice Thickness where the series says it, mm.
     pub slice_thickness_mm: Option<f64>,
 }
@@ -102,7 +104,24 @@ pub fn list(path: &Path) -> Result<Vec<SeriesReport>, Unreadable> {
 /// A refusal if the series would make a wrong volume, if there is none, more than one, or more than one patient;
 /// [`Unreadable`] if there is no readable DICOM file, or one is damaged.
 pub fn volume(path: &Path, uid: Option<&str>) -> Result<CtStudy, Rejection> {
-    let Loaded { all, spoilt, others: not_ct } = load(path)?;
+    volume_or_whose(path, uid).map_err(|(rejection, _)| rejection)
+}
+
+/// The same, and of what is not taken the Patient ID, as far as it could be read and is one.
+///
+/// # Errors
+/// As those of [`volume`].
+pub fn volume_or_whose(path: &Path, uid: Option<&str>) -> Result<CtStudy, (Rejection, Option<String>)> {
+    let loaded = load(path).map_err(|error| (error.into(), None))?;
+    let of_spoilt = loaded.spoilt.iter().map(|image| image.patient_id.as_str());
+    let ids: BTreeSet<&str> = loaded.all.iter().flat_map(Stack::patients).chain(of_spoilt).collect();
+    let whose = ids.first().filter(|id| ids.len() == 1 && !id.is_empty()).map(ToString::to_string);
+    chosen(loaded, uid).map_err(|rejection| (rejection, whose))
+}
+
+/// The one volume among what was loaded, or that of the series `uid`.
+fn chosen(loaded: Loaded, uid: Option<&str>) -> Result<CtStudy, Rejection> {
+    let Loaded { all, spoilt, others: not_ct } = loaded;
     let spoilt_ids: Vec<String> = spoilt.iter().map(|image| image.patient_id.clone()).collect();
     pass_over(spoilt, &all, uid)?;
     let patients = all.iter().flat_map(Stack::patients).chain(spoilt_ids.iter().map(String::as_str)).collect();
@@ -512,14 +531,21 @@ impl Stack {
             ],
         };
         let (slice_thickness_mm, patient_id) = (header.slice_thickness_mm, header.patient_id.clone());
+        let study_date = day(&header.study_date);
         let fractional = self.slices.iter().any(|slice| slice.exact_hu.is_some());
         let exact = |slice: &CtSlice| -> Vec<f32> {
             slice.exact_hu.clone().unwrap_or_else(|| slice.hu.iter().copied().map(f32::from).collect())
         };
         let exact = fractional.then(|| stacked(grid, self.slices.iter().map(exact)));
         let volume = stacked(grid, self.slices.into_iter().map(|slice| slice.hu));
-        CtStudy { volume, exact, series_uid: self.uid, patient_id, slice_thickness_mm }
+        CtStudy { volume, exact, series_uid: self.uid, patient_id, study_date, slice_thickness_mm }
     }
+}
+
+/// A day as DICOM writes it (DA in PS3.5 6.2), as people do.
+fn day(written: &str) -> Option<String> {
+    let digits = written.len() == 8 && written.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| format!("{}-{}-{}", &written[..4], &written[4..6], &written[6..]))
 }
 
 /// A volume from the voxels of its slices, one slice after the other.

@@ -20,7 +20,8 @@ pub struct Share {
     last: BTreeMap<Digest, Seen>,
 }
 
-type Digest = [u8; 32];
+/// A SHA-256.
+pub type Digest = [u8; 32];
 
 /// An export as it was at the last look.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +41,19 @@ pub struct Arrival {
     pub folder: PathBuf,
     /// How many files it has.
     pub files: usize,
+    /// The digest of the folder's name: it stays while the content changes.
+    pub name: Digest,
+    /// The digest of the names, sizes and modification times of its files.
+    pub stamp: Digest,
+}
+
+/// What a look at a share found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct News {
+    /// Exports that came to rest, in the order of their folders.
+    pub arrived: Vec<Arrival>,
+    /// The names of exports that are not there any more.
+    pub left: Vec<Digest>,
 }
 
 impl Share {
@@ -54,9 +68,9 @@ impl Share {
     ///
     /// # Errors
     /// If the folder cannot be read; the next look starts afresh.
-    pub fn scan(&mut self, at: Duration) -> io::Result<Vec<Arrival>> {
+    pub fn scan(&mut self, at: Duration) -> io::Result<News> {
         let mut now = BTreeMap::new();
-        let mut arrivals = Vec::new();
+        let mut arrived = Vec::new();
         for entry in fs::read_dir(&self.root)? {
             let entry = entry?;
             if !entry.file_type()?.is_dir() {
@@ -74,13 +88,14 @@ impl Share {
             let mut taken = before.and_then(|before| before.taken);
             if same.is_some() && at.saturating_sub(since) >= self.quiet && taken != Some(stamp) {
                 taken = Some(stamp);
-                arrivals.push(Arrival { folder, files });
+                arrived.push(Arrival { folder, files, name, stamp });
             }
             now.insert(name, Seen { stamp, since, taken });
         }
-        arrivals.sort_by(|a, b| a.folder.cmp(&b.folder));
+        arrived.sort_by(|a, b| a.folder.cmp(&b.folder));
+        let left = self.last.keys().filter(|name| !now.contains_key(*name)).copied().collect();
         self.last = now;
-        Ok(arrivals)
+        Ok(News { arrived, left })
     }
 }
 
@@ -115,18 +130,24 @@ mod tests {
     fn an_export_is_taken_once_it_rests_and_again_when_it_changed() {
         let root = tempfile::tempdir().expect("temporary folder");
         let mut share = Share::new(root.path(), Duration::ZERO);
-        assert_eq!(share.scan(Duration::ZERO).expect("readable"), []);
+        let mut looked = || share.scan(Duration::ZERO).expect("readable");
+        assert_eq!(looked(), News::default());
         let export = root.path().join("export");
         fs::create_dir(&export).expect("made");
         fs::write(export.join("1.dcm"), b"one").expect("written");
-        assert_eq!(share.scan(Duration::ZERO).expect("readable"), [], "first seen");
+        assert_eq!(looked(), News::default(), "first seen");
         fs::write(export.join("2.dcm"), b"two").expect("written");
-        assert_eq!(share.scan(Duration::ZERO).expect("readable"), [], "still growing");
-        assert_eq!(share.scan(Duration::ZERO).expect("readable"), [Arrival { folder: export.clone(), files: 2 }]);
-        assert_eq!(share.scan(Duration::ZERO).expect("readable"), [], "once");
+        assert_eq!(looked(), News::default(), "still growing");
+        let first = looked().arrived;
+        assert_eq!((first.len(), &first[0].folder, first[0].files), (1, &export, 2));
+        assert_eq!(looked(), News::default(), "once");
         fs::write(export.join("3.dcm"), b"late").expect("written");
-        assert_eq!(share.scan(Duration::ZERO).expect("readable"), []);
-        assert_eq!(share.scan(Duration::ZERO).expect("readable").len(), 1, "late slices reopen it");
+        assert_eq!(looked(), News::default());
+        let second = looked().arrived;
+        assert_eq!(second.len(), 1, "late slices reopen it");
+        assert!(second[0].name == first[0].name && second[0].stamp != first[0].stamp);
+        fs::remove_dir_all(&export).expect("removed");
+        assert_eq!(looked(), News { arrived: Vec::new(), left: vec![first[0].name] });
     }
 
     #[test]
@@ -135,7 +156,7 @@ mod tests {
         let mut share = Share::new(root.path(), Duration::from_secs(5));
         let export = root.path().join("export");
         fs::create_dir(&export).expect("made");
-        let mut looked = |at: u64| share.scan(Duration::from_secs(at)).expect("readable").len();
+        let mut looked = |at: u64| share.scan(Duration::from_secs(at)).expect("readable").arrived.len();
         fs::write(export.join("1.dcm"), b"one").expect("written");
         assert_eq!([looked(10), looked(12), looked(14)], [0, 0, 0]);
         fs::write(export.join("2.dcm"), b"two").expect("written");
@@ -149,6 +170,6 @@ mod tests {
         let mut share = Share::new(&inner, Duration::ZERO);
         assert!(share.scan(Duration::ZERO).is_err());
         fs::create_dir(&inner).expect("made");
-        assert_eq!(share.scan(Duration::ZERO).expect("readable"), []);
+        assert_eq!(share.scan(Duration::ZERO).expect("readable"), News::default());
     }
 }

@@ -52,6 +52,8 @@ pub enum Action {
     Drafted,
     /// Fields or a volume came to a draft.
     InputTaken,
+    /// A person said that it is the patient although an identifier is another.
+    IdentityOverridden,
     /// A case was handed over to be assessed. From here on it is never lost.
     Queued,
     /// An attempt at a case began.

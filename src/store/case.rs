@@ -89,6 +89,22 @@ pub struct FieldFile {
     pub colour: bool,
 }
 
+/// How a case came to its identity and its volume.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Origin {
+    /// The export on the share from which the volume came by itself, as a digest of the folder's name.
+    pub export: Option<String>,
+    /// A person said that the volume is this patient's although its Patient ID is not the first identifier.
+    pub other_id: bool,
+    /// A person said that it is the patient although an earlier case has another second identifier.
+    pub other_second: bool,
+    /// The day of the volume's study, as in 2026-11-01, where the scanner said it.
+    pub study_date: Option<String>,
+    /// How many slices the volume has.
+    pub slices: Option<u64>,
+}
+
 /// What is known of a case before it is assessed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Intake {
@@ -98,6 +114,8 @@ pub struct Intake {
     pub identity: Identity,
     /// Age, sex, smoking history, specimen.
     pub metadata: Metadata,
+    /// How it came to identity and volume.
+    pub origin: Origin,
     /// The CT volume.
     pub volume: Option<BlobName>,
     /// The lesion, where a person marked it.
@@ -198,6 +216,9 @@ struct Record {
     sex: Option<String>,
     smoking: Option<String>,
     specimen: Option<String>,
+    /// Older records have none.
+    #[serde(default)]
+    origin: Origin,
     volume: Option<BlobName>,
     lesion_lps_mm: Option<[f64; 3]>,
     fields: Vec<FieldRecord>,
@@ -225,6 +246,7 @@ impl Intake {
             sex: sex.map(|sex| sex.name().to_owned()),
             smoking: smoking.map(|smoking| smoking.name().to_owned()),
             specimen: specimen.map(|specimen| specimen.name().to_owned()),
+            origin: self.origin.clone(),
             volume: self.volume.clone(),
             lesion_lps_mm: self.lesion.map(|lesion| lesion.lps_mm),
             fields: self
@@ -265,6 +287,7 @@ impl Intake {
                     .map_err(|_| wrong("the smoking history"))?,
                 specimen: record.specimen.map(|name| name.parse()).transpose().map_err(|_| wrong("the specimen"))?,
             },
+            origin: record.origin,
             volume: record.volume,
             lesion: record.lesion_lps_mm.map(Point::new),
             fields: fields.collect::<Result<_, StoreFault>>()?,
@@ -286,6 +309,19 @@ impl Intake {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_record_without_an_origin_is_read() {
+        let old =
+            br#"{"control":false,"identity":["4711","1954-03-02"],"age":63.0,"sex":null,"smoking":null,"specimen":null,
+            "volume":null,"lesion_lps_mm":null,"fields":[],"claimed":"2026-11-01T08:00:00Z","trusted":true,"boot":"a",
+            "since_boot_ms":1}"#;
+        let mut intake = Intake::from_bytes(old).expect("a record");
+        assert_eq!(intake.origin, Origin::default());
+        intake.origin = Origin { export: Some("ab".into()), other_id: true, slices: Some(60), ..Origin::default() };
+        let bytes = intake.to_bytes().expect("written");
+        assert_eq!(Intake::from_bytes(&bytes).expect("a record"), intake);
+    }
 
     #[test]
     fn no_state_goes_back_to_before_it_was_acknowledged() {

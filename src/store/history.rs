@@ -172,6 +172,7 @@ mod tests {
             control: false,
             identity: Identity::new("1", "2").expect("two"),
             metadata: Metadata::default(),
+            origin: crate::Origin::default(),
             volume: None,
             lesion: None,
             fields: Vec::new(),

@@ -257,7 +257,7 @@ impl Store {
             .map_err(StoreFault::database("count the cases"))?;
         let number = CaseNumber(last + 1);
         let record = self.key()?.seal(&place(number, "record"), &intake.to_bytes()?);
-        let search = self.search(&intake.identity)?;
+        let search = self.search(intake.identity.first())?;
         let files: BTreeSet<BlobName> = intake.files().cloned().collect();
         self.there(&files)?;
         self.database.write(|transaction| {
@@ -267,7 +267,11 @@ impl Store {
                 (number.0, intake.control, State::Draft.name(), search, &record),
             )?;
             named(transaction, number, &files)?;
-            logged(transaction, now, actor, Action::Drafted, number)
+            logged(transaction, now, actor, Action::Drafted, number)?;
+            if intake.origin.other_second {
+                logged(transaction, now, actor, Action::IdentityOverridden, number)?;
+            }
+            Ok(())
         })?;
         Ok(number)
     }
@@ -286,12 +290,18 @@ impl Store {
     ) -> Result<(), StoreFault> {
         self.room()?;
         let record = self.key()?.seal(&place(case, "record"), &intake.to_bytes()?);
-        let search = self.search(&intake.identity)?;
+        let search = self.search(intake.identity.first())?;
         let files: BTreeSet<BlobName> = intake.files().cloned().collect();
         let before = self.names_of(Some(case))?;
         self.there(files.difference(&before))?;
         let replaced: BTreeSet<BlobName> = before.difference(&files).cloned().collect();
-        self.step(case, State::Draft, actor, Action::InputTaken, now, |transaction| {
+        let earlier = self.case(case)?.intake;
+        let said_before = earlier.origin.other_id && earlier.volume == intake.volume;
+        let actions: &[Action] = match intake.origin.other_id && !said_before {
+            true => &[Action::InputTaken, Action::IdentityOverridden],
+            false => &[Action::InputTaken],
+        };
+        self.step(case, State::Draft, actor, actions, now, |transaction| {
             executed(
                 transaction,
                 "UPDATE cases SET search = ?2, record = ?3 WHERE number = ?1",
@@ -328,7 +338,7 @@ impl Store {
         for name in self.case(case)?.intake.files() {
             self.files.sealed(name)?;
         }
-        self.step(case, State::Queued, actor, Action::Queued, now, |transaction| {
+        self.step(case, State::Queued, actor, &[Action::Queued], now, |transaction| {
             executed(transaction, "UPDATE cases SET attempts = 0 WHERE number = ?1", [case.0])
         })
     }
@@ -345,7 +355,7 @@ impl Store {
                 continue;
             }
             if attempts >= ATTEMPTS {
-                self.step(number, State::SetAside, Actor::Device, Action::SetAside, now, |_| Ok(()))?;
+                self.step(number, State::SetAside, Actor::Device, &[Action::SetAside], now, |_| Ok(()))?;
                 begun.set_aside.push(number);
                 continue;
             }
@@ -495,7 +505,7 @@ impl Store {
         let sealed = self.key()?.seal(&place(case, "result"), &plain.map_err(StoreFault::disk("write a result"))?);
         let files: BTreeSet<BlobName> = result.files.iter().map(|(_, name)| name.clone()).collect();
         self.end(|store| {
-            store.step(case, state, Actor::Device, action, now, |transaction| {
+            store.step(case, state, Actor::Device, &[action], now, |transaction| {
                 // Only this very attempt may end it.
                 executed(
                     transaction,
@@ -518,7 +528,7 @@ impl Store {
         let plain = Zeroizing::new(serde_json::to_vec(&reviews).map_err(StoreFault::record)?);
         let sealed = self.key()?.seal(&place(case, REVIEWS), &plain);
         let action = if review.agrees { Action::Agreed } else { Action::Disagreed };
-        self.step(case, State::Reviewed, review.by, action, now, |transaction| {
+        self.step(case, State::Reviewed, review.by, &[action], now, |transaction| {
             executed(transaction, "UPDATE cases SET reviews = ?2 WHERE number = ?1", (case.0, &sealed))
         })
     }
@@ -613,11 +623,19 @@ impl Store {
     /// # Errors
     /// [`StoreFault`]
     pub fn same_person(&self, identity: &Identity) -> Result<Vec<CaseNumber>, StoreFault> {
+        self.same_first(identity.first())
+    }
+
+    /// The cases with a first identifier; letters of either size are the same.
+    ///
+    /// # Errors
+    /// [`StoreFault`]
+    pub fn same_first(&self, first: &str) -> Result<Vec<CaseNumber>, StoreFault> {
         let attempt = StoreFault::database("look for earlier cases");
         let mut statement =
             self.read().prepare("SELECT number FROM cases WHERE search = ?1 ORDER BY number").map_err(&attempt)?;
         statement
-            .query_map([self.search(identity)?], |row| Ok(CaseNumber(row.get(0)?)))
+            .query_map([self.search(first)?], |row| Ok(CaseNumber(row.get(0)?)))
             .and_then(Iterator::collect)
             .map_err(&attempt)
     }
@@ -685,7 +703,7 @@ impl Store {
     /// [`StoreFault::State`] while the case waits for its result.
     pub fn expire(&mut self, case: CaseNumber, actor: Actor, now: &Moment) -> Result<(), StoreFault> {
         let own = self.names_of(Some(case))?;
-        self.step(case, State::Expired, actor, Action::Expired, now, |transaction| {
+        self.step(case, State::Expired, actor, &[Action::Expired], now, |transaction| {
             executed(
                 transaction,
                 "UPDATE cases SET record = x'', search = x'', reviews = NULL WHERE number = ?1",
@@ -729,17 +747,17 @@ impl Store {
         names.iter().map(|name| BlobName::from_digits(name).ok_or(StoreFault::Blob)).collect()
     }
 
-    fn search(&self, identity: &Identity) -> Result<[u8; 32], StoreFault> {
-        Ok(self.key()?.token(&identity.first().to_lowercase()))
+    fn search(&self, first: &str) -> Result<[u8; 32], StoreFault> {
+        Ok(self.key()?.token(&first.to_lowercase()))
     }
 
-    /// Takes a case to its next state, with what `change` does besides, and enters it in the log: all or nothing.
+    /// Takes a case to its next state, with what `change` does besides, and enters what it was in the log: all or nothing.
     fn step(
         &mut self,
         case: CaseNumber,
         next: State,
         actor: Actor,
-        action: Action,
+        actions: &[Action],
         now: &Moment,
         change: impl Fn(&Transaction<'_>) -> Result<(), StoreFault>,
     ) -> Result<(), StoreFault> {
@@ -750,7 +768,7 @@ impl Store {
             }
             change(transaction)?;
             executed(transaction, "UPDATE cases SET state = ?2 WHERE number = ?1", (case.0, next.name()))?;
-            logged(transaction, now, actor, action, case)
+            actions.iter().try_for_each(|&action| logged(transaction, now, actor, action, case))
         })
     }
 }

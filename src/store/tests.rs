@@ -38,6 +38,7 @@ fn intake_of(first: &str, fields: Vec<FieldFile>) -> Intake {
         control: false,
         identity: Identity::new(first, "second").expect("two"),
         metadata: Metadata { sex: Some(Sex::Female), ..Metadata::default() },
+        origin: Origin::default(),
         volume: None,
         lesion: None,
         fields,
@@ -241,6 +242,29 @@ fn a_folder_has_a_store_or_none() {
         std::fs::remove_file(folder.path().join(path)).expect("removed");
     }
     assert!(!Store::is_in(folder.path()));
+}
+
+#[test]
+fn an_override_of_an_identifier_is_in_the_log_with_the_change() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut store, _) = opened(folder.path());
+    let mut draft = intake(&store, "4711");
+    draft.origin.other_second = true;
+    let case = store.open_case(&draft, Actor::Operator, &now()).expect("opened");
+    draft.volume = Some(store.files().put(b"a volume").expect("kept"));
+    draft.origin.other_id = true;
+    store.change_draft(case, &draft, Actor::Operator, &now()).expect("changed");
+    draft.fields.clear();
+    store.change_draft(case, &draft, Actor::Operator, &now()).expect("changed");
+    draft.volume = Some(store.files().put(b"another volume").expect("kept"));
+    store.change_draft(case, &draft, Actor::Operator, &now()).expect("changed");
+    let actions: Vec<Action> = store.log().expect("whole").into_iter().map(|entry| entry.action).collect();
+    use Action::{Drafted, IdentityOverridden, InputTaken, Made};
+    let wanted =
+        [Made, Drafted, IdentityOverridden, InputTaken, IdentityOverridden, InputTaken, InputTaken, IdentityOverridden];
+    assert_eq!(actions, wanted);
+    store.verify(None).expect("whole");
+    assert_eq!(store.same_first("4711").expect("readable"), [case]);
 }
 
 #[test]
