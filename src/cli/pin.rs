@@ -7,6 +7,7 @@ use hilum_store::Role;
 use crate::{
     Failure,
     socket::{To, print, word},
+    terminal::typed,
 };
 
 #[derive(clap::Subcommand)]
@@ -43,13 +44,4 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
             print(&answer, to.json, |answer| format!("welcome, {}", word(answer, "role")))
         }
     }
-}
-
-/// A PIN from the environment, or typed without being shown.
-pub(crate) fn typed(variable: &str, prompt: &str) -> Result<String, Failure> {
-    if let Some(pin) = std::env::var(variable).ok().filter(|pin| !pin.is_empty()) {
-        return Ok(pin);
-    }
-    rpassword::prompt_password(prompt)
-        .map_err(|error| Failure::Usage(format!("cannot ask for a PIN here: {error}; set {variable}")))
 }

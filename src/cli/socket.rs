@@ -13,8 +13,7 @@ use serde_json::Value;
 use crate::{
     Failure,
     locate::{BoardFiles, runtime_folder},
-    pin::typed,
-    terminal::{print_json, say},
+    terminal::{print_json, say, typed},
 };
 
 /// Which daemon is meant.

@@ -14,6 +14,15 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     print(&text)
 }
 
+/// A PIN from the environment, or typed without being shown.
+pub(crate) fn typed(variable: &str, prompt: &str) -> Result<String, Failure> {
+    if let Some(pin) = std::env::var(variable).ok().filter(|pin| !pin.is_empty()) {
+        return Ok(pin);
+    }
+    rpassword::prompt_password(prompt)
+        .map_err(|error| Failure::Usage(format!("cannot ask for a PIN here: {error}; set {variable}")))
+}
+
 #[derive(Serialize)]
 struct Refused {
     verdict: &'static str,

@@ -13,6 +13,7 @@ mod database;
 mod error;
 mod export;
 mod history;
+mod people;
 mod pin;
 mod seal;
 mod store;

@@ -16,6 +16,9 @@ use zeroize::Zeroizing;
 
 const NONCE: usize = 24;
 
+/// What is kept of the key, as a token.
+pub(crate) const KEY_WORD: &str = "hilum";
+
 /// A sealed record does not open: another key, another place, or changed bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the record does not open with this key")]

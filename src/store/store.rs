@@ -18,12 +18,11 @@ use crate::{
     blob::{Files, make_folder, replace},
     case::reviews_from,
     database::{Database, bundles_hash, is_in, row_hash},
+    seal::KEY_WORD,
 };
 
 /// Room that is given up when the disk is full, so that what was begun can be ended: bytes.
 const BALLAST: usize = 1 << 20;
-/// What is kept of the key, as a token.
-pub(crate) const KEY_WORD: &str = "hilum";
 /// What reviews are sealed for, since version 1.
 const REVIEWS: &str = "review";
 /// An input that killed the process so often is not tried again.

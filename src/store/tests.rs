@@ -148,7 +148,7 @@ fn of_version_1(folder: &Path) {
         database
             .execute("INSERT INTO cases VALUES (1, 0, 'reviewed', 1, ?1, ?2, ?3)", (search, &record, &review))
             .expect("kept");
-        database.execute("INSERT INTO key VALUES (?1)", [key().token(crate::store::KEY_WORD)]).expect("kept");
+        database.execute("INSERT INTO key VALUES (?1)", [key().token(crate::seal::KEY_WORD)]).expect("kept");
         let mut hash = Head::none().hash;
         let lines = [(1, entry(1, "made", "null", "null")), (2, entry(2, "reviewed", "1", &format!("\"{row}\"")))];
         for (number, line) in lines {
