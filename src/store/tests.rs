@@ -455,6 +455,12 @@ fn a_log_that_was_written_again_does_not_replace_the_other() {
                 assert!(matches!(fault, StoreFault::Disagree), "{tampered}, {more:?} longer: {fault}");
             }
             assert_eq!(told(folder.path()), before, "both are kept");
+            // Somebody knows which one is true, and moves the other away.
+            std::fs::remove_file(folder.path().join(tampered)).expect("removed");
+            let (store, found) = opened(folder.path());
+            assert_eq!(found, if tampered == BOTH[0] { Opened::Restored } else { Opened::Copied });
+            assert!(store.log().expect("whole").iter().any(|entry| entry.actor == Actor::Operator));
+            store.verify(None).expect("whole");
         }
     }
 }
