@@ -163,6 +163,11 @@ fn open(path: &Path, findings: &mut Findings) -> Option<Table> {
 
 /// The bytes of a file, one more than the largest may have at most.
 fn bytes(path: &Path) -> io::Result<Vec<u8>> {
+    // A pipe would be waited for.
+    let meta = fs::metadata(path)?;
+    if !meta.is_file() && !meta.is_dir() {
+        return Err(io::Error::other("it is no regular file"));
+    }
     let mut bytes = Vec::new();
     fs::File::open(path)?.take(LARGEST_BYTES + 1).read_to_end(&mut bytes)?;
     Ok(bytes)

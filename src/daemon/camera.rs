@@ -27,6 +27,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How often a camera is looked at that nobody watches, or that is not there.
 const IDLE: Duration = Duration::from_secs(1);
+/// How often the task says that it lives while it waits for a reader: more often than any watchdog asks.
+const BEAT: Duration = Duration::from_millis(50);
 /// A folder of more pictures is not a camera.
 const MOST_PICTURES: usize = 64;
 /// The phantom under the simulated microscope: a patient that the reference bundle has never seen.
@@ -75,7 +77,7 @@ async fn watched(
         {
             camera = None;
         } else if camera.is_none() {
-            camera = opened(&settings, &runtime, &limits).await;
+            camera = beating(&beats, opened(&settings, &runtime, &limits)).await;
         }
         // A real camera waits for its next frame; that must not hold the loop up.
         let asked = camera.take();
@@ -102,6 +104,18 @@ async fn watched(
         // One receiver is always held; a second one is somebody who looks.
         let pause = if there && shown.receiver_count() > 1 { busy } else { IDLE };
         tokio::time::sleep(pause).await;
+    }
+}
+
+/// Waits for something that takes longer than the watchdog's patience, and is bounded by itself.
+async fn beating<T>(beats: &AtomicU64, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    let mut beat = tokio::time::interval(BEAT);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            _ = beat.tick() => { beats.fetch_add(1, Ordering::Relaxed); }
+        }
     }
 }
 

@@ -5,11 +5,13 @@
 
 #![forbid(unsafe_code)]
 
+mod file;
 mod read;
 mod rle;
 #[cfg(test)]
 mod tests;
 mod write;
 
+pub use file::open_regular;
 pub use read::{CtSlice, ENHANCED_CT, Found, Header, ReadError, Unusable, read};
 pub use write::{CtSeries, WriteError, write_ct_slice};

@@ -1,7 +1,6 @@
 //! One file in, one CT slice (or the reason why not) out.
 
 use std::{
-    fs::File,
     io::{BufReader, Read as _, Seek as _},
     path::Path,
 };
@@ -13,7 +12,7 @@ use dicom_pixeldata::PixelDecoder as _;
 
 use hilum_imaging::{dot, jpeg};
 
-use crate::rle;
+use crate::{file::open_regular, rle};
 
 /// A CT slice of 16384² does not exist; a header that says so is an attack or an accident.
 const MAX_EDGE: u16 = 8_192;
@@ -161,7 +160,7 @@ type Object = FileDicomObject<InMemDicomObject>;
 /// # Errors
 /// [`ReadError`] if it is not DICOM, is cut off, or does not say which series it belongs to.
 pub fn read(path: &Path) -> Result<Found, ReadError> {
-    let mut file = BufReader::new(File::open(path).map_err(ReadError::Open)?);
+    let mut file = BufReader::new(open_regular(path).map_err(ReadError::Open)?);
     let mut start = Vec::with_capacity(PREAMBLE + 4);
     file.by_ref().take(PREAMBLE as u64 + 4).read_to_end(&mut start).map_err(ReadError::Open)?;
     file.rewind().map_err(ReadError::Open)?;

@@ -1,10 +1,12 @@
 //! Image files to fields, with the scale where the file says it.
 
 use std::{
-    fs,
+    fs::{self, File},
+    io::{self, BufReader, Read as _},
     path::{Path, PathBuf},
 };
 
+use hilum_dicom::open_regular;
 use hilum_domain::MicronsPerPixel;
 use hilum_imaging::{jpeg, slide::Field};
 use image::{ColorType, DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, Limits, Rgb, RgbImage};
@@ -80,7 +82,9 @@ fn folder(path: &Path) -> Result<(Vec<PathBuf>, Option<MicronsPerPixel>), Unread
     let mut images = Vec::new();
     for entry in fs::read_dir(path).map_err(io)? {
         let entry = entry.map_err(io)?.path();
-        if !entry.is_dir() && is_meant(&entry) {
+        // One that leads nowhere is left for the reader to fail at.
+        let other = fs::metadata(&entry).is_ok_and(|meta| !meta.is_file());
+        if !other && is_meant(&entry) {
             images.push(entry);
         }
     }
@@ -89,7 +93,7 @@ fn folder(path: &Path) -> Result<(Vec<PathBuf>, Option<MicronsPerPixel>), Unread
         return Err(Unreadable::Empty { what: "the image folder".to_owned(), wanted: "image" });
     }
     let said =
-        fs::read(path.join("fields.json")).ok().and_then(|bytes| serde_json::from_slice::<FieldsFile>(&bytes).ok());
+        bytes(&path.join("fields.json")).ok().and_then(|bytes| serde_json::from_slice::<FieldsFile>(&bytes).ok());
     Ok((images, said.and_then(|said| MicronsPerPixel::plausible(said.um_per_px))))
 }
 
@@ -101,19 +105,34 @@ fn is_meant(path: &Path) -> bool {
         && match path.extension() {
             // Aperio's slides are TIFF files.
             Some(suffix) => suffix.eq_ignore_ascii_case("svs") || ImageFormat::from_extension(suffix).is_some_and(read),
-            None => ImageReader::open(path)
+            None => opened(path)
                 .and_then(ImageReader::with_guessed_format)
                 .is_ok_and(|reader| reader.format().is_some_and(read)),
         }
 }
 
+fn bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_regular(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// An image file whose format is taken from its name, until its bytes say another.
+fn opened(path: &Path) -> io::Result<ImageReader<BufReader<File>>> {
+    let mut reader = ImageReader::new(BufReader::new(open_regular(path)?));
+    if let Ok(format) = ImageFormat::from_path(path) {
+        reader.set_format(format);
+    }
+    Ok(reader)
+}
+
 /// Reads an image whole, and whether its file had colour.
 fn decode(path: &Path) -> Result<(RgbImage, Option<ImageFormat>, bool), ImageFault> {
-    let reader = ImageReader::open(path)?.with_guessed_format()?;
+    let reader = opened(path)?.with_guessed_format()?;
     let format = reader.format();
     if format == Some(ImageFormat::Jpeg) {
         // The decoder fills up with grey what is not there.
-        jpeg::frame(&fs::read(path)?).map_err(ImageFault::new)?;
+        jpeg::frame(&bytes(path)?).map_err(ImageFault::new)?;
     }
     let mut decoder = reader.into_decoder()?;
     let mut limits = Limits::default();
@@ -145,7 +164,6 @@ fn on_white(image: DynamicImage) -> RgbImage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs::File;
 
     fn png(folder: &Path, name: &str, per_metre: Option<u32>) -> PathBuf {
         let path = folder.join(name);
@@ -194,6 +212,20 @@ mod tests {
 
     fn count(folder: &Path) -> usize {
         read_fields(&[folder.to_owned()], None).expect("read").len()
+    }
+
+    /// Not even for a moment: who opens a pipe waits for who writes.
+    #[test]
+    fn what_is_no_file_is_no_field() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let socket = folder.path().join("socket.png");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).expect("bound");
+        assert!(matches!(read_fields(&[socket], None), Err(Unreadable::Image { number: 1, .. })));
+        let device = PathBuf::from("/dev/zero");
+        let Err(error) = read_fields(&[device], None) else { panic!("unreadable") };
+        assert_eq!(std::error::Error::source(&error).expect("a cause").to_string(), "it is no regular file");
+        png(folder.path(), "field.png", None);
+        assert_eq!(count(folder.path()), 1, "in a folder it is passed over");
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! The scale of an image, where its file says it.
 
 use std::{
-    fs::File,
     io::{BufRead as _, BufReader, Read as _},
     path::Path,
 };
 
+use hilum_dicom::open_regular;
 use hilum_domain::MicronsPerPixel;
 use image::ImageFormat;
 
@@ -24,7 +24,7 @@ pub(crate) fn tagged(path: &Path, format: ImageFormat) -> Option<MicronsPerPixel
 
 /// PNG's pHYs chunk (ISO 15948, 11.3.5.3): pixels per metre.
 fn png(path: &Path) -> Option<f64> {
-    let reader = ::png::Decoder::new(BufReader::new(File::open(path).ok()?)).read_info().ok()?;
+    let reader = ::png::Decoder::new(BufReader::new(open_regular(path).ok()?)).read_info().ok()?;
     let density = reader.info().pixel_dims?;
     (density.unit == ::png::Unit::Meter && density.xppu == density.yppu && density.xppu > 0)
         .then(|| 1e6 / f64::from(density.xppu))
@@ -32,7 +32,7 @@ fn png(path: &Path) -> Option<f64> {
 
 /// JPEG's JFIF header (ISO 10918-5): dots per inch or per centimetre.
 fn jpeg(path: &Path) -> Option<f64> {
-    let mut file = BufReader::new(File::open(path).ok()?);
+    let mut file = BufReader::new(open_regular(path).ok()?);
     let mut start = [0; 2];
     file.read_exact(&mut start).ok()?;
     // Segments before the first scan, a few dozen at most.
@@ -63,11 +63,11 @@ fn jpeg(path: &Path) -> Option<f64> {
 /// "MPP = …" in the image description, as Aperio writes it; else TIFF's XResolution (TIFF 6.0).
 fn tiff(path: &Path) -> Option<f64> {
     use ::tiff::tags::Tag;
-    let descriptions = tiff_text::descriptions(&mut BufReader::new(File::open(path).ok()?));
+    let descriptions = tiff_text::descriptions(&mut BufReader::new(open_regular(path).ok()?));
     if let Some(said) = descriptions.iter().find_map(|text| microns_per_pixel(text)) {
         return Some(said);
     }
-    let mut decoder = ::tiff::decoder::Decoder::new(BufReader::new(File::open(path).ok()?)).ok()?;
+    let mut decoder = ::tiff::decoder::Decoder::new(BufReader::new(open_regular(path).ok()?)).ok()?;
     let ::tiff::decoder::ifd::Value::Rational(above, below) = decoder.get_tag(Tag::XResolution).ok()? else {
         return None;
     };

@@ -287,6 +287,10 @@ fn load(path: &Path) -> Result<Loaded, Unreadable> {
         _ => Unreadable::Io { what: "the CT path".to_owned(), source },
     })?;
     let single = meta.is_file();
+    if !single && !meta.is_dir() {
+        let source = std::io::Error::other("it is neither a file nor a folder");
+        return Err(Unreadable::Io { what: "the CT path".to_owned(), source });
+    }
     let files = if single { vec![path.to_owned()] } else { files(path)? };
     let error = |index, source| Unreadable::Dicom { number: index + 1, of: files.len(), source };
     let read_one = |(index, file): (usize, &PathBuf)| match read(file) {

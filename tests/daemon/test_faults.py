@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -416,6 +417,33 @@ def test_a_camera_that_goes(lens):
     box.start().until(lambda status: status["camera"] is True, RECOVERY_S)
     there.rename(away)
     box.until(lambda status: status["camera"] is False, 5)
+
+
+def test_a_pipe_among_the_pictures_of_a_camera(lens):
+    box, there, away = lens
+    os.mkfifo(away / "0.png")
+    away.rename(there)
+    box.start().until(lambda status: status["camera"] is True, RECOVERY_S)
+
+
+def test_a_camera_whose_reader_hangs_is_no_hung_daemon(appliance, phantoms, folder):
+    """The watchdog is fed while the camera waits for its reader."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, socket.socket(socket.AF_UNIX) as readers:
+        manager.bind(str(folder / "notify"))
+        manager.settimeout(RECOVERY_S)
+        readers.bind(str(folder / "readers"))
+        readers.listen()
+        box = appliance(
+            f'[camera]\nuri = "dir:{phantoms[0]["he"]}"\n[worker]\nsocket = "{folder}/readers"\ntime-s = 20\n{QUICK}'
+        )
+        box.start(env={"NOTIFY_SOCKET": str(folder / "notify"), "WATCHDOG_USEC": "2000000"})
+        reader, _ = readers.accept()
+        fed, began = 0, time.monotonic()
+        while fed < 10:
+            fed += b"WATCHDOG=1" in manager.recv(4096)
+        reader.close()
+        assert time.monotonic() - began < 12
+        assert "not fed" not in box.said()
 
 
 # --- the clock ---
