@@ -204,12 +204,7 @@ impl<'f> Section<'f> {
         unit: &str,
     ) -> Option<Option<f64>> {
         self.value(key, |value| {
-            let number = match value {
-                Value::Real(number) => *number,
-                // Wholes beyond 2^53 are outside every range.
-                Value::Whole(number) => *number as f64,
-                _ => return Err("is not a number".to_owned()),
-            };
+            let number = number(value)?;
             if range.contains(&number) { Ok(number) } else { Err(outside(range.start(), range.end(), unit)) }
         })
     }
@@ -263,15 +258,33 @@ impl<'f> Section<'f> {
         Some((days > 0).then(|| Duration::from_secs(days * 24 * 60 * 60)))
     }
 
-    /// So many hours, or `None` for 0.
-    pub(crate) fn hours(&mut self, key: &'static str, most: f64, default: f64) -> Option<Option<Duration>> {
-        let hours = self.number(key, 0.0..=most, "hours", default)?;
-        Some((hours > 0.0).then(|| Duration::from_secs_f64(hours * 60.0 * 60.0)))
+    /// So many hours in `range`, or `None` for 0.
+    pub(crate) fn hours(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<f64>,
+        default: f64,
+    ) -> Option<Option<Duration>> {
+        let hours = self.value(key, |value| match number(value)? {
+            0.0 => Ok(None),
+            hours if range.contains(&hours) => Ok(Some(hours)),
+            _ => Err(format!("{}, and is not 0", outside(range.start(), range.end(), "hours"))),
+        })?;
+        Some(hours.unwrap_or(Some(default)).map(|hours| Duration::from_secs_f64(hours * 60.0 * 60.0)))
     }
 }
 
 fn outside<T: std::fmt::Display>(low: T, high: T, unit: &str) -> String {
     format!("is outside {low} to {high} {unit}").trim_end().to_owned()
+}
+
+fn number(value: &Value) -> Result<f64, String> {
+    match value {
+        Value::Real(number) => Ok(*number),
+        // Wholes beyond 2^53 are outside every range.
+        Value::Whole(number) => Ok(*number as f64),
+        _ => Err("is not a number".to_owned()),
+    }
 }
 
 fn text(value: &Value) -> Result<&str, String> {

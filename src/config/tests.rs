@@ -48,7 +48,7 @@ socket = "/run/hilum/worker.sock"
 time-s = 600
 explain = ["gradcam", "gradcam++"]
 [control]
-every-h = 0.5
+every-h = 1.5
 seed = 7
 [thermal]
 zones = ["/sys/class/thermal/thermal_zone0/temp"]
@@ -146,7 +146,7 @@ fn every_key_is_heard() {
     assert_eq!(board.worker.socket.as_deref(), Some(Path::new("/run/hilum/worker.sock")));
     assert_eq!(board.case.time.as_secs(), 600);
     assert_eq!(board.case.explain, [Explanation::GradCam, Explanation::GradCamPlusPlus]);
-    assert_eq!((board.control.every.map(|every| every.as_secs()), board.control.seed), (Some(1800), 7));
+    assert_eq!((board.control.every.map(|every| every.as_secs()), board.control.seed), (Some(5400), 7));
     assert_eq!(board.thermal.zones, [Path::new("/sys/class/thermal/thermal_zone0/temp")]);
     assert!((board.thermal.warm_c, board.thermal.hot_c) == (70.0, 80.5));
     assert_eq!((board.thermal.poll.as_secs(), board.clock), (1, ClockTrust::Never));
@@ -186,7 +186,7 @@ fn ranges_end_where_they_say() {
         ("worker", "", "memory-mb", "128", "65536", "127", "65537"),
         ("worker", "", "time-s", "5", "3600", "4", "3601"),
         ("case", "", "time-s", "10", "3600", "9", "3601"),
-        ("control", "", "every-h", "0", "168", "-0.1", "169"),
+        ("control", "", "every-h", "1", "168", "0.9", "169"),
         ("control", "", "seed", "0", "9223372036854775807", "-1", "9223372036854775808"),
         ("thermal", "hot-c = 110\n", "warm-c", "40", "100", "39", "101"),
         ("thermal", "warm-c = 40\n", "hot-c", "41", "110", "40", "111"),
@@ -205,6 +205,14 @@ fn ranges_end_where_they_say() {
             assert!(found.contains(&format!("{key} = {outside} is outside ")) && found.lines().count() == 1, "{found}");
         }
     }
+}
+
+#[test]
+fn a_control_case_an_hour_at_most_or_none() {
+    let (_, board) = load_files(&[("board.toml", b"name = 'x'\n[control]\nevery-h = 0")]);
+    assert_eq!(board.expect("in order").control.every, None);
+    check("[control]\nevery-h = 0.001", "2:11: every-h = 0.001 is outside 1 to 168 hours, and is not 0");
+    check("[control]\nevery-h = -1", "2:11: every-h = -1 is outside 1 to 168 hours, and is not 0");
 }
 
 #[test]

@@ -177,7 +177,7 @@ fn case(section: &mut Section) -> Option<Case> {
 }
 
 fn control(section: &mut Section) -> Option<Control> {
-    let every = section.hours("every-h", 168.0, 24.0);
+    let every = section.hours("every-h", 1.0..=168.0, 24.0);
     // TOML promises no larger whole number.
     let seed = section.whole("seed", 0..=i64::MAX.unsigned_abs(), "", 1);
     Some(Control { every: every?, seed: seed? })

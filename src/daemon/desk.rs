@@ -27,6 +27,9 @@ const MOST: usize = 64;
 /// A connection on which nobody asks is closed after this: it keeps others out.
 const SILENCE: Duration = Duration::from_secs(60);
 
+/// So much of a request that is too long is taken before the connection is closed, in bytes.
+const LONGEST_REST: u64 = 16 << 20;
+
 /// The socket, and the lock that keeps others from taking its place.
 pub(crate) struct Desk {
     pub(crate) listener: UnixListener,
@@ -91,6 +94,13 @@ async fn talk(stream: UnixStream, office: &Office, door: &Door) -> io::Result<()
         let mut limited = (&mut input).take(protocol::LONGEST);
         let read = tokio::time::timeout(SILENCE, limited.read_until(b'\n', &mut line)).await;
         if read.is_err() || line.last() != Some(&b'\n') {
+            if line.len() as u64 == protocol::LONGEST {
+                let denied = Denied::new(64, format!("a request has at most {} bytes", protocol::LONGEST));
+                output.write_all(protocol::line(Err(denied)).as_bytes()).await?;
+                // Who is still writing hears the answer only when all of it is taken.
+                let (mut rest, mut nowhere) = ((&mut input).take(LONGEST_REST), tokio::io::sink());
+                drop(tokio::time::timeout(SILENCE, tokio::io::copy(&mut rest, &mut nowhere)).await);
+            }
             return Ok(());
         }
         let answer = match serde_json::from_slice::<Request>(&line) {

@@ -48,6 +48,11 @@ struct Of {
     state: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Why {
+    code: String,
+}
+
 type Whole = Gauge<i64>;
 type Real = Gauge<f64, AtomicU64>;
 
@@ -71,6 +76,20 @@ fn text(status: &Value) -> String {
         cases.get_or_create(&Of { state: state.clone() }).set(count.as_i64().unwrap_or(0));
     }
     registry.register("cases", "Cases by state", cases);
+    let refused: Family<Why, Whole> = Family::default();
+    for (code, count) in status["exports"]["refused"].as_object().into_iter().flatten() {
+        refused.get_or_create(&Why { code: code.clone() }).set(count.as_i64().unwrap_or(0));
+    }
+    registry.register("exports_refused", "Exports on the share that cannot be read or must not be scored", refused);
+    for (name, key, help) in [
+        ("exports_unread", "unread", "Exports on the share that nobody has read yet"),
+        ("exports_waiting", "waiting", "Exports on the share that went to no case"),
+        ("exports_late", "late", "Exports with slices that came after their case was handed over"),
+    ] {
+        let gauge: Whole = Gauge::default();
+        gauge.set(status["exports"][key].as_i64().unwrap_or(0));
+        registry.register(name, help, gauge);
+    }
     let mut flag = |name: &str, help: &str, set: bool| {
         let gauge: Whole = Gauge::default();
         gauge.set(i64::from(set));
@@ -145,7 +164,7 @@ mod tests {
         let status = json!({
             "board": "sim", "networks": {"state": "ready", "bundle": "b 1", "engine": "tract"}, "running": null,
             "store": {"cases": {"queued": 2, "draft": 0}, "locked": false, "full": null}, "attempts-ended": 7,
-            "clock": {"trusted": false}, "celsius": 61.5, "control-limit": "control-overdue",
+            "exports": {"waiting": 3, "refused": {"missing-slice": 2}}, "clock": {"trusted": false}, "celsius": 61.5, "control-limit": "control-overdue",
         });
         let text = text(&status);
         for line in [
@@ -156,6 +175,8 @@ mod tests {
             "hilum_control_good 0",
             "hilum_temperature_celsius 61.5",
             "hilum_attempts_ended_total 7",
+            "hilum_exports_waiting 3",
+            "hilum_exports_refused{code=\"missing-slice\"} 2",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }

@@ -132,6 +132,9 @@ fn named<T: std::str::FromStr<Err: std::fmt::Display>>(name: Option<String>) -> 
 impl Office {
     /// Does what was asked.
     pub(crate) async fn done(&self, request: Request, actor: Actor) -> Result<Value, Denied> {
+        if request.paths().any(Path::is_relative) {
+            return Err(usage("a path must be absolute: the daemon has another current folder"));
+        }
         match request {
             Request::Login { .. } | Request::SetPin { .. } => Err(usage("this is for the door")),
             Request::Status => {

@@ -1,6 +1,9 @@
 //! What can be asked of a running daemon: a line of JSON on its socket, answered by a line of JSON.
 
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use hilum_store::Role;
 use serde::{Deserialize, Serialize};
@@ -144,6 +147,17 @@ impl fmt::Debug for Request {
 }
 
 impl Request {
+    /// The paths that it names.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        let paths = match self {
+            Self::Ct { path, .. } => std::slice::from_ref(path),
+            Self::Fields { paths, .. } => paths,
+            Self::Export { to, .. } => std::slice::from_ref(to),
+            _ => &[],
+        };
+        paths.iter().map(PathBuf::as_path)
+    }
+
     /// Who may ask this, where PINs are set; `None` for everybody who reaches the socket.
     pub(crate) const fn allowed(&self) -> Option<&'static [Role]> {
         match self {

@@ -292,18 +292,53 @@ def test_without_a_daemon(box, hilum):
 def test_nonsense_on_the_socket(box):
     """Answered with a sentence, or with the end of the connection; never the end of the daemon."""
     box.start()
-    for line, answered in [(b"{}\n", True), (b"\xff\xfe\n", True), (b'{"ask":"open"}\n', True), (b"x" * 70_000 + b"\n", False)]:
+    for line, answered in [(b"{}\n", True), (b"\xff\xfe\n", True), (b'{"ask":"open"}\n', True), (b"x" * 70_000 + b"\n", True), (b"x" * 3_000_000, True)]:
         with socket.socket(socket.AF_UNIX) as stream:
             stream.settimeout(PATIENCE_S)
             stream.connect(str(box.socket))
-            try:
-                stream.sendall(line)
-                answer = stream.recv(4096)
-            except (BrokenPipeError, ConnectionResetError):
-                answer = b""
+            stream.sendall(line)
+            answer = stream.recv(4096)
             assert (b'"exit":64' in answer) == answered, answer
     with box.desk() as desk:
         assert desk.ask("status")["ok"]
+
+
+def test_what_is_no_file_is_not_waited_for(appliance, folder, picture):
+    """A pipe, a device, a socket: whoever opened one would wait for who writes, and everybody for the reader."""
+    box = appliance("[worker]\ntime-s = 60\n")
+    pipe, plug, inside = folder / "pipe.png", folder / "plug.png", folder / "inside"
+    os.mkfifo(pipe)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(plug))
+        inside.mkdir()
+        shutil.copy(picture, inside)
+        for name in ("b.png", "c", "fields.json"):
+            os.mkfifo(inside / name)
+        with box.start().desk() as desk:
+            case = desk.open_case("P1")["case"]
+            began = time.monotonic()
+            for other in (pipe, plug, Path("/dev/zero")):
+                for take in (desk.fields, desk.ct):
+                    with pytest.raises(Denied) as caught:
+                        take(case, other)
+                    assert caught.value.exit == 65
+            assert desk.fields(case, inside, um_per_px=0.5)["fields"] == 1
+            assert time.monotonic() - began < PATIENCE_S
+    ended = subprocess.run([HILUM, "check-config", pipe], capture_output=True, text=True, timeout=PATIENCE_S)
+    assert ended.returncode == 78 and "no regular file" in ended.stderr
+
+
+def test_a_path_must_be_absolute(box):
+    with box.start().desk() as desk:
+        case = desk.open_case("P1")["case"]
+        for ask in (
+            lambda: desk.ct(case, Path("ct")),
+            lambda: desk.fields(case, Path("field.png")),
+            lambda: desk.ask("export", case=case, to="out", recipient=None, identity=False),
+        ):
+            with pytest.raises(Denied, match="absolute") as caught:
+                ask()
+            assert caught.value.exit == 64
 
 
 def test_a_bad_board_says_everything_that_is_wrong(box):
