@@ -10,6 +10,7 @@ use crate::{
     Failure,
     analyze::{lesion, scale},
     patient::Patient,
+    shown,
     socket::{To, print, word},
 };
 
@@ -142,7 +143,9 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
                 _ => Ok(()),
             };
         }
-        Command::Show { case, to } => (Request::Show { case }, to),
+        Command::Show { case, to } => {
+            return print(&to.daemon.ask(&Request::Show { case })?, to.json, shown::lines);
+        }
         Command::Review { case, agree, disagree: _, reason, to } => {
             (Request::Review { case, agrees: agree, reason: reason.unwrap_or_default() }, to)
         }
@@ -168,16 +171,6 @@ fn described(answer: &Value) -> String {
     }
     if let Some(fields) = answer["fields"].as_u64() {
         line.push_str(&format!("; {fields} fields"));
-    }
-    let report = &answer["report"];
-    if let Some(predicted) = report["fused"]["display"].as_str() {
-        let class = word(&report["fused"], "predicted");
-        let index = report["classes"].as_array().into_iter().flatten().position(|name| name == class);
-        let probability = index.and_then(|index| report["fused"]["probabilities"][index].as_f64()).unwrap_or(0.0);
-        line.push_str(&format!("; {predicted}, {:.0}%; {}", probability * 100.0, hilum_report::NOTICE));
-    }
-    if let Some(message) = report["refusal"]["message"].as_str() {
-        line.push_str(&format!("; refused: {message}; {}", word(&report["refusal"], "next_step")));
     }
     line
 }

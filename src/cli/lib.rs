@@ -27,6 +27,7 @@ mod prepare;
 mod quality;
 mod report;
 mod run;
+mod shown;
 mod socket;
 mod stain;
 mod store;

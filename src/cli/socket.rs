@@ -7,6 +7,7 @@ use std::{
 };
 
 use hilum_daemon::{Request, SOCKET, said};
+use hilum_domain::LimitCode;
 use hilum_store::Role;
 use serde_json::Value;
 
@@ -90,6 +91,24 @@ pub(crate) fn word<'a>(answer: &'a Value, key: &str) -> &'a str {
     answer[key].as_str().unwrap_or_default()
 }
 
+/// A number of things in words.
+pub(crate) fn counted(number: u64, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
+/// What of the share waits for people.
+fn exports(exports: &Value) -> Option<String> {
+    let count = |key: &str| exports[key].as_u64().filter(|count| *count > 0);
+    let mut parts = Vec::new();
+    parts.extend(count("unread").map(|unread| format!("{unread} not read yet")));
+    parts.extend(count("waiting").map(|waiting| format!("{waiting} went to no case")));
+    parts.extend(count("of-one-patient").map(|several| format!("of {several} a person picks the one that is meant")));
+    parts.extend(count("late").map(|late| format!("{late} with slices that came after the hand-over")));
+    let refused = exports["refused"].as_object().into_iter().flatten();
+    parts.extend(refused.map(|(code, count)| format!("{count} refused: {code}")));
+    (!parts.is_empty()).then(|| format!("exports: {}", parts.join("; ")))
+}
+
 pub(crate) fn status(arguments: &To) -> Result<(), Failure> {
     let answer = arguments.daemon.ask(&Request::Status)?;
     print(&answer, arguments.json, |status| {
@@ -113,6 +132,9 @@ pub(crate) fn status(arguments: &To) -> Result<(), Failure> {
         if status["store"]["locked"] == true {
             lines.push("store: locked, a PIN opens it".to_owned());
         }
+        if status["store"]["copy-is-behind"] == true {
+            lines.push("store: the second copy of the database is behind".to_owned());
+        }
         for fault in [&status["store"]["fault"], &status["store"]["full"]] {
             lines.extend(fault.as_str().map(|fault| format!("store: {fault}")));
         }
@@ -127,9 +149,29 @@ pub(crate) fn status(arguments: &To) -> Result<(), Failure> {
             there(&status["share"]),
             word(status, "warmth")
         ));
+        lines.extend(exports(&status["exports"]));
+        let limit = LimitCode::ALL.into_iter().find(|code| status["control-limit"] == code.code());
+        lines.extend(limit.map(|limit| format!("control: {}; {}", limit.code(), limit.next_step())));
         let clock = &status["clock"];
         let trusted = if clock["trusted"] == true { "trusted" } else { "not trusted" };
         lines.push(format!("clock: {}, {trusted}", word(clock, "claimed")));
         lines.join("\n")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_waits_on_the_share_is_said_in_one_line() {
+        let of = json!({"unread": 0, "waiting": 3, "of-one-patient": 2, "late": 1, "refused": {"missing-slice": 1}});
+        let wanted = "exports: 3 went to no case; of 2 a person picks the one that is meant; 1 with slices that came after the \
+            hand-over; 1 refused: missing-slice";
+        assert_eq!(exports(&of).as_deref(), Some(wanted));
+        assert_eq!(exports(&json!({"unread": 0, "waiting": 0, "refused": {}})), None);
+        assert_eq!(exports(&Value::Null), None);
+    }
 }

@@ -92,6 +92,9 @@ def test_from_draft_to_review(box, hilum, phantoms):
     assert hilum("case", "wait", case) == f"{case} assessed"
     shown = hilum("case", "show", case)
     assert patient["label"] in shown and "not a diagnosis" in shown
+    assert shown.splitlines()[:2] == [f"{case} assessed", f"patient: {patient['patient_id']}, confirmed by 1960-01-01"]
+    for line in ("given: CT of ", "opened: ", "result: ", "weights: CT ", "limit: ", "slices, 2 fields, age "):
+        assert line in shown, shown
     report = checked(hilum.json("case", "show", case)["report"])
     assert report["outcome"] == "assessed" and report["ct"] and report["he"]
     assert hilum("case", "review", case, "--agree", "--reason", "as expected") == f"{case} reviewed"
@@ -143,7 +146,8 @@ def test_what_is_refused_is_a_result(box, hilum, tmp_path):
     hilum("case", "he", case, tmp_path / "white.png", "--um-per-px", 0.5)
     hilum("case", "submit", case)
     assert hilum("case", "wait", case) == f"{case} refused"
-    assert "refused: " in hilum("case", "show", case)
+    shown = hilum("case", "show", case)
+    assert "refused: " in shown and "move to tissue" in shown and "result: " not in shown
     report = checked(hilum.json("case", "show", case)["report"])
     assert report["outcome"] == "refused" and report.get("fused") is None
     assert report["refusal"]["code"] == "blank-image"

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import time
 from pathlib import Path
 
 import pydicom
 import pytest
+
+from appliance import HILUM
 
 PATIENCE_S = 15.0
 # What a person waits for one picture beside a share that is being read: far below what the backlog takes.
@@ -136,6 +139,11 @@ def test_of_several_exports_of_a_patient_a_person_picks(appliance, phantoms, sha
         shown = desk.ask("show", case=case)
         assert (shown["ct"], shown["exports"]["waiting"]) == (False, 2)
         assert desk.ask("status")["exports"]["of-one-patient"] == 2
+        command = [HILUM, "case", "show", case, "--socket", box.socket]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert "share: 2 exports of this patient wait" in said
+        said = subprocess.run([HILUM, "status", "--socket", box.socket], capture_output=True, text=True, check=True).stdout
+        assert "exports: 2 went to no case; of 2 a person picks the one that is meant" in said
         desk.ct(case, new)
         shown = desk.ask("show", case=case)
         assert shown["origin"]["study-date"] == "2026-11-01" and shown["origin"]["slices"] == len(files)
