@@ -64,7 +64,7 @@ struct Running {
     since: Instant,
 }
 
-/// A case that the device could not assess.
+/// A case of which a file could not be read.
 struct Rest {
     failures: u32,
     until: Instant,
@@ -118,7 +118,7 @@ pub(crate) struct Appliance {
     controlled: Option<Instant>,
     /// No control case is tried before this, and how long the wait was for it: it grows.
     control_rest: (Instant, Duration),
-    /// Cases that the device could not assess: they let others go first, each time for longer.
+    /// Cases of which a file could not be read: they let others go first, each time for longer.
     resting: BTreeMap<CaseNumber, Rest>,
     assessed: u64,
     restarted: u64,
@@ -482,10 +482,15 @@ impl Appliance {
                 }
             }
             Err(Failed::Device(error)) => {
+                tracing::error!(%case, error = %format!("{error:#}"), "the device cannot assess it now");
+                self.rest_until = Instant::now() + AGAIN;
+                self.put_back(done.work.clone()).await;
+            }
+            Err(Failed::File(error)) => {
                 let failures = self.resting.get(&case).map_or(0, |rest| rest.failures) + 1;
                 let wait = growing(failures);
                 tracing::error!(
-                    %case, failures, again_s = wait.as_secs(), error = %format!("{error:#}"), "the device cannot assess it now"
+                    %case, failures, again_s = wait.as_secs(), error = %format!("{error:#}"), "it cannot be assessed now"
                 );
                 self.resting.insert(case, Rest { failures, until: Instant::now() + wait });
                 self.put_back(done.work.clone()).await;
@@ -494,7 +499,7 @@ impl Appliance {
                 tracing::error!(%case, attempt = done.work.attempt, error = %format!("{error:#}"), "the attempt failed");
             }
         }
-        if !matches!(done.result, Err(Failed::Device(_))) {
+        if !matches!(done.result, Err(Failed::Device(_) | Failed::File(_))) {
             self.resting.remove(&case);
         }
         self.running = None;

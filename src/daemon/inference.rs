@@ -62,6 +62,9 @@ pub(crate) enum Failed {
     /// The device is not well; the case may be tried again.
     #[error("{0:#}")]
     Device(anyhow::Error),
+    /// A file of the case cannot be read now; it may be tried again, and others need not wait for it.
+    #[error("{0:#}")]
+    File(anyhow::Error),
     /// The attempt itself: one more, and the case is set aside.
     #[error("{0:#}")]
     Attempt(anyhow::Error),
@@ -167,7 +170,7 @@ fn given(intake: &Intake, files: &Files) -> Result<Given, Failed> {
     let file = |name| match files.get(name) {
         Ok(bytes) => Ok(bytes),
         // The disk may come back; a file that is gone or changed will not.
-        Err(fault @ StoreFault::Disk { .. }) => Err(Failed::Device(fault.into())),
+        Err(fault @ StoreFault::Disk { .. }) => Err(Failed::File(fault.into())),
         Err(fault) => Err(Failed::Attempt(fault.into())),
     };
     let ct = intake.volume.as_ref().map(|name| {
