@@ -526,10 +526,13 @@ class Asking(threading.Thread):
 
 
 @pytest.fixture
-def endless(folder) -> Path:
-    """A picture of which never a byte comes."""
-    path = folder / "endless.png"
-    os.mkfifo(path)
+def endless(folder, picture) -> Path:
+    """A folder of so many pictures that its reader is at work for minutes."""
+    path = folder / "endless"
+    path.mkdir()
+    shutil.copy(picture, path / "0.png")
+    for number in range(1, 3000):
+        os.link(path / "0.png", path / f"{number}.png")
     return path
 
 
