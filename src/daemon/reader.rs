@@ -12,6 +12,7 @@ use std::{
 
 use hilum_domain::MicronsPerPixel;
 use hilum_intake::{KeptCt, Rejection, Unreadable, field_files, picture_to_bytes, volume_or_whose};
+use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
@@ -292,6 +293,8 @@ async fn heard(output: &mut (impl AsyncBufRead + Unpin), most: u64) -> Result<(V
 /// # Errors
 /// If it was not asked properly, or nobody listens.
 pub fn worker() -> anyhow::Result<()> {
+    // A read that hangs must not outlive a daemon that was killed.
+    set_parent_process_death_signal(Some(Signal::KILL))?;
     let mut line = String::new();
     io::stdin().lock().take(LONGEST_LINE * 4).read_line(&mut line)?;
     let order: Order = serde_json::from_str(&line)?;

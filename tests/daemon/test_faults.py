@@ -554,6 +554,17 @@ def test_a_reader_that_is_stopped(appliance, picture, endless):
     well(box, {case: "draft", other: "assessed"})
 
 
+def test_a_reader_does_not_outlive_a_killed_daemon(appliance, endless):
+    box = appliance().start()
+    with box.desk() as desk:
+        case = desk.open_case("P1")["case"]
+        Asking(box, lambda desk: desk.fields(case, endless, um_per_px=0.5))
+        (reader,) = until(lambda: readers(box))
+        os.kill(reader, signal.SIGSTOP)
+        box.kill()
+    until(lambda: not Path(f"/proc/{reader}").exists())
+
+
 def huge(path: Path, side: int = 12_000) -> Path:
     """A PNG of few bytes and many pixels."""
 
