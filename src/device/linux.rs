@@ -76,6 +76,24 @@ fn kernel_says_synchronised() -> Option<bool> {
     (state >= 0).then_some(state != libc::TIME_ERROR)
 }
 
+/// Bytes from which on a block of memory is the kernel's again once it is freed.
+#[cfg(target_env = "gnu")]
+const LARGE: libc::c_int = 1 << 20;
+
+/// Has large blocks of memory given back to the kernel as soon as they are freed.
+///
+/// The C library raises that size by itself, up to 32 MB, and keeps what an assessment left: a box at rest had 240 MB, of
+/// which 55 were in use.
+#[cfg_attr(target_env = "gnu", expect(unsafe_code, reason = "no safe wrapper of mallopt"))]
+pub fn give_memory_back() {
+    // JUSTIFICATION: no safe wrapper that we depend on offers mallopt.
+    // SAFETY: it takes two numbers and may be called at any time; whether it took them changes nothing but memory at rest.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
+    }
+}
+
 /// Files that say a temperature in thousandths of a degree, as /sys/class/thermal has them.
 #[derive(Debug)]
 pub struct ThermalZones {
