@@ -40,7 +40,7 @@ pub(crate) enum Command {
         /// The case, as H000012.
         case: String,
         /// The folder.
-        #[arg(long, value_name = "DIR")]
+        #[arg(long = "out", alias = "to", value_name = "DIR")]
         to: PathBuf,
         /// Encrypt it to this age recipient.
         #[arg(long, value_name = "AGE1…")]

@@ -79,7 +79,7 @@ def box(tmp_path_factory):
 
 
 def export(box, case: str, *words, to: Path | None = None) -> tuple[int, dict | str]:
-    words = ["store", "export", case, "--to", to or box.stick, "--json", "--socket", box.socket, *words]
+    words = ["store", "export", case, "--out", to or box.stick, "--json", "--socket", box.socket, *words]
     code, out, err = run(*words)
     return code, json.loads(out) if code == 0 else err
 
