@@ -44,7 +44,7 @@ def test_a_value_that_is_none(units, board):
     ("name", "line"),
     [
         ("hilum.service", "CapabilityBoundingSet=\n"),
-        ("hilum.service", "SystemCallFilter=@system-service\nSystemCallFilter=~@privileged @resources\n"),
+        ("hilum.service", "SystemCallFilter=~@privileged @resources\n"),
         ("hilum.service", "RestrictAddressFamilies=AF_UNIX AF_INET\n"),
         ("hilum-worker@.service", "PrivateNetwork=yes\n"),
         ("hilum-worker@.service", "RestrictAddressFamilies=none\n"),
