@@ -70,7 +70,10 @@ def own_mounts() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(CLONE_NEWNS) != 0:
         pytest.skip(f"no mount namespace: {os.strerror(ctypes.get_errno())}")
-    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+    private = subprocess.run(["mount", "--make-rprivate", "/"], capture_output=True, text=True)
+    if private.returncode != 0:
+        # The root of a chroot is no mount point.
+        pytest.skip(f"no mounts of our own: {private.stderr.strip()}")
 
 
 @pytest.fixture
