@@ -69,11 +69,9 @@ impl Records {
         let files = store.files().clone();
         let (asks, mut asked) = mpsc::channel::<Ask>(WAITING);
         let done = Arc::new(AtomicU64::new(0));
-        let counted = Arc::clone(&done);
         let thread = thread::Builder::new().name("store".to_owned()).spawn(move || {
             while let Some(Some(ask)) = asked.blocking_recv() {
                 ask(&mut store);
-                counted.fetch_add(1, Ordering::Relaxed);
             }
             // In this order: when the channel is closed, so is the store.
             drop(store);
@@ -89,9 +87,13 @@ impl Records {
         what: impl FnOnce(&mut Store) -> T + Send + 'static,
     ) -> Result<T, Closed> {
         let (answer, answered) = oneshot::channel();
+        let done = Arc::clone(&self.done);
         let ask: Ask = Some(Box::new(move |store: &mut Store| {
+            let told = what(store);
+            // Before the answer: whoever has it finds it counted.
+            done.fetch_add(1, Ordering::Relaxed);
             // Who asked may have gone away meanwhile; what was asked is done all the same.
-            drop(answer.send(what(store)));
+            drop(answer.send(told));
         }));
         self.asks.send(ask).await.map_err(|_| Closed)?;
         answered.await.map_err(|_| Closed)

@@ -283,7 +283,8 @@ def test_a_full_stick_leaves_nothing(tmp_path):
     picture = small(phantom["he"], tmp_path / "field.png")
     mounted = [*wrap, "sh", "-c", f'mount -t tmpfs -o size=256k none {stick} && exec "$@"', "sh"]
     with box.start(wrap=mounted):
-        inside = ["nsenter", "-m", "-t", str(box.process.pid)]
+        # With its root, too: the one of a chroot is not that of the mounts.
+        inside = ["nsenter", "-m", "-r", "-t", str(box.process.pid)]
         box.networks()
         with box.desk(300) as desk:
             case = desk.open_case("A-1")["case"]
