@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -61,12 +62,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let shown = read_fields(&[patient.he()], None)?;
     let scale: Option<MicronsPerPixel> = shown.first().and_then(|field| field.scale);
     let count = shown.len();
-    let mut camera = PhantomCamera::new(shown.into_iter().map(|field| field.image), scale);
+    let mut camera = PhantomCamera::new(shown.into_iter().map(|field| Arc::new(field.image)), scale);
     let mut fields = Vec::new();
     for _ in 0..count {
         let frame = camera.next(PATIENCE).map_err(Failure::internal)?;
         eprintln!("field {} captured", frame.sequence);
-        fields.push(Field { image: frame.image, scale: frame.scale, colour_file: true });
+        fields.push(Field { image: Arc::unwrap_or_clone(frame.image), scale: frame.scale, colour_file: true });
     }
 
     let lesion = Some(patient.lesion()?);

@@ -140,6 +140,7 @@ async fn opened(settings: &Settings, runtime: &Path, limits: &Limits) -> Option<
     if pictures.is_empty() {
         return None;
     }
+    let pictures: Vec<Arc<RgbImage>> = pictures.into_iter().map(Arc::new).collect();
     Some(Box::new(PhantomCamera::new(pictures.into_iter().cycle(), settings.scale.or(scale))))
 }
 

@@ -10,7 +10,7 @@ mod thermal;
 pub use clock::{Clock, ClockTrust};
 pub use thermal::{Celsius, Reading, Thermal};
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use hilum_domain::MicronsPerPixel;
 use image::RgbImage;
@@ -18,8 +18,8 @@ use image::RgbImage;
 /// A picture from a camera.
 #[derive(Debug, Clone)]
 pub struct Frame {
-    /// Its pixels.
-    pub image: RgbImage,
+    /// Its pixels: many look at one frame.
+    pub image: Arc<RgbImage>,
     /// Rises by one with every frame the camera took.
     pub sequence: u64,
     /// Monotonic time since the camera was opened.

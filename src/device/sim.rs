@@ -1,6 +1,6 @@
 //! Simulated hardware.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use hilum_domain::MicronsPerPixel;
 use image::RgbImage;
@@ -17,14 +17,14 @@ pub struct PhantomCamera<S> {
     sequence: u64,
 }
 
-impl<S: Iterator<Item = RgbImage>> PhantomCamera<S> {
+impl<S: Iterator<Item = Arc<RgbImage>>> PhantomCamera<S> {
     /// A camera over `source` whose objective has the given scale.
     pub fn new(source: S, scale: Option<MicronsPerPixel>) -> Self {
         Self { source, scale, sequence: 0 }
     }
 }
 
-impl<S: Iterator<Item = RgbImage>> Camera for PhantomCamera<S> {
+impl<S: Iterator<Item = Arc<RgbImage>>> Camera for PhantomCamera<S> {
     fn next(&mut self, _patience: Duration) -> Result<Frame, CameraFault> {
         let image = self.source.next().ok_or(CameraFault::Absent)?;
         self.sequence += 1;
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn frames_are_numbered_and_end_with_the_source() {
-        let mut camera = PhantomCamera::new(std::iter::repeat_n(RgbImage::new(2, 2), 2), None);
+        let mut camera = PhantomCamera::new(std::iter::repeat_n(Arc::new(RgbImage::new(2, 2)), 2), None);
         let numbers: Vec<u64> = (0..2).map(|_| camera.next(FRAME).expect("a frame").sequence).collect();
         assert_eq!(numbers, [1, 2]);
         assert!(matches!(camera.next(FRAME), Err(CameraFault::Absent)));
