@@ -8,6 +8,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -235,3 +236,41 @@ def small(folder: Path, picture: Path) -> None:
 
     field = Image.open(sorted(folder.glob("*.png"))[0])
     field.crop((0, 0, 448, 448)).save(picture)
+
+
+def until(what, patience_s: float = 15.0):
+    """Asks until the answer is true."""
+    end = time.monotonic() + patience_s
+    while not (answer := what()):
+        assert time.monotonic() < end, f"not within {patience_s} s"
+        time.sleep(0.02)
+    return answer
+
+
+class Workers(threading.Thread):
+    """What `hilum-worker.socket` does: a reader for each connection, which is its standard input and output."""
+
+    def __init__(self, path: Path, wrap: list[str] = []):
+        super().__init__(daemon=True)
+        self.words = [*wrap, str(HILUM), "worker"]
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen()
+        self.readers: list[subprocess.Popen] = []
+        self.busy = False
+
+    @property
+    def started(self) -> int:
+        return len(self.readers)
+
+    def run(self) -> None:
+        while True:
+            try:
+                stream, _ = self.listener.accept()
+            except OSError:
+                return
+            with stream:
+                if not self.busy:
+                    self.readers.append(
+                        subprocess.Popen(self.words, stdin=stream, stdout=stream, stderr=subprocess.DEVNULL)
+                    )

@@ -17,7 +17,7 @@ import jsonschema
 import pydicom
 import pytest
 
-from appliance import HILUM, ROOT, Appliance, Denied, Gone
+from appliance import HILUM, ROOT, Appliance, Denied, Gone, until
 from clinic import white
 
 PATIENCE_S = 15.0
@@ -68,14 +68,6 @@ def place(row: dict) -> list[str]:
 def checked(report: dict) -> dict:
     jsonschema.validate(report, json.loads((ROOT / "src/report/report.schema.json").read_text()))
     return report
-
-
-def until(what, patience_s: float = PATIENCE_S):
-    end = time.monotonic() + patience_s
-    while not (answer := what()):
-        assert time.monotonic() < end, f"not within {patience_s} s"
-        time.sleep(0.02)
-    return answer
 
 
 # --- the way of a case ---

@@ -11,7 +11,7 @@ from pathlib import Path
 import pydicom
 import pytest
 
-from appliance import HILUM
+from appliance import HILUM, until
 
 PATIENCE_S = 15.0
 # What a person waits for one picture beside a share that is being read: far below what the backlog takes.
@@ -27,14 +27,6 @@ def share(folder) -> Path:
 
 def site(share: Path, more: str = "") -> str:
     return f'[share]\nfolder = "{share}"\npoll-s = 0.5\nquiet-s = 0\n{more}'
-
-
-def until(what, patience_s: float = PATIENCE_S):
-    end = time.monotonic() + patience_s
-    while not (answer := what()):
-        assert time.monotonic() < end, f"not within {patience_s} s"
-        time.sleep(0.02)
-    return answer
 
 
 def copied(files: list[Path], to: Path) -> Path:

@@ -2,15 +2,13 @@
 
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 
-from appliance import HILUM, ROOT
+from appliance import ROOT, Workers
 
 HERE = Path(__file__).resolve().parent
 FILTERED = [sys.executable, str(HERE / "filtered.py")]
@@ -55,32 +53,15 @@ def test_a_reader_of_the_service_manager_does_its_work(appliance, picture):
     free, held = appliance(), appliance()
     free.start().networks()
     assert read_one(free, picture) == "assessed"
-    path = held.folder / "worker.sock"
-    ended = []
-
-    def serve(listener):
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            with connection:
-                words = [*FILTERED, "hilum-worker@.service", str(HILUM), "worker"]
-                ended.append(subprocess.run(words, stdin=connection, stdout=connection, stderr=subprocess.DEVNULL).returncode)
-
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(path))
-        listener.listen()
-        server = threading.Thread(target=serve, args=[listener], daemon=True)
-        server.start()
-        held.site.write_text(held.site.read_text() + f'[worker]\nsocket = "{path}"\n')
+    workers = Workers(held.folder / "worker.sock", [*FILTERED, "hilum-worker@.service"])
+    workers.start()
+    with workers.listener:
+        held.site.write_text(held.site.read_text() + f'[worker]\nsocket = "{held.folder}/worker.sock"\n')
         held.start().networks()
         assert read_one(held, picture) == "assessed", held.said()
         assert confined(held) == confined(free) and "seccomp=true" in confined(held).pop()
         assert held.stop() == 0
-        listener.shutdown(socket.SHUT_RDWR)
-        server.join(10)
-    assert ended == [0]
+    assert [reader.wait(10) for reader in workers.readers] == [0]
 
 
 def test_boards_with_hardware_have_their_readers_started_for_them():

@@ -11,7 +11,7 @@ import time
 import urllib.request
 
 import pytest
-from appliance import HILUM, ROOT, Appliance, Denied, Desk
+from appliance import HILUM, ROOT, Appliance, Denied, Desk, Workers
 
 
 def free_port() -> int:
@@ -196,28 +196,6 @@ def test_what_cannot_begin_says_so_under_a_service_manager_and_tries_again(tmp_p
         finally:
             box.process.kill()
             box.process.wait()
-
-
-class Workers(threading.Thread):
-    """What `hilum-worker.socket` does: a reader for each connection, which is its standard input and output."""
-
-    def __init__(self, path):
-        super().__init__(daemon=True)
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(str(path))
-        self.listener.listen()
-        self.started, self.busy = 0, False
-
-    def run(self):
-        while True:
-            try:
-                stream, _ = self.listener.accept()
-            except OSError:
-                return
-            with stream:
-                if not self.busy:
-                    self.started += 1
-                    subprocess.Popen([HILUM, "worker"], stdin=stream, stdout=stream, stderr=subprocess.DEVNULL)
 
 
 def test_readers_that_a_service_manager_starts(tmp_path, phantoms, picture):
