@@ -1,0 +1,274 @@
+//! A page while it is drawn: areas, words and widgets become a scene.
+//!
+//! Pages are laid out as they are read from left to right. For a language from right to left the whole sheet is mirrored at the
+//! end, but for what has one order everywhere: digits, keyboards, pictures.
+
+use std::sync::Arc;
+
+use embedded_graphics::pixelcolor::Rgb888;
+
+use crate::{
+    Area,
+    picture::Picture,
+    scene::{Item, Scene, Sign, Stand, Target},
+    text::{Align, Style},
+    theme::{CALL, CHOSEN, DARK, FAINT, INK, KEY, Look, PAPER, PLATE, PRESSED, STOP, WARN, WELL},
+    words::Words,
+};
+
+/// What a button is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Button {
+    /// One of several ways on.
+    Plain,
+    /// The way on, as a rule.
+    Call,
+    /// What cannot be taken back.
+    Danger,
+    /// One of several that exclude each other, chosen or not.
+    Choice(bool),
+}
+
+/// Sizes of letters, pixels of a panel of 150 dpi.
+pub mod size {
+    /// What is seen first.
+    pub const TITLE: u16 = 30;
+    /// What is read.
+    pub const BODY: u16 = 22;
+    /// What is read on demand.
+    pub const SMALL: u16 = 18;
+    /// What is read from a metre and matters.
+    pub const LARGE: u16 = 40;
+}
+
+/// A page while it is drawn.
+pub struct Sheet<'a, A> {
+    /// The panel.
+    pub look: Look,
+    /// The language.
+    pub words: &'a Words,
+    scene: Scene<A>,
+    /// What a finger is on.
+    pressed: Option<&'a A>,
+    /// What keys and buttons are on, as the number of a target.
+    focus: Option<usize>,
+    /// Items and targets from the first to before the last that keep their order, and the area that they fill.
+    kept: Vec<(std::ops::Range<usize>, std::ops::Range<usize>, Area)>,
+}
+
+impl<'a, A: Clone + PartialEq> Sheet<'a, A> {
+    /// An empty one.
+    #[must_use]
+    pub fn new(look: Look, words: &'a Words, pressed: Option<&'a A>, focus: Option<usize>) -> Self {
+        let mut scene = Scene::default();
+        scene.items.push(Item::Fill { area: Area::new(0, 0, look.width, look.height), color: PAPER });
+        Self { look, words, scene, pressed, focus, kept: Vec::new() }
+    }
+
+    /// All of the panel.
+    #[must_use]
+    pub const fn all(&self) -> Area {
+        Area::new(0, 0, self.look.width, self.look.height)
+    }
+
+    /// The gap between two things.
+    #[must_use]
+    pub fn gap(&self) -> u16 {
+        self.look.px(10)
+    }
+
+    /// The height of one line of letters.
+    #[must_use]
+    pub fn line(&self, size: u16) -> u16 {
+        // As high as the line of `text`, and one for rounding.
+        let height = f32::from(self.look.letters(size)) * 1.5;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few dozen pixels")]
+        let whole = height.ceil() as u16;
+        whole + 1
+    }
+
+    /// The height of a button with one line.
+    #[must_use]
+    pub fn button_height(&self) -> u16 {
+        self.look.finger().max(self.line(size::BODY) + self.look.px(12))
+    }
+
+    const fn rtl(&self) -> bool {
+        self.words.language().is_rtl()
+    }
+
+    /// Whatever item there is.
+    pub fn item(&mut self, item: Item) {
+        self.scene.items.push(item);
+    }
+
+    /// Ground for what belongs together. Answers with the room inside.
+    pub fn plate(&mut self, area: Area) -> Area {
+        let radius = self.look.px(8);
+        self.item(Item::Plate { area, color: PLATE, on: PAPER, radius, border: None });
+        area.inside(self.look.px(12))
+    }
+
+    /// Letters, as they are, from where reading begins.
+    pub fn text(&mut self, area: Area, text: impl Into<Arc<str>>, letters: u16, color: Rgb888, on: Rgb888) {
+        let style = Style::of(self.look.letters(letters), self.rtl());
+        self.scene.text(area, text, style, color, on);
+    }
+
+    /// Letters that are heavier.
+    pub fn strong(&mut self, area: Area, text: impl Into<Arc<str>>, letters: u16, color: Rgb888, on: Rgb888) {
+        let style = Style::of(self.look.letters(letters), self.rtl()).bold();
+        self.scene.text(area, text, style, color, on);
+    }
+
+    /// Letters in the middle.
+    pub fn centred(&mut self, area: Area, text: impl Into<Arc<str>>, letters: u16, color: Rgb888, on: Rgb888) {
+        let style = Style::of(self.look.letters(letters), self.rtl()).centred();
+        self.scene.text(area, text, style, color, on);
+    }
+
+    /// Letters where reading ends.
+    pub fn at_end(&mut self, area: Area, text: impl Into<Arc<str>>, letters: u16, color: Rgb888, on: Rgb888) {
+        let style = Style { align: Align::End, ..Style::of(self.look.letters(letters), self.rtl()) };
+        self.scene.text(area, text, style, color, on);
+    }
+
+    /// A paragraph from the top.
+    pub fn paragraph(&mut self, area: Area, text: impl Into<Arc<str>>, letters: u16, color: Rgb888, on: Rgb888) {
+        let style = Style::of(self.look.letters(letters), self.rtl());
+        self.item(Item::Text { area, text: text.into(), style, stand: Stand::Top, color, on });
+    }
+
+    /// A sign with a sentence.
+    pub fn said(&mut self, mut area: Area, sign: Sign, text: impl Into<Arc<str>>, letters: u16, on: Rgb888) {
+        let color = match sign {
+            Sign::Well => WELL,
+            Sign::Warn => WARN,
+            Sign::Stop => STOP,
+            Sign::Unknown | Sign::Note => FAINT,
+        };
+        let edge = self.look.letters(letters).min(area.height);
+        let place = area.left(edge + self.gap());
+        let top = place.y + (area.height - edge) / 2;
+        self.item(Item::Sign { area: Area::new(place.x, top, edge, edge), sign, color, on });
+        self.text(area, text, letters, INK, on);
+    }
+
+    /// A bar of a share, with its ground.
+    pub fn bar(&mut self, area: Area, share: f64, color: Rgb888) {
+        self.item(Item::Fill { area, color: KEY });
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to the width")]
+        let width = (f64::from(area.width) * share.clamp(0.0, 1.0)).round() as u16;
+        self.item(Item::Fill { area: Area { width: width.max(1), ..area }, color });
+    }
+
+    /// A picture in the middle of an area. Answers with where it is.
+    pub fn picture(&mut self, area: Area, picture: Picture) -> Area {
+        let fitted = picture.fitted(area);
+        self.item(Item::Picture { area: fitted, picture });
+        fitted
+    }
+
+    /// Something to touch that is drawn otherwise.
+    pub fn target(&mut self, area: Area, act: A) {
+        self.scene.targets.push(Target { area, act });
+    }
+
+    /// A button.
+    pub fn button(&mut self, area: Area, text: impl Into<Arc<str>>, kind: Button, act: A) {
+        self.button_of(area, text, kind, Some(act), size::BODY);
+    }
+
+    /// A button that can be touched or not: one that cannot is flat, and has no target.
+    pub fn button_if(&mut self, can: bool, area: Area, text: impl Into<Arc<str>>, kind: Button, act: A) {
+        self.button_of(area, text, kind, can.then_some(act), size::BODY);
+    }
+
+    /// A key of a keyboard: what can be touched is larger than what is drawn, and meets its neighbours.
+    pub fn key(&mut self, area: Area, text: impl Into<Arc<str>>, act: A, letters: u16) {
+        self.button_in(area, area.inside(self.look.px(2)), text, Button::Plain, Some(act), letters);
+    }
+
+    /// A button with letters of a size.
+    pub fn button_of(&mut self, area: Area, text: impl Into<Arc<str>>, kind: Button, act: Option<A>, letters: u16) {
+        self.button_in(area, area, text, kind, act, letters);
+    }
+
+    fn button_in(
+        &mut self,
+        target: Area,
+        area: Area,
+        text: impl Into<Arc<str>>,
+        kind: Button,
+        act: Option<A>,
+        letters: u16,
+    ) {
+        let pressed = act.is_some() && act.as_ref() == self.pressed;
+        let focused = act.is_some() && self.focus == Some(self.scene.targets.len());
+        let (ground, ink) = match kind {
+            _ if act.is_none() => (PAPER, FAINT),
+            _ if pressed => (PRESSED, INK),
+            Button::Plain | Button::Choice(false) => (KEY, INK),
+            Button::Call => (CALL, INK),
+            Button::Danger => (KEY, STOP),
+            Button::Choice(true) => (CHOSEN, DARK),
+        };
+        let width = self.look.px(3).max(2);
+        let border = match kind {
+            _ if focused => Some((WARN, width)),
+            _ if act.is_none() => Some((KEY, width)),
+            Button::Danger => Some((STOP, width)),
+            // Chosen is not said by colour alone.
+            Button::Choice(true) => Some((CALL, width)),
+            _ => None,
+        };
+        self.item(Item::Plate { area, color: ground, on: PAPER, radius: self.look.px(8), border });
+        let mut inside = area.inside(self.look.px(6));
+        if kind == Button::Choice(true) {
+            let edge = self.look.letters(letters).min(inside.height);
+            let place = inside.left(edge);
+            let sign = Area::new(place.x, place.y + (inside.height - edge) / 2, edge, edge);
+            self.item(Item::Sign { area: sign, sign: Sign::Well, color: ink, on: ground });
+        }
+        let style = Style { bold: kind == Button::Call, ..Style::of(self.look.letters(letters), self.rtl()).centred() };
+        let text = text.into();
+        if !text.is_empty() {
+            self.scene.text(inside, text, style, ink, ground);
+        }
+        if let Some(act) = act {
+            self.target(target, act);
+        }
+    }
+
+    /// Draws what has one order in every language, in an area.
+    pub fn in_order(&mut self, area: Area, draw: impl FnOnce(&mut Self)) {
+        let (items, targets) = (self.scene.items.len(), self.scene.targets.len());
+        draw(self);
+        self.kept.push((items..self.scene.items.len(), targets..self.scene.targets.len(), area));
+    }
+
+    /// The page.
+    #[must_use]
+    pub fn scene(mut self) -> Scene<A> {
+        if !self.rtl() {
+            return self.scene;
+        }
+        let across = self.look.width;
+        let place = |index: usize, area: Area, of: fn(&Kept) -> &std::ops::Range<usize>| {
+            match self.kept.iter().find(|kept| of(kept).contains(&index)) {
+                None => area.mirrored(across),
+                Some((_, _, whole)) => Area { x: whole.mirrored(across).x + (area.x - whole.x), ..area },
+            }
+        };
+        for (index, item) in self.scene.items.iter_mut().enumerate() {
+            let moved = place(index, item.area(), |kept| &kept.0);
+            item.place(moved);
+        }
+        for (index, target) in self.scene.targets.iter_mut().enumerate() {
+            target.area = place(index, target.area, |kept| &kept.1);
+        }
+        self.scene
+    }
+}
+
+type Kept = (std::ops::Range<usize>, std::ops::Range<usize>, Area);
