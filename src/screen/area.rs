@@ -142,12 +142,14 @@ impl Area {
     }
 }
 
+/// So many hundredths of a length.
+pub(crate) fn share(length: u16, percent: u32) -> u16 {
+    u16::try_from(u32::from(length) * percent / 100).unwrap_or(u16::MAX)
+}
+
 impl From<Area> for Rectangle {
     fn from(area: Area) -> Self {
-        Self::new(
-            Point::new(area.x.into(), area.y.into()),
-            Size::new(area.width.into(), area.height.into()),
-        )
+        Self::new(Point::new(area.x.into(), area.y.into()), Size::new(area.width.into(), area.height.into()))
     }
 }
 

@@ -4,6 +4,7 @@ use crate::{
     Area,
     event::Key,
     sheet::{Sheet, size},
+    text::is_mark,
     words::Language,
 };
 
@@ -97,8 +98,11 @@ impl Keyboard {
     pub fn draw<A: Clone + PartialEq>(self, sheet: &mut Sheet<'_, A>, area: Area, act: impl Fn(Stroke) -> A) {
         let language = sheet.words.language();
         sheet.in_order(area, |sheet| {
-            let rows = area.rows(4, 0);
-            for (row, keys) in rows.iter().zip(self.rows(language)) {
+            // Rows without a key leave their room to the others.
+            let keys: Vec<&str> = self.rows(language).into_iter().filter(|keys| !keys.is_empty()).collect();
+            let mut rows = area.rows(u16::try_from(keys.len() + 1).unwrap_or(4), 0);
+            let mut last = rows.pop().unwrap_or(area);
+            for (row, keys) in rows.into_iter().zip(keys) {
                 let characters: Vec<char> = keys.chars().collect();
                 let count = u16::try_from(characters.len()).unwrap_or(1).max(10);
                 for (place, character) in row.columns(count, 0).into_iter().zip(characters) {
@@ -113,7 +117,6 @@ impl Keyboard {
                     sheet.key(place, shown, act(stroke), size::BODY);
                 }
             }
-            let mut last = rows[3];
             let wide = last.width / 5;
             let mut key = |sheet: &mut Sheet<'_, A>, text: String, stroke: Stroke| {
                 let place = last.left(wide);
@@ -124,13 +127,20 @@ impl Keyboard {
                 Layer::Latin | Layer::Local => {
                     let text = if self.shift { "abc" } else { "ABC" };
                     let text = if self.layer == Layer::Local { "\u{21c5}" } else { text };
-                    key(sheet, sheet.words.say(if text == "\u{21c5}" { "key-more" } else { "key-shift" }), Stroke::Shift);
+                    key(
+                        sheet,
+                        sheet.words.say(if text == "\u{21c5}" { "key-more" } else { "key-shift" }),
+                        Stroke::Shift,
+                    );
                     key(sheet, "123".to_owned(), Stroke::Layer(Layer::Digits));
                 }
             }
             if Self::has_local(language) {
-                let (text, layer) =
-                    if self.layer == Layer::Local { ("ABC".to_owned(), Layer::Latin) } else { (language.name().to_owned(), Layer::Local) };
+                let (text, layer) = if self.layer == Layer::Local {
+                    ("ABC".to_owned(), Layer::Latin)
+                } else {
+                    (language.name().to_owned(), Layer::Local)
+                };
                 if self.layer != Layer::Digits || layer == Layer::Local {
                     key(sheet, text, Stroke::Layer(layer));
                 }
@@ -141,12 +151,4 @@ impl Keyboard {
             sheet.key(erase, sheet.words.say("key-erase"), act(Stroke::Key(backspace)), size::SMALL);
         });
     }
-}
-
-/// Whether a character stands on, below or around another one.
-fn is_mark(character: char) -> bool {
-    matches!(character,
-        '\u{0e31}' | '\u{0e34}'..='\u{0e3a}' | '\u{0e47}'..='\u{0e4e}'
-        | '\u{0900}'..='\u{0903}' | '\u{093a}'..='\u{094f}' | '\u{0951}'..='\u{0957}'
-        | '\u{064b}'..='\u{0652}')
 }

@@ -376,3 +376,11 @@ pub struct Shown {
     /// Where exports go, as the panel may name it; nothing if the board names no place.
     pub exports_to: Option<Arc<str>>,
 }
+
+impl Shown {
+    /// Whether there is a result, and not a refusal or nothing.
+    #[must_use]
+    pub const fn has_result(&self) -> bool {
+        matches!(self.outcome, Outcome::Assessed(_))
+    }
+}

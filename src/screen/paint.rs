@@ -78,9 +78,11 @@ impl Painter {
         let rectangle = Rectangle::from(seen);
         match item {
             Item::Fill { color, .. } => target.fill_solid(&rectangle, *color),
-            Item::Plate { area, color, on, radius, border } => plate(*area, *color, *on, *radius, *border, seen, target),
+            Item::Plate { area, color, on, radius, border } => {
+                plate(*area, *color, *on, *radius, *border, seen, target)
+            }
             Item::Text { area, text, style, stand, color, on } => {
-                let mask = self.typesetter.set(text, *style, area.width);
+                let mask = self.typesetter.set(text, *style, area.width, area.height);
                 let height = u16::try_from(mask.height).unwrap_or(u16::MAX);
                 let down = match stand {
                     Stand::Top => 0,
@@ -120,7 +122,8 @@ impl Painter {
             Item::Picture { area, picture } => self.picture(*area, picture, seen, target),
             Item::Ring { area, clip, color, width } => {
                 let seen = common(seen, *clip);
-                let (cx, cy) = (f64::from(area.x) + f64::from(area.width) / 2.0, f64::from(area.y) + f64::from(area.height) / 2.0);
+                let (cx, cy) =
+                    (f64::from(area.x) + f64::from(area.width) / 2.0, f64::from(area.y) + f64::from(area.height) / 2.0);
                 let radius = f64::from(area.width) / 2.0;
                 let pixels = Rectangle::from(seen).points().filter_map(|point| {
                     let away = (f64::from(point.x) + 0.5 - cx).hypot(f64::from(point.y) + 0.5 - cy);
@@ -149,7 +152,11 @@ impl Painter {
         target: &mut D,
     ) -> Result<(), D::Error> {
         let base = self.samples(&picture.source);
-        let over = picture.over.as_ref().filter(|(_, opacity)| *opacity > 0).map(|(source, opacity)| (self.samples(source), *opacity));
+        let over = picture
+            .over
+            .as_ref()
+            .filter(|(_, opacity)| *opacity > 0)
+            .map(|(source, opacity)| (self.samples(source), *opacity));
         let part = picture.part.kept_inside();
         let mut row = vec![Rgb888::BLACK; usize::from(seen.width)];
         let mut top = vec![Rgb888::BLACK; usize::from(seen.width)];
@@ -227,7 +234,8 @@ impl Samples {
             let across = between(share(x, area.x, area.width, part.centre[0]), width);
             let mix = |of: &dyn Fn(usize) -> u8| {
                 let line = |row: usize| {
-                    u32::from(of(row + across.first)) * (256 - across.weight) + u32::from(of(row + across.second)) * across.weight
+                    u32::from(of(row + across.first)) * (256 - across.weight)
+                        + u32::from(of(row + across.second)) * across.weight
                 };
                 let sum = line(rows[0]) * (256 - down.weight) + line(rows[1]) * down.weight;
                 u8::try_from((sum + (1 << 15)) >> 16).unwrap_or(u8::MAX)
@@ -362,9 +370,9 @@ mod tests {
         scene.items.push(Item::Fill { area: whole, color: PAPER });
         let button = Area::new(10, 12, 120, 60);
         scene.items.push(Item::Plate { area: button, color: KEY, on: PAPER, radius: 9, border: Some((CALL, 3)) });
-        scene.text(button.inside(8), "Weiter", Style::of(20, false).centred(), INK, KEY);
+        scene.text(button.inside(8), "Weiter", Style::of(20, 14, false).centred(), INK, KEY);
         scene.items.push(Item::Sign { area: Area::new(140, 20, 40, 40), sign: Sign::Warn, color: WARN, on: PAPER });
-        let image = RgbImage::from_fn(8, 4, |x, y| image::Rgb([x as u8 * 30, y as u8 * 60, 9]));
+        let image = RgbImage::from_fn(8, 4, |x, y| image::Rgb([x.to_le_bytes()[0] * 30, y.to_le_bytes()[0] * 60, 9]));
         let picture = Picture::whole(Source::Image(Arc::new(image)));
         scene.items.push(Item::Picture { area: Area::new(10, 80, 60, 30), picture });
         scene.items.push(Item::Ring { area: Area::new(20, 85, 18, 18), clip: whole, color: WARN, width: 2 });

@@ -160,7 +160,8 @@ impl Picture {
     #[must_use]
     pub fn share_at(&self, area: Area, x: f64, y: f64) -> [f64; 2] {
         let Part { centre, zoom } = self.part;
-        let across = [(x - f64::from(area.x)) / f64::from(area.width), (y - f64::from(area.y)) / f64::from(area.height)];
+        let across =
+            [(x - f64::from(area.x)) / f64::from(area.width), (y - f64::from(area.y)) / f64::from(area.height)];
         std::array::from_fn(|axis| centre[axis] + (across[axis] - 0.5) / zoom)
     }
 
@@ -260,7 +261,11 @@ fn sampled(volume: &Volume<i16>, index: [f64; 3]) -> Option<f32> {
         if rounded < 0.0 {
             return None;
         }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative; too large is outside")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "not negative; too large is outside"
+        )]
         let whole = rounded as usize;
         if whole >= size {
             return None;
@@ -280,9 +285,7 @@ mod tests {
 
     /// 4 × 3 × 2 voxels of 1 × 2 × 5 mm; each says its index as 100 k + 10 j + i.
     fn volume() -> Arc<Volume<i16>> {
-        let voxels = Array3::from_shape_fn((2, 3, 4), |(k, j, i)| {
-            i16::try_from(100 * k + 10 * j + i).expect("small")
-        });
+        let voxels = Array3::from_shape_fn((2, 3, 4), |(k, j, i)| i16::try_from(100 * k + 10 * j + i).expect("small"));
         let grid = Grid::axial([4, 3, 2], [-10.0, 20.0, -600.0], [1.0, 2.0, 5.0]);
         Arc::new(Volume::new(voxels, grid).expect("its shape"))
     }
@@ -325,7 +328,8 @@ mod tests {
 
     #[test]
     fn no_part_shows_what_is_beside_the_picture() {
-        for (centre, zoom) in [([0.0, 1.0], 3.0), ([9.0, -9.0], 100.0), ([f64::NAN, 0.5], f64::NAN), ([0.1, 0.1], 0.2)] {
+        for (centre, zoom) in [([0.0, 1.0], 3.0), ([9.0, -9.0], 100.0), ([f64::NAN, 0.5], f64::NAN), ([0.1, 0.1], 0.2)]
+        {
             let Part { centre, zoom } = Part { centre, zoom }.kept_inside();
             assert!((1.0..=CLOSEST).contains(&zoom));
             for at in centre {

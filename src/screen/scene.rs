@@ -9,7 +9,7 @@ use embedded_graphics::pixelcolor::Rgb888;
 use crate::{
     Area,
     picture::Picture,
-    text::{Align, Style, Typesetter},
+    text::{Align, Fit, Style, Typesetter},
     theme::{Look, contrast},
 };
 
@@ -235,7 +235,7 @@ impl<A: PartialEq> Scene<A> {
         faults.extend(areas.filter(|area| !area.is_in(&panel)).map(Fault::Outside));
         for item in &self.items {
             let Item::Text { area, text, style, color, on, .. } = item else { continue };
-            let mask = typesetter.set(text, *style, area.width);
+            let mask = typesetter.set(text, *style, area.width, area.height);
             let needs = (mask.longest, mask.height);
             if needs.0 > usize::from(area.width) || needs.1 > usize::from(area.height) {
                 faults.push(Fault::Clipped { text: Arc::clone(text), needs, has: (area.width, area.height) });
@@ -266,10 +266,10 @@ impl<A: PartialEq> Scene<A> {
 }
 
 impl Style {
-    /// Letters of a size from where reading begins.
+    /// Letters of a size from where reading begins, that may become smaller down to another.
     #[must_use]
-    pub const fn of(size: u16, rtl: bool) -> Self {
-        Self { size, bold: false, align: Align::Start, rtl }
+    pub const fn of(size: u16, least: u16, rtl: bool) -> Self {
+        Self { size, bold: false, align: Align::Start, rtl, fit: Fit::Smaller(least) }
     }
 
     /// Heavier.
@@ -282,5 +282,12 @@ impl Style {
     #[must_use]
     pub const fn centred(self) -> Self {
         Self { align: Align::Centre, ..self }
+    }
+
+    /// Of what people type: what has no room is left out in the middle.
+    #[must_use]
+    pub const fn shorter(self) -> Self {
+        let (Fit::Smaller(least) | Fit::Shorter(least)) = self.fit;
+        Self { fit: Fit::Shorter(least), ..self }
     }
 }

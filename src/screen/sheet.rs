@@ -109,38 +109,60 @@ impl<'a, A: Clone + PartialEq> Sheet<'a, A> {
         area.inside(self.look.px(12))
     }
 
+    fn style(&self, letters: u16) -> Style {
+        Style::of(self.look.letters(letters), self.look.least_letters(), self.rtl())
+    }
+
+    /// Letters of what people typed, in one place: what has no room is left out in its middle.
+    pub fn typed(&mut self, area: Area, text: impl Into<Arc<str>>, letters: u16, color: Rgb888, on: Rgb888) {
+        let style = self.style(letters).shorter();
+        self.scene.text(area, text, style, color, on);
+    }
+
     /// Letters, as they are, from where reading begins.
     pub fn text(&mut self, area: Area, text: impl Into<Arc<str>>, letters: u16, color: Rgb888, on: Rgb888) {
-        let style = Style::of(self.look.letters(letters), self.rtl());
+        let style = self.style(letters);
         self.scene.text(area, text, style, color, on);
     }
 
     /// Letters that are heavier.
     pub fn strong(&mut self, area: Area, text: impl Into<Arc<str>>, letters: u16, color: Rgb888, on: Rgb888) {
-        let style = Style::of(self.look.letters(letters), self.rtl()).bold();
+        let style = self.style(letters).bold();
         self.scene.text(area, text, style, color, on);
     }
 
     /// Letters in the middle.
     pub fn centred(&mut self, area: Area, text: impl Into<Arc<str>>, letters: u16, color: Rgb888, on: Rgb888) {
-        let style = Style::of(self.look.letters(letters), self.rtl()).centred();
+        let style = self.style(letters).centred();
         self.scene.text(area, text, style, color, on);
     }
 
     /// Letters where reading ends.
     pub fn at_end(&mut self, area: Area, text: impl Into<Arc<str>>, letters: u16, color: Rgb888, on: Rgb888) {
-        let style = Style { align: Align::End, ..Style::of(self.look.letters(letters), self.rtl()) };
+        let style = Style { align: Align::End, ..self.style(letters) };
         self.scene.text(area, text, style, color, on);
     }
 
     /// A paragraph from the top.
     pub fn paragraph(&mut self, area: Area, text: impl Into<Arc<str>>, letters: u16, color: Rgb888, on: Rgb888) {
-        let style = Style::of(self.look.letters(letters), self.rtl());
+        let style = self.style(letters);
         self.item(Item::Text { area, text: text.into(), style, stand: Stand::Top, color, on });
     }
 
     /// A sign with a sentence.
-    pub fn said(&mut self, mut area: Area, sign: Sign, text: impl Into<Arc<str>>, letters: u16, on: Rgb888) {
+    pub fn said(&mut self, area: Area, sign: Sign, text: impl Into<Arc<str>>, letters: u16, on: Rgb888) {
+        let rest = self.signed(area, sign, letters, on);
+        self.text(rest, text, letters, INK, on);
+    }
+
+    /// A sign with what people typed.
+    pub fn said_typed(&mut self, area: Area, sign: Sign, text: impl Into<Arc<str>>, letters: u16, on: Rgb888) {
+        let rest = self.signed(area, sign, letters, on);
+        self.typed(rest, text, letters, INK, on);
+    }
+
+    /// A sign where reading begins. Answers with the room beside it.
+    fn signed(&mut self, mut area: Area, sign: Sign, letters: u16, on: Rgb888) -> Area {
         let color = match sign {
             Sign::Well => WELL,
             Sign::Warn => WARN,
@@ -151,14 +173,13 @@ impl<'a, A: Clone + PartialEq> Sheet<'a, A> {
         let place = area.left(edge + self.gap());
         let top = place.y + (area.height - edge) / 2;
         self.item(Item::Sign { area: Area::new(place.x, top, edge, edge), sign, color, on });
-        self.text(area, text, letters, INK, on);
+        area
     }
 
     /// A bar of a share, with its ground.
     pub fn bar(&mut self, area: Area, share: f64, color: Rgb888) {
         self.item(Item::Fill { area, color: KEY });
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to the width")]
-        let width = (f64::from(area.width) * share.clamp(0.0, 1.0)).round() as u16;
+        let width = rounded(f64::from(area.width) * share.clamp(0.0, 1.0));
         self.item(Item::Fill { area: Area { width: width.max(1), ..area }, color });
     }
 
@@ -230,7 +251,7 @@ impl<'a, A: Clone + PartialEq> Sheet<'a, A> {
             let sign = Area::new(place.x, place.y + (inside.height - edge) / 2, edge, edge);
             self.item(Item::Sign { area: sign, sign: Sign::Well, color: ink, on: ground });
         }
-        let style = Style { bold: kind == Button::Call, ..Style::of(self.look.letters(letters), self.rtl()).centred() };
+        let style = Style { bold: kind == Button::Call, ..self.style(letters).centred() };
         let text = text.into();
         if !text.is_empty() {
             self.scene.text(inside, text, style, ink, ground);
@@ -254,11 +275,13 @@ impl<'a, A: Clone + PartialEq> Sheet<'a, A> {
             return self.scene;
         }
         let across = self.look.width;
-        let place = |index: usize, area: Area, of: fn(&Kept) -> &std::ops::Range<usize>| {
-            match self.kept.iter().find(|kept| of(kept).contains(&index)) {
-                None => area.mirrored(across),
-                Some((_, _, whole)) => Area { x: whole.mirrored(across).x + (area.x - whole.x), ..area },
-            }
+        let place = |index: usize, area: Area, of: fn(&Kept) -> &std::ops::Range<usize>| match self
+            .kept
+            .iter()
+            .find(|kept| of(kept).contains(&index))
+        {
+            None => area.mirrored(across),
+            Some((_, _, whole)) => Area { x: whole.mirrored(across).x + (area.x - whole.x), ..area },
         };
         for (index, item) in self.scene.items.iter_mut().enumerate() {
             let moved = place(index, item.area(), |kept| &kept.0);
@@ -272,3 +295,10 @@ impl<'a, A: Clone + PartialEq> Sheet<'a, A> {
 }
 
 type Kept = (std::ops::Range<usize>, std::ops::Range<usize>, Area);
+
+/// A length in whole pixels.
+pub(crate) fn rounded(length: f64) -> u16 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, and lengths are positive")]
+    let whole = length.round() as u16;
+    whole
+}

@@ -6,8 +6,8 @@
 use std::{borrow::Cow, collections::HashMap, ops::Range, rc::Rc, sync::Arc};
 
 use parley::{
-    Alignment, AlignmentOptions, BaseDirection, FontContext, FontFamily, FontFamilyName, FontWeight, Layout, LayoutContext, LineHeight,
-    OverflowWrap, PositionedLayoutItem, StyleProperty,
+    Alignment, AlignmentOptions, BaseDirection, FontContext, FontFamily, FontFamilyName, FontWeight, Layout,
+    LayoutContext, LineHeight, OverflowWrap, PositionedLayoutItem, StyleProperty,
     fontique::{Blob, Collection, CollectionOptions, SourceCache},
 };
 use swash::{
@@ -60,6 +60,17 @@ pub struct Style {
     pub align: Align,
     /// Whether the language that surrounds it is read from right to left.
     pub rtl: bool,
+    /// What has too little room: how it is made to fit.
+    pub fit: Fit,
+}
+
+/// How text is made to fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fit {
+    /// Its letters become smaller, down to this size in pixels: what the catalogues say is always said whole.
+    Smaller(u16),
+    /// As [`Self::Smaller`], and then what is in the middle is left out: what people type may have any length.
+    Shorter(u16),
 }
 
 /// A block of text as coverage: 0 is the ground, 255 the ink.
@@ -86,6 +97,7 @@ struct Key {
     text: String,
     style: Style,
     width: u16,
+    height: u16,
 }
 
 /// Sets text.
@@ -130,21 +142,62 @@ impl Typesetter {
         }
     }
 
-    /// The text as lines of at most `width` pixels.
-    pub fn set(&mut self, text: &str, style: Style, width: u16) -> Rc<Mask> {
+    /// The text as lines in so many pixels across and down, as large as it fits up to the style's size. What does not fit at all
+    /// is larger than that.
+    pub fn set(&mut self, text: &str, style: Style, width: u16, height: u16) -> Rc<Mask> {
         self.asked += 1;
-        let key = Key { text: text.to_owned(), style, width };
+        let key = Key { text: text.to_owned(), style, width, height };
         if let Some((mask, used)) = self.masks.get_mut(&key) {
             *used = self.asked;
             return Rc::clone(mask);
         }
-        let mask = Rc::new(self.mask(text, style, width));
+        let mask = Rc::new(self.fitted(text, style, width, height));
         self.pixels += mask.coverage.len();
         if self.pixels > KEPT_PIXELS {
             self.forget();
         }
         self.masks.insert(key, (Rc::clone(&mask), self.asked));
         mask
+    }
+
+    fn fitted(&mut self, text: &str, style: Style, width: u16, height: u16) -> Mask {
+        let (Fit::Smaller(least) | Fit::Shorter(least)) = style.fit;
+        let mut size = style.size;
+        loop {
+            let set = Style { size, ..style };
+            let layout = self.layout(text, set, width);
+            let fits = is_in(&layout, width, height);
+            if fits || size <= least {
+                if fits || matches!(style.fit, Fit::Smaller(_)) {
+                    return self.mask(&layout, width);
+                }
+                return self.shortened(text, set, width, height);
+            }
+            // A step of a twelfth: it is seen as the same size.
+            size = (size - size.div_ceil(12)).max(least);
+        }
+    }
+
+    /// As much of both ends as fits.
+    fn shortened(&mut self, text: &str, style: Style, width: u16, height: u16) -> Mask {
+        let characters: Vec<char> = text.chars().collect();
+        let with = |kept: usize| -> String {
+            let (head, tail) = (kept.div_ceil(2), characters.len() - kept / 2);
+            // A mark does not stand alone.
+            let tail = characters[tail..].iter().skip_while(|character| is_mark(**character));
+            characters[..head].iter().chain(std::iter::once(&'\u{2026}')).chain(tail).collect()
+        };
+        let (mut fits, mut not) = (0, characters.len());
+        while fits + 1 < not {
+            let middle = usize::midpoint(fits, not);
+            if is_in(&self.layout(&with(middle), style, width), width, height) {
+                fits = middle;
+            } else {
+                not = middle;
+            }
+        }
+        let layout = self.layout(&with(fits), style, width);
+        self.mask(&layout, width)
     }
 
     /// Forgets the half that was not asked for the longest time.
@@ -179,8 +232,7 @@ impl Typesetter {
         layout
     }
 
-    fn mask(&mut self, text: &str, style: Style, width: u16) -> Mask {
-        let layout = self.layout(text, style, width);
+    fn mask(&mut self, layout: &Layout<()>, width: u16) -> Mask {
         let mut mask = Mask {
             width: usize::from(width),
             height: pixels(layout.height()),
@@ -197,8 +249,12 @@ impl Typesetter {
                 let PositionedLayoutItem::GlyphRun(run) = item else { continue };
                 let font = run.run().font();
                 let Some(face) = FontRef::from_index(font.data.as_ref(), 0) else { continue };
-                let mut scaler =
-                    self.scaler.builder_with_id(face, [font.data.id(), 0]).size(run.run().font_size()).hint(false).build();
+                let mut scaler = self
+                    .scaler
+                    .builder_with_id(face, [font.data.id(), 0])
+                    .size(run.run().font_size())
+                    .hint(false)
+                    .build();
                 for glyph in run.positioned_glyphs() {
                     let Ok(id) = u16::try_from(glyph.id) else { continue };
                     mask.missing += usize::from(id == 0);
@@ -217,6 +273,18 @@ impl Typesetter {
         }
         mask
     }
+}
+
+fn is_in(layout: &Layout<()>, width: u16, height: u16) -> bool {
+    pixels(layout.width()) <= usize::from(width) && pixels(layout.height()) <= usize::from(height)
+}
+
+/// Whether a character stands on, below or around another one.
+pub(crate) fn is_mark(character: char) -> bool {
+    matches!(character,
+        '\u{0300}'..='\u{036f}' | '\u{0e31}' | '\u{0e34}'..='\u{0e3a}' | '\u{0e47}'..='\u{0e4e}'
+        | '\u{0900}'..='\u{0903}' | '\u{093a}'..='\u{094f}' | '\u{0951}'..='\u{0957}'
+        | '\u{064b}'..='\u{0652}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
 }
 
 /// Glyphs stand at quarters of a pixel.

@@ -65,6 +65,9 @@ const FINGER_MM: f32 = 9.0;
 const MM_PER_INCH: f32 = 25.4;
 const DPI: f32 = 150.0;
 
+/// The least letters, pixels of a panel of 150 dpi: 2.4 mm from the top of their square to the bottom.
+const LEAST: u16 = 14;
+
 impl Look {
     /// So many pixels of a panel of 150 dpi.
     #[must_use]
@@ -82,6 +85,18 @@ impl Look {
     #[must_use]
     pub fn letters(&self, size: u16) -> u16 {
         rounded(f32::from(size) * self.scale * if self.large { 1.25 } else { 1.0 })
+    }
+
+    /// The size below which letters never go, where they have little room.
+    #[must_use]
+    pub fn least_letters(&self) -> u16 {
+        self.px(LEAST)
+    }
+
+    /// Whether it has room for few lines: a page then has more parts that are seen one after the other.
+    #[must_use]
+    pub fn is_low(&self) -> bool {
+        self.height < self.px(560)
     }
 
     /// Whether it is higher than wide.

@@ -76,6 +76,8 @@ pub type Given<'a> = (&'static str, FluentValue<'a>);
 pub struct Words {
     language: Language,
     bundle: FluentBundle<FluentResource>,
+    /// English, beside a language that nobody has reviewed.
+    english: Option<Box<Words>>,
 }
 
 impl Words {
@@ -88,14 +90,39 @@ impl Words {
         let resource = match FluentResource::try_new(language.catalogue().to_owned()) {
             Ok(resource) | Err((resource, _)) => resource,
         };
+        // Values are set apart only where two directions meet.
+        bundle.set_use_isolating(language.is_rtl());
         bundle.add_resource_overriding(resource);
-        Self { language, bundle }
+        let english = (!language.is_reviewed()).then(|| Box::new(Self::new(Language::English)));
+        Self { language, bundle, english }
     }
 
     /// Which language.
     #[must_use]
     pub const fn language(&self) -> Language {
         self.language
+    }
+
+    /// What a message says, if there is one of that name.
+    #[must_use]
+    pub fn find(&self, id: &str) -> Option<String> {
+        self.bundle.has_message(id).then(|| self.say(id))
+    }
+
+    /// What a message says on which safety depends: in English as well, as long as nobody has reviewed the language.
+    #[must_use]
+    pub fn safe(&self, id: &str) -> String {
+        self.safe_with(id, [])
+    }
+
+    /// Likewise, with values.
+    #[must_use]
+    pub fn safe_with<'a>(&self, id: &str, given: impl IntoIterator<Item = Given<'a>> + Clone) -> String {
+        let own = self.with(id, given.clone());
+        match &self.english {
+            Some(english) => format!("{own} \u{2014} {}", english.with(id, given)),
+            None => own,
+        }
     }
 
     /// What a message says. One that is not there says its own name in brackets that no font has, so that no test misses it.
@@ -136,25 +163,34 @@ impl Words {
         self.with("percent", [("number", whole.into())])
     }
 
+    /// A date of DICOM, `YYYYMMDD`, as people of the language write it. What is none is said as it is.
+    #[must_use]
+    pub fn date(&self, date: &str) -> String {
+        let part = |range: std::ops::Range<usize>| date.get(range).and_then(|digits| digits.parse::<u32>().ok());
+        match (part(0..4), part(4..6), part(6..8)) {
+            (Some(year), Some(month @ 1..=12), Some(day @ 1..=31)) => self.with("date", of_date(year, month, day)),
+            _ => date.to_owned(),
+        }
+    }
+
     /// A date and time of RFC 3339 in UTC, as people of the language write it. What is none is said as it is.
     #[must_use]
     pub fn moment(&self, claimed: &str) -> String {
         let part = |range: std::ops::Range<usize>| claimed.get(range).and_then(|digits| digits.parse::<u32>().ok());
-        let (Some(year), Some(month), Some(day), Some(time)) = (part(0..4), part(5..7), part(8..10), claimed.get(11..16))
+        let (Some(year), Some(month), Some(day), Some(time)) =
+            (part(0..4), part(5..7), part(8..10), claimed.get(11..16))
         else {
             return claimed.to_owned();
         };
-        let text = |number: u32| FluentValue::from(number.to_string());
-        let given = [
-            ("year", text(year)),
-            // Thailand counts from the Buddha's death.
-            ("buddhist", text(year + 543)),
-            ("month", FluentValue::from(month)),
-            ("day", text(day)),
-            ("time", FluentValue::from(time)),
-        ];
+        let given = of_date(year, month, day).into_iter().chain([("time", FluentValue::from(time))]);
         self.with("moment", given)
     }
+}
+
+fn of_date<'a>(year: u32, month: u32, day: u32) -> [Given<'a>; 4] {
+    let text = |number: u32| FluentValue::from(number.to_string());
+    // Thailand counts from the Buddha's death.
+    [("year", text(year)), ("buddhist", text(year + 543)), ("month", FluentValue::from(month)), ("day", text(day))]
 }
 
 #[cfg(test)]
@@ -204,7 +240,7 @@ mod tests {
             for (id, values) in &english {
                 let Some(taken) = own.get(id) else { panic!("{} lacks {id}", language.code()) };
                 // How a date is written is the language's own.
-                assert!(id == "moment" || taken == values, "{} {id}: {taken:?}", language.code());
+                assert!(id == "moment" || id == "date" || taken == values, "{} {id}: {taken:?}", language.code());
             }
             assert_eq!(own.len(), english.len(), "{} says more", language.code());
         }

@@ -1,16 +1,17 @@
 //! A new case: two identifiers, and what is known of the patient. What is needed and what is not known are different: every
 //! line has an answer before the case is opened, and "not known" is one.
 
-use hilum_domain::{Age, Identity, IdentityFault, Metadata, Sex, Smoking, Specimen};
+use hilum_domain::{Age, CaseNumber, Identity, IdentityFault, Metadata, Sex, Smoking, Specimen};
 
 use crate::{
     Area,
+    area::share,
     event::{Key, Wish},
     keyboard::{Keyboard, Layer, Stroke},
     page::{Act, Turn},
     scene::Sign,
     sheet::{Button, Sheet, size},
-    theme::{FAINT, INK, KEY},
+    theme::{FAINT, INK, KEY, PAPER, PLATE},
 };
 
 /// A line of the form.
@@ -96,7 +97,9 @@ pub struct Form {
     focus: Field,
     keyboard: Keyboard,
     /// The case is being opened.
-    pub(super) opening: bool,
+    opening: bool,
+    /// Cases of the same first identifier and another second one, which a person has to see.
+    other: Vec<CaseNumber>,
 }
 
 impl Default for Form {
@@ -112,6 +115,7 @@ impl Default for Form {
             focus: Field::First,
             keyboard: Keyboard::digits(),
             opening: false,
+            other: Vec::new(),
         }
     }
 }
@@ -133,9 +137,7 @@ impl Form {
     fn age(&self) -> Option<Option<Age>> {
         match self.age {
             Answer::Unknown => Some(None),
-            Answer::None | Answer::Known(()) => {
-                Some(Some(Age::from_years(self.years.parse().ok()?).ok()?))
-            }
+            Answer::None | Answer::Known(()) => Some(Some(Age::from_years(self.years.parse().ok()?).ok()?)),
         }
     }
 
@@ -205,15 +207,54 @@ impl Form {
         }
     }
 
+    /// It was not opened: it can be touched again.
+    pub fn denied(&mut self) {
+        self.opening = false;
+    }
+
+    /// It was not opened, because these cases may be another patient's.
+    pub fn other_second(&mut self, cases: Vec<CaseNumber>) {
+        self.opening = false;
+        self.other = cases;
+    }
+
+    fn asked(&self, sheet: &mut Sheet<'_, Act>, area: Area) {
+        let words = sheet.words;
+        let mut area = area.inside(sheet.gap());
+        let buttons = area.bottom(sheet.button_height() * 3 / 2).columns(2, sheet.gap());
+        let cases: Vec<String> = self.other.iter().take(3).map(CaseNumber::to_string).collect();
+        let parts = area.rows(2, sheet.gap());
+        let said = words.safe_with("form-other-second", [("cases", cases.join(", ").into())]);
+        sheet.said(parts[0], Sign::Stop, said, size::TITLE, PAPER);
+        let inside = sheet.plate(parts[1]);
+        for (row, (word, value)) in
+            inside.rows(2, 2).into_iter().zip([("form-first", &self.first), ("form-second", &self.second)])
+        {
+            let mut row = row;
+            let name = row.left(row.width / 3);
+            sheet.text(name, words.say(word), size::SMALL, FAINT, PLATE);
+            sheet.typed(row, value.as_str(), size::BODY, INK, PLATE);
+        }
+        sheet.button(buttons[0], words.say("cancel"), Button::Call, Act::SamePatient(false));
+        sheet.button(buttons[1], words.say("form-same-patient"), Button::Danger, Act::SamePatient(true));
+    }
+
     pub(super) fn draw(&self, sheet: &mut Sheet<'_, Act>, area: Area) {
+        if !self.other.is_empty() {
+            return self.asked(sheet, area);
+        }
         let gap = sheet.gap();
         let mut rest = area;
-        let keys = rest.bottom(Keyboard::height(sheet).max(area.height * 2 / 5));
+        let portrait = sheet.look.is_portrait();
+        let extra = if portrait && self.focus == Field::Age { sheet.button_height() + 2 * gap } else { 0 };
+        let least = if portrait { 0 } else { area.height * 2 / 5 };
+        let keys = rest.bottom(Keyboard::height(sheet).max(least) + extra);
         rest.bottom(gap);
         let mut rest = Area { y: rest.y + gap / 2, height: rest.height.saturating_sub(gap / 2), ..rest };
         rest.left(gap);
         rest.right(gap);
-        let open = if sheet.look.is_portrait() { rest.bottom(sheet.button_height()) } else { rest.right(rest.width / 5) };
+        let open =
+            if sheet.look.is_portrait() { rest.bottom(sheet.button_height()) } else { rest.right(rest.width / 5) };
         if sheet.look.is_portrait() {
             rest.bottom(gap);
         } else {
@@ -239,12 +280,15 @@ impl Form {
 
     fn typing(&self, sheet: &mut Sheet<'_, Act>, mut keys: Area) {
         if self.focus == Field::Age {
-            let gap = sheet.gap();
-            let unknown = keys.right(keys.width / 4).inside(gap);
+            let (gap, height) = (sheet.gap(), sheet.button_height());
+            let unknown = if sheet.look.is_portrait() {
+                keys.top(height + 2 * gap)
+            } else {
+                let side = keys.right(keys.width / 4);
+                Area { height: (height + 2 * gap).min(side.height), ..side }
+            };
             let chosen = Button::Choice(self.age == Answer::Unknown);
-            let height = sheet.button_height();
-            let unknown = Area { height: height.min(unknown.height), ..unknown };
-            sheet.button(unknown, sheet.words.say("form-unknown"), chosen, Act::Choose(Field::Age, None));
+            sheet.button(unknown.inside(gap), sheet.words.say("form-unknown"), chosen, Act::Choose(Field::Age, None));
         }
         self.keyboard.draw(sheet, keys, Act::Stroke);
     }
@@ -254,7 +298,11 @@ impl Form {
         let choices = self.focus.choices();
         let count = u16::try_from(choices.len()).unwrap_or(1) + 1;
         let chosen = self.chosen(self.focus);
-        let places = if sheet.look.is_portrait() { area.rows(count, gap) } else { area.columns(count, gap) };
+        let places = if sheet.look.is_portrait() {
+            area.rows(2, gap).into_iter().flat_map(|row| row.columns(count.div_ceil(2), gap)).collect()
+        } else {
+            area.columns(count, gap)
+        };
         let height = sheet.button_height() * 3 / 2;
         for (index, place) in places.into_iter().enumerate() {
             let place = Area { height: height.min(place.height), ..place };
@@ -270,13 +318,20 @@ impl Form {
     /// A line: what it is called, what was answered, what is wrong with that.
     fn line(&self, sheet: &mut Sheet<'_, Act>, place: Area, field: Field) {
         let focused = self.focus == field;
-        sheet.button_of(place, "", if focused { Button::Choice(false) } else { Button::Plain }, Some(Act::Field(field)), size::BODY);
+        sheet.button_of(
+            place,
+            "",
+            if focused { Button::Choice(false) } else { Button::Plain },
+            Some(Act::Field(field)),
+            size::BODY,
+        );
         let mut inside = place.inside(sheet.look.px(6));
-        let name = inside.left(inside.width * 42 / 100);
+        inside.left(sheet.look.px(6));
+        let name = inside.left(share(inside.width, 42));
         sheet.text(name, sheet.words.say(field.word()), size::SMALL, FAINT, KEY);
         match (self.fault(field), self.value(sheet, field)) {
             (Some(fault), _) => sheet.said(inside, Sign::Stop, sheet.words.say(fault), size::SMALL, KEY),
-            (None, Some(value)) => sheet.text(inside, ending(&value), size::BODY, INK, KEY),
+            (None, Some(value)) => sheet.typed(inside, value, size::BODY, INK, KEY),
             (None, None) => sheet.said(inside, Sign::Unknown, sheet.words.say("form-required"), size::SMALL, KEY),
         }
         if focused {
@@ -286,20 +341,37 @@ impl Form {
     }
 
     pub(super) fn act(&mut self, act: &Act) -> Turn {
+        // What is being opened is not changed under the hand, and what is asked is answered first.
+        let changes = matches!(act, Act::Field(_) | Act::Choose(..) | Act::Stroke(_) | Act::Open);
+        if changes && (self.opening || !self.other.is_empty()) {
+            return Turn::Stay;
+        }
         match act {
             Act::Field(field) => self.focus_on(*field),
             Act::Choose(field, answer) => self.choose(*field, *answer),
             Act::Stroke(Stroke::Key(key)) => self.typed(*key),
             Act::Stroke(stroke) => self.keyboard = self.keyboard.after(*stroke),
-            Act::Open => {
-                if let (Some((identity, metadata)), false) = (self.filled(), self.opening) {
-                    self.opening = true;
-                    return Turn::Wish(vec![Wish::Open(identity, metadata, false)]);
+            Act::Open => return self.open(false),
+            Act::SamePatient(same) if !self.other.is_empty() => {
+                self.other.clear();
+                if *same {
+                    return self.open(true);
                 }
+                self.focus_on(Field::Second);
             }
             _ => {}
         }
         Turn::Stay
+    }
+
+    fn open(&mut self, confirmed: bool) -> Turn {
+        match self.filled() {
+            Some((identity, metadata)) if !self.opening && self.other.is_empty() => {
+                self.opening = true;
+                Turn::Wish(vec![Wish::Open(identity, metadata, confirmed)])
+            }
+            _ => Turn::Stay,
+        }
     }
 
     fn focus_on(&mut self, field: Field) {
@@ -360,14 +432,4 @@ impl Form {
             _ => {}
         }
     }
-}
-
-/// The end of what was typed, where it is long: that is where one types.
-fn ending(value: &str) -> String {
-    const MOST: usize = 22;
-    let count = value.chars().count();
-    if count <= MOST {
-        return value.to_owned();
-    }
-    std::iter::once('\u{2026}').chain(value.chars().skip(count - MOST + 1)).collect()
 }

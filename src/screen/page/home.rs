@@ -2,9 +2,10 @@
 
 use crate::{
     Area,
+    area::share,
     event::Wish,
     model::{Condition, Part, Progress, Row},
-    page::{Act, Around, Form, Page, Turn},
+    page::{Act, Around, Form, Page, Settings, Turn},
     scene::Sign,
     sheet::{Button, Sheet, size},
     theme::{FAINT, INK, KEY, PAPER, PLATE},
@@ -19,15 +20,16 @@ pub struct Home {
 impl Progress {
     const fn sign(self) -> Sign {
         match self {
-            Self::Draft | Self::Queued => Sign::Unknown,
-            Self::Assessed | Self::Reviewed | Self::Exported => Sign::Note,
+            Self::Queued => Sign::Unknown,
+            Self::Draft | Self::Assessed | Self::Reviewed | Self::Exported => Sign::Note,
             Self::Refused | Self::SetAside => Sign::Warn,
         }
     }
 }
 
 impl Condition {
-    const fn sign(self) -> Sign {
+    /// The sign of it: the shape says it without the colour.
+    pub(super) const fn sign(self) -> Sign {
         match self {
             Self::Well => Sign::Well,
             Self::Warn => Sign::Warn,
@@ -42,11 +44,13 @@ impl Home {
         let gap = sheet.gap();
         let mut area = area.inside(gap);
         let (list, mut side) = if sheet.look.is_portrait() {
-            let side = area.bottom(area.height * 45 / 100);
+            let lines = u16::try_from(around.health.parts.len()).unwrap_or(8) + 1;
+            let needed = lines * (sheet.line(size::SMALL) + 2) + 2 * sheet.button_height() + 6 * gap;
+            let side = area.bottom(needed.min(share(area.height, 65)));
             area.bottom(gap);
             (area, side)
         } else {
-            let side = area.right(area.width * 36 / 100);
+            let side = area.right(share(area.width, 36));
             area.right(gap);
             (area, side)
         };
@@ -91,8 +95,9 @@ impl Home {
 
     pub(super) fn act(&mut self, act: &Act, around: &Around<'_>) -> Turn {
         match act {
-            Act::New => Turn::To(Box::new(Page::Form(Form::default()))),
-            Act::Case(case) => Turn::Wish(vec![Wish::Case(*case)]),
+            Act::New => Turn::To(Box::new(Page::Form(Form::default())), Vec::new()),
+            Act::Settings => Turn::To(Box::new(Page::Settings(Settings)), Vec::new()),
+            Act::Case(case) => Turn::Case(*case),
             Act::Control => Turn::Wish(vec![Wish::Control]),
             Act::Page(by) => {
                 self.page = self.page.saturating_add_signed(*by).min(around.rows.len());
@@ -107,23 +112,12 @@ impl Home {
 fn line(sheet: &mut Sheet<'_, Act>, place: Area, row: &Row) {
     sheet.button_of(place, "", Button::Plain, Some(Act::Case(row.case)), size::BODY);
     let mut inside = place.inside(sheet.look.px(8));
-    let progress = inside.right(inside.width * 34 / 100);
+    let progress = inside.right(share(inside.width, 34));
     let number = inside.left(sheet.look.letters(size::BODY) * 5);
     sheet.strong(number, row.case.to_string(), size::BODY, INK, KEY);
     let whose = row.first.clone().unwrap_or_else(|| sheet.words.say("home-control-case"));
-    sheet.text(inside, shortened(&whose), size::BODY, INK, KEY);
+    sheet.typed(inside, whose, size::BODY, INK, KEY);
     sheet.said(progress, row.progress.sign(), sheet.words.say(row.progress.word()), size::SMALL, KEY);
-}
-
-/// At most as much of an identifier as a line has; the whole stands on the case's own page.
-fn shortened(whose: &str) -> String {
-    const MOST: usize = 18;
-    if whose.chars().count() <= MOST {
-        return whose.to_owned();
-    }
-    let mut short: String = whose.chars().take(MOST - 1).collect();
-    short.push('\u{2026}');
-    short
 }
 
 /// How the device is, a line a part.
@@ -135,7 +129,7 @@ fn parts(sheet: &mut Sheet<'_, Act>, area: Area, parts: &[Part]) {
     for (mut place, part) in inside.rows(count, 2).into_iter().zip(parts) {
         let words = sheet.words;
         let figure = if part.figure.is_empty() { words.say(part.word) } else { part.figure.clone() };
-        let end = place.right(place.width * 55 / 100);
+        let end = place.right(share(place.width, 55));
         sheet.said(place, part.condition.sign(), words.say(part.name), size::SMALL, PLATE);
         sheet.at_end(end, figure, size::SMALL, if part.condition == Condition::Well { FAINT } else { INK }, PLATE);
     }

@@ -2,19 +2,23 @@
 //!
 //! The live picture is a preview: it is marked so, and nothing of it is kept but what is captured.
 
+use std::sync::Arc;
+
 use crate::{
     Area,
-    event::Wish,
+    event::{Preview, Wish},
     model::{Condition, Draft, Live},
     page::{Act, Turn},
-    picture::{Picture, Source},
-    scene::Sign,
+    picture::{Part, Picture, Source},
+    scene::Item,
     sheet::{Button, Sheet, size},
     theme::{FAINT, PAPER},
 };
 
-/// So many fields are better than fewer.
+/// So many fields are better than fewer: what the networks were trained with.
 const ENOUGH: usize = 6;
+/// How much of the map is seen, of 255.
+const HEAT: u8 = 128;
 
 /// The camera for a draft.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,8 +27,9 @@ pub struct Microscope {
     pub draft: Draft,
     /// What the camera sees; nothing if it is gone, or has not been asked yet.
     pub live: Option<Live>,
+    heat: bool,
     /// A field is being taken.
-    pub(super) taking: bool,
+    pub(super) busy: bool,
     /// The field that is to be taken out, once a person has said so.
     dropping: Option<usize>,
 }
@@ -33,44 +38,65 @@ impl Microscope {
     /// Without a picture yet.
     #[must_use]
     pub const fn new(draft: Draft) -> Self {
-        Self { draft, live: None, taking: false, dropping: None }
+        Self { draft, live: None, heat: false, busy: false, dropping: None }
+    }
+
+    /// What it wants to see.
+    #[must_use]
+    pub const fn watching(heat: bool) -> Wish {
+        Wish::Live(Some(Preview { heat }))
+    }
+
+    /// The draft changed: a field was taken or taken out.
+    pub fn changed(&mut self, draft: Draft) {
+        self.draft = draft;
+        (self.busy, self.dropping) = (false, None);
     }
 
     pub(super) fn draw(&self, sheet: &mut Sheet<'_, Act>, area: Area) {
         let words = sheet.words;
         let gap = sheet.gap();
         let mut area = area.inside(gap);
-        let strip = area.bottom(sheet.look.finger() + sheet.line(size::SMALL));
-        area.bottom(gap);
+        let strip = area.bottom(sheet.button_height() + sheet.line(size::SMALL));
+        area.bottom(gap / 2);
         let mut side = if sheet.look.is_portrait() {
-            area.bottom(2 * sheet.button_height() + sheet.line(size::BODY) * 2 + gap)
+            let side = area.bottom(3 * sheet.button_height() + sheet.line(size::BODY) * 2 + gap);
+            area.bottom(gap);
+            side
         } else {
-            area.right(area.width / 3)
+            let side = area.right(area.width / 3);
+            area.right(gap);
+            side
         };
-        if sheet.look.is_portrait() {
-            side.top(gap);
-        } else {
-            side.left(gap);
-        }
         let take = side.bottom(sheet.button_height() * 3 / 2);
-        side.bottom(gap);
+        side.bottom(gap / 2);
         match &self.live {
-            None => sheet.said(area, Sign::Stop, words.say("microscope-no-camera"), size::BODY, PAPER),
+            None => {
+                sheet.said(area, crate::scene::Sign::Stop, words.say("microscope-no-camera"), size::BODY, PAPER);
+            }
             Some(live) => {
-                let mut picture_area = area;
-                let caption = picture_area.bottom(sheet.line(size::SMALL));
-                sheet.picture(picture_area, Picture::whole(Source::Image(std::sync::Arc::clone(&live.picture.0))));
-                sheet.centred(caption, words.say("microscope-preview"), size::SMALL, FAINT, PAPER);
-                let sign = match live.condition {
-                    Condition::Well => Sign::Well,
-                    Condition::Warn => Sign::Warn,
-                    Condition::Stop => Sign::Stop,
-                    Condition::Unknown => Sign::Unknown,
-                };
-                sheet.said(side, sign, words.say(live.advice), size::BODY, PAPER);
+                let over = live.heat.as_ref().filter(|_| self.heat);
+                let over = over.map(|heat| (Source::Image(Arc::clone(&heat.0)), HEAT));
+                let picture = Picture { source: Source::Image(Arc::clone(&live.picture.0)), over, part: Part::ALL };
+                let mut seen = area;
+                let caption = seen.bottom(sheet.line(size::SMALL) * 2);
+                sheet.picture(seen, picture);
+                let said = if self.heat { "microscope-preview-heat" } else { "microscope-preview" };
+                sheet.centred(caption, words.safe(said), size::SMALL, FAINT, PAPER);
+                if live.can_heat {
+                    let toggle = side.bottom(sheet.button_height());
+                    side.bottom(gap / 2);
+                    sheet.button(
+                        toggle,
+                        words.say("microscope-heat"),
+                        Button::Choice(self.heat),
+                        Act::Heat(!self.heat),
+                    );
+                }
+                sheet.said(side, live.condition.sign(), words.say(live.advice), size::BODY, PAPER);
             }
         }
-        let can = self.live.as_ref().is_some_and(|live| live.condition != Condition::Stop) && !self.taking;
+        let can = self.live.as_ref().is_some_and(|live| live.condition != Condition::Stop) && !self.busy;
         sheet.button_if(can, take, words.say("microscope-take"), Button::Call, Act::Capture);
         self.strip(sheet, strip);
     }
@@ -80,8 +106,10 @@ impl Microscope {
         let gap = sheet.gap() / 2;
         let count = self.draft.fields.len();
         let head = area.top(sheet.line(size::SMALL));
-        let given = [("count", count.into()), ("wanted", ENOUGH.into())];
-        sheet.text(head, words.with("microscope-count", given), size::SMALL, FAINT, PAPER);
+        let left = ENOUGH.saturating_sub(count);
+        let said = if left == 0 { "microscope-enough" } else { "microscope-count" };
+        let said = words.with(said, [("count", count.into()), ("left", left.into())]);
+        sheet.text(head, said, size::SMALL, FAINT, PAPER);
         if let Some(index) = self.dropping {
             let buttons = area.columns(2, gap);
             sheet.button_of(buttons[0], words.say("cancel"), Button::Call, Some(Act::Drop(None)), size::SMALL);
@@ -95,10 +123,7 @@ impl Microscope {
         for (index, field) in self.draft.fields.iter().enumerate().skip(count.saturating_sub(fit)) {
             let place = area.left(edge);
             area.left(gap);
-            sheet.item(crate::scene::Item::Picture {
-                area: place,
-                picture: Picture::whole(Source::Image(std::sync::Arc::clone(&field.0))),
-            });
+            sheet.item(Item::Picture { area: place, picture: Picture::whole(Source::Image(Arc::clone(&field.0))) });
             sheet.target(place, Act::Drop(Some(index)));
         }
     }
@@ -106,13 +131,17 @@ impl Microscope {
     pub(super) fn act(&mut self, act: &Act) -> Turn {
         let case = self.draft.patient.case;
         match act {
-            Act::Capture if !self.taking && self.live.is_some() => {
-                self.taking = true;
+            Act::Capture if !self.busy && self.live.is_some() => {
+                self.busy = true;
                 return Turn::Wish(vec![Wish::Capture(case)]);
             }
+            Act::Heat(heat) => {
+                self.heat = *heat;
+                return Turn::Wish(vec![Self::watching(*heat)]);
+            }
             Act::Drop(index) => self.dropping = index.filter(|index| *index < self.draft.fields.len()),
-            Act::DropNow(index) if self.dropping == Some(*index) => {
-                self.dropping = None;
+            Act::DropNow(index) if self.dropping == Some(*index) && !self.busy => {
+                (self.dropping, self.busy) = (None, true);
                 return Turn::Wish(vec![Wish::DropField(case, *index)]);
             }
             _ => {}

@@ -2,17 +2,21 @@
 //!
 //! Never here: words of certainty, advice on treatment, a green "normal", a map over nothing.
 
-use hilum_domain::{Class, Modality, PerClass, Specimen, top};
+use hilum_domain::{Class, Metadata, Modality, PerClass, Specimen, top};
 
 use crate::{
     Area,
+    area::share,
     model::{Assessment, Note, Outcome, Shown},
-    page::{Act, Turn},
+    page::{
+        Act, Export, Page, Review, Turn,
+        draft::known,
+        refusal::{self, note_words},
+    },
     picture::{Part, Picture, Source},
-    scene::Sign,
-    sheet::{Button, Sheet, size},
+    scene::{Item, Sign},
+    sheet::{Button, Sheet, rounded, size},
     theme::{CT, FAINT, FUSED, HE, INK, PAPER, PLATE},
-    words::Words,
 };
 
 /// What of a result is seen.
@@ -21,6 +25,8 @@ pub enum Tab {
     /// Probabilities and weights.
     #[default]
     Figures,
+    /// The weights alone, where a panel has no room for them under the probabilities.
+    Weights,
     /// Where the branches looked.
     Looked,
     /// What weakens it.
@@ -41,7 +47,6 @@ pub struct Result {
     from: usize,
 }
 
-
 /// The message of a class. Large cell carcinoma is a diagnosis of resections (IASLC/ATS/ERS).
 pub(super) const fn class_word(class: Class, specimen: Option<Specimen>) -> &'static str {
     match (class, specimen) {
@@ -52,12 +57,6 @@ pub(super) const fn class_word(class: Class, specimen: Option<Specimen>) -> &'st
         (Class::SmallCellCarcinoma, _) => "class-small-cell",
         (Class::Normal, _) => "class-normal",
     }
-}
-
-/// The message of a limit or refusal of this version, or none: then the English sentence stands alone.
-fn note_word(code: &str, words: &Words) -> Option<String> {
-    let said = words.say(&format!("note-{code}"));
-    (!said.starts_with('\u{27e6}')).then_some(said)
 }
 
 impl Result {
@@ -71,29 +70,38 @@ impl Result {
         let area = area.inside(sheet.gap());
         match &self.shown.outcome {
             Outcome::Assessed(result) => self.assessed(sheet, area, result),
-            Outcome::Refused(note) => refused(sheet, area, note),
-            Outcome::SetAside => set_aside(sheet, area),
+            Outcome::Refused(note) => refusal::refused(sheet, area, note),
+            Outcome::SetAside => refusal::set_aside(sheet, area),
         }
     }
 
     fn assessed(&self, sheet: &mut Sheet<'_, Act>, mut area: Area, result: &Assessment) {
         let gap = sheet.gap();
-        let tabs = area.bottom(sheet.button_height()).columns(5, gap);
+        let low = sheet.look.is_low();
+        let buttons = area.bottom(sheet.button_height()).columns(if low { 6 } else { 5 }, gap);
         area.bottom(gap);
         let words = sheet.words;
         let limits = words.with("result-limits", [("count", result.limits.len().into())]);
-        let named = [
-            (words.say("result-figures"), Tab::Figures),
-            (words.say("result-looked"), Tab::Looked),
-            (limits, Tab::Limits),
+        let tabs = [
+            Some((words.say("result-figures"), Tab::Figures)),
+            low.then(|| (words.say("result-weights"), Tab::Weights)),
+            Some((words.say("result-looked"), Tab::Looked)),
+            Some((limits, Tab::Limits)),
         ];
-        for (place, (text, tab)) in tabs.iter().zip(named) {
-            sheet.button_of(*place, text, Button::Choice(self.tab == tab), Some(Act::Tab(tab)), size::SMALL);
+        let mut places = buttons.into_iter();
+        for ((text, tab), place) in tabs.into_iter().flatten().zip(places.by_ref()) {
+            sheet.button_of(place, text, Button::Choice(self.tab == tab), Some(Act::Tab(tab)), size::SMALL);
         }
-        sheet.button_of(tabs[3], words.say("result-opinion"), Button::Call, Some(Act::Opinion), size::SMALL);
-        sheet.button_of(tabs[4], words.say("result-export"), Button::Plain, Some(Act::Export), size::SMALL);
+        for ((word, act, kind), place) in
+            [("result-opinion", Act::Opinion, Button::Call), ("result-export", Act::Export, Button::Plain)]
+                .into_iter()
+                .zip(places)
+        {
+            sheet.button_of(place, words.say(word), kind, Some(act), size::SMALL);
+        }
         match self.tab {
             Tab::Figures => self.figures(sheet, area, result),
+            Tab::Weights => weighed(sheet, area, result, self.shown.metadata),
             Tab::Looked => self.looked(sheet, area, result),
             Tab::Limits => self.limits(sheet, area, result),
         }
@@ -106,23 +114,36 @@ impl Result {
         let best = Class::ALL[top(&result.fused)];
         let share = words.percent(result.fused[best.index()]);
         let headline = if best == Class::Normal {
-            words.with("result-normal", [("share", share.into())])
+            words.safe_with("result-normal", [("share", share.into())])
         } else {
-            words.with("result-favours", [("class", words.say(class_word(best, specimen)).into()), ("share", share.into())])
+            words.with(
+                "result-favours",
+                [("class", words.say(class_word(best, specimen)).into()), ("share", share.into())],
+            )
         };
-        let lines = if sheet.look.is_portrait() { 3 } else { 2 };
-        let head = area.top(sheet.line(size::TITLE) * lines);
+        let low = sheet.look.is_low();
+        let head = match (low, sheet.look.is_portrait()) {
+            (true, _) => sheet.line(size::BODY) * 2,
+            (false, true) => sheet.line(size::TITLE) * 3,
+            (false, false) => sheet.line(size::TITLE) * 2,
+        };
+        let head = area.top(head);
         sheet.strong(head, headline, size::TITLE, INK, PAPER);
         area.top(gap / 2);
         let limits = area.bottom(sheet.line(size::BODY) + gap);
         area.bottom(gap / 2);
-        let weights = area.bottom(sheet.line(size::SMALL) * 2 + sheet.look.px(22) + gap);
-        area.bottom(gap / 2);
+        if !low {
+            let lines = if sheet.look.is_portrait() { 5 } else { 3 };
+            let weights = area.bottom(sheet.line(size::SMALL) * lines + sheet.look.px(22) + gap);
+            area.bottom(gap / 2);
+            weighed(sheet, weights, result, self.shown.metadata);
+        }
         bars(sheet, area, result, specimen);
-        weighed(sheet, weights, result);
         let sign = if result.limits.is_empty() { Sign::Note } else { Sign::Warn };
-        let said = words.with("result-weakened", [("count", result.limits.len().into())]);
-        sheet.said(limits, sign, said, size::BODY, PAPER);
+        // That the branches disagree is never only one of several.
+        let disagree = result.limits.iter().any(|limit| limit.code == "branches-disagree");
+        let said = if disagree { "result-disagree" } else { "result-weakened" };
+        sheet.said(limits, sign, words.with(said, [("count", result.limits.len().into())]), size::BODY, PAPER);
     }
 
     fn looked(&self, sheet: &mut Sheet<'_, Act>, mut area: Area, result: &Assessment) {
@@ -132,26 +153,51 @@ impl Result {
             sheet.said(area, Sign::Note, words.say("looked-none"), size::BODY, PAPER);
             return;
         };
-        let mut side = if sheet.look.is_portrait() { area.bottom(area.height * 2 / 5) } else { area.right(area.width * 2 / 5) };
+        let needed = 4 * sheet.button_height() + 3 * gap + 3 * sheet.line(size::SMALL);
+        let mut side = if sheet.look.is_portrait() { area.bottom(needed) } else { area.right(area.width * 2 / 5) };
         if sheet.look.is_portrait() {
             side.top(gap);
         } else {
             side.left(gap);
         }
-        // Which branch and method.
-        for (index, one) in result.explanations.iter().enumerate().take(4) {
-            let place = side.top(sheet.button_height());
-            side.top(gap / 2);
-            let branch = words.say(if one.modality == Modality::Ct { "branch-ct" } else { "branch-he" });
-            let text = format!("{branch}: {}", one.method);
-            sheet.button_of(place, text, Button::Choice(index == self.at.0), Some(Act::Look(index)), size::SMALL);
+        let all = &result.explanations;
+        // The branch: the same method of the other one, where there is that.
+        let of = |modality: Modality| {
+            let same = all.iter().position(|one| one.modality == modality && one.method == explanation.method);
+            same.or_else(|| all.iter().position(|one| one.modality == modality))
+        };
+        let branches = side.top(sheet.button_height()).columns(2, gap / 2);
+        side.top(gap / 2);
+        for (place, (modality, word)) in
+            branches.into_iter().zip([(Modality::Ct, "branch-ct"), (Modality::He, "branch-he")])
+        {
+            let chosen = Button::Choice(explanation.modality == modality);
+            sheet.button_of(place, words.say(word), chosen, of(modality).map(Act::Look), size::SMALL);
         }
+        let methods: Vec<usize> = all
+            .iter()
+            .enumerate()
+            .filter(|(_, one)| one.modality == explanation.modality)
+            .map(|(index, _)| index)
+            .collect();
+        let nth = methods.iter().position(|index| *index == self.at.0).unwrap_or(0);
+        let next = methods.get((nth + 1) % methods.len().max(1)).filter(|_| methods.len() > 1);
+        let place = side.top(sheet.button_height());
+        side.top(gap / 2);
+        let given = [
+            ("method", explanation.method.as_str().into()),
+            ("number", (nth + 1).into()),
+            ("count", methods.len().into()),
+        ];
+        let text = words.with("looked-method", given);
+        sheet.button_of(place, text, Button::Plain, next.copied().map(Act::Look), size::SMALL);
         let verdict = match explanation.verdict.as_str() {
-            "faithful" => (Sign::Well, "looked-faithful"),
+            "faithful" => (Sign::Note, "looked-faithful"),
             "not_checked" => (Sign::Unknown, "looked-unchecked"),
             _ => (Sign::Stop, "looked-unreliable"),
         };
-        let place = side.top((sheet.line(size::SMALL) * 3).min(side.height));
+        let lines = if sheet.look.is_low() { 2 } else { 3 };
+        let place = side.top((sheet.line(size::SMALL) * lines).min(side.height));
         sheet.said(place, verdict.0, words.say(verdict.1), size::SMALL, PAPER);
         let Some((plain, over)) = explanation.pictures.get(self.at.1) else {
             sheet.said(area, Sign::Stop, words.say("looked-unreliable"), size::BODY, PAPER);
@@ -160,6 +206,7 @@ impl Result {
         let buttons = side.bottom(sheet.button_height()).columns(3, gap / 2);
         sheet.button(buttons[0], "\u{2212}", Button::Plain, Act::Opacity(-64));
         let seen = words.percent(f64::from(self.opacity) / 255.0);
+        let seen = words.with("looked-map", [("share", seen.into())]);
         sheet.centred(buttons[1], seen, size::SMALL, FAINT, PAPER);
         sheet.button(buttons[2], "+", Button::Plain, Act::Opacity(64));
         let picture = Picture {
@@ -169,13 +216,13 @@ impl Result {
         };
         let caption = area.bottom(sheet.line(size::SMALL) * 2);
         sheet.picture(area, picture);
-        sheet.centred(caption, words.say("looked-caption"), size::SMALL, FAINT, PAPER);
+        sheet.centred(caption, words.safe("looked-caption"), size::SMALL, FAINT, PAPER);
         let count = explanation.pictures.len();
         if count > 1 && side.height >= sheet.button_height() {
             let place = side.bottom(sheet.button_height() + gap / 2);
             let place = Area { height: sheet.button_height(), ..place };
-            let text = format!("{} / {count}", self.at.1 + 1);
-            sheet.button(place, text, Button::Plain, Act::Look(usize::MAX));
+            let text = words.with("picture-next", [("number", (self.at.1 + 1).into()), ("count", count.into())]);
+            sheet.button_of(place, text, Button::Plain, Some(Act::NextPicture), size::SMALL);
         }
     }
 
@@ -185,7 +232,8 @@ impl Result {
             return;
         }
         let gap = sheet.gap();
-        let height = sheet.line(size::SMALL) * 4 + gap;
+        let lines = if sheet.look.is_portrait() { 6 } else { 4 };
+        let height = sheet.line(size::SMALL) * lines + gap;
         let fit = usize::from((area.height / height).max(1));
         let mut list = area;
         let pages = result.limits.len() > fit;
@@ -194,7 +242,7 @@ impl Result {
         let from = self.from.min(result.limits.len().saturating_sub(1));
         for limit in result.limits.iter().skip(from).take(fit) {
             let place = list.top(height.min(list.height));
-            note(sheet, place.inside(gap / 4), Sign::Warn, limit);
+            note(sheet, place.inside(gap / 4), limit);
         }
         if let Some(buttons) = buttons {
             let step = isize::try_from(fit).unwrap_or(1);
@@ -204,10 +252,15 @@ impl Result {
     }
 
     pub(super) fn act(&mut self, act: &Act) -> Turn {
-        let Outcome::Assessed(result) = &self.shown.outcome else { return Turn::Stay };
+        let Outcome::Assessed(result) = &self.shown.outcome else {
+            return match (act, &self.shown.outcome) {
+                (Act::Submit, Outcome::SetAside) => refusal::again(&self.shown.patient),
+                _ => Turn::Stay,
+            };
+        };
         match act {
             Act::Tab(tab) => self.tab = *tab,
-            Act::Look(usize::MAX) => {
+            Act::NextPicture => {
                 let count = result.explanations.get(self.at.0).map_or(1, |one| one.pictures.len().max(1));
                 self.at.1 = (self.at.1 + 1) % count;
             }
@@ -215,6 +268,12 @@ impl Result {
             Act::Opacity(by) => self.opacity = self.opacity.saturating_add_signed(*by),
             Act::Page(by) => {
                 self.from = self.from.saturating_add_signed(*by).min(result.limits.len().saturating_sub(1));
+            }
+            Act::Opinion => {
+                return Turn::To(Box::new(Page::Review(Box::new(Review::new(self.shown.clone())))), Vec::new());
+            }
+            Act::Export => {
+                return Turn::To(Box::new(Page::Export(Box::new(Export::new(self.shown.clone())))), Vec::new());
             }
             _ => {}
         }
@@ -243,20 +302,28 @@ fn bars(sheet: &mut Sheet<'_, Act>, mut area: Area, result: &Assessment, specime
         sheet.at_end(number(head, index), words.say(word), size::SMALL, *color, PAPER);
     }
     let taken = wide * u16::try_from(columns.len()).unwrap_or(3);
+    let portrait = sheet.look.is_portrait();
     for (row, class) in area.rows(5, sheet.gap() / 2).into_iter().zip(Class::ALL) {
         let mut left = Area { width: row.width.saturating_sub(taken), ..row };
-        let name = left.left(left.width * 45 / 100);
+        // A narrow panel has the bars below the name and the numbers.
+        let (name, numbers, bars) = if portrait {
+            let half = row.height / 2;
+            let below = Area { y: row.y + half, height: row.height - half, ..row };
+            (Area { height: half, ..left }, Area { height: half, ..row }, below)
+        } else {
+            (left.left(share(left.width, 45)), row, left)
+        };
         sheet.text(name, words.say(class_word(class, specimen)), size::BODY, INK, PAPER);
-        let left = left.inside(sheet.look.px(3));
+        let bars = bars.inside(sheet.look.px(3));
         let count = u16::try_from(columns.len()).unwrap_or(1);
-        let thick = (left.height / (count + 1)).max(3).min(sheet.look.px(14));
-        let mut y = left.y + (left.height.saturating_sub(thick * (count + 1))) / 2;
+        let thick = (bars.height / (count + 1)).max(3).min(sheet.look.px(14));
+        let mut y = bars.y + (bars.height.saturating_sub(thick * (count + 1))) / 2;
         for (index, (_, color, shares)) in columns.iter().enumerate() {
             let height = if index == 0 { thick * 2 } else { thick };
             let share = shares[class.index()];
-            sheet.bar(Area { y, height: height.saturating_sub(1), ..left }, share, *color);
+            sheet.bar(Area { y, height: height.saturating_sub(1), ..bars }, share, *color);
             y += height;
-            let place = number(row, index);
+            let place = number(numbers, index);
             if index == 0 {
                 sheet.at_end(place, words.percent(share), size::BODY, INK, PAPER);
             } else {
@@ -267,12 +334,23 @@ fn bars(sheet: &mut Sheet<'_, Act>, mut area: Area, result: &Assessment, specime
 }
 
 /// How much each branch counts, and what age, sex and smoking did to that.
-fn weighed(sheet: &mut Sheet<'_, Act>, mut area: Area, result: &Assessment) {
+fn weighed(sheet: &mut Sheet<'_, Act>, mut area: Area, result: &Assessment, metadata: Metadata) {
     let words = sheet.words;
     let [ct, he] = result.weights;
+    // What was not known is said to be so wherever the weights are.
+    let lines = if sheet.look.is_portrait() { 2 } else { 1 };
+    let line = area.bottom(sheet.line(size::SMALL) * lines);
+    let given =
+        known(metadata, words, "weights-unknown-average").map(|(word, value)| format!("{}: {value}", words.say(word)));
+    sheet.text(line, given.join("   "), size::SMALL, FAINT, PAPER);
     let bar = area.top(sheet.look.px(22));
-    sheet.bar(bar, 1.0, HE);
     sheet.bar(bar, ct, CT);
+    // The rest of the bar is the other branch's.
+    let of_ct = rounded(f64::from(bar.width) * ct.clamp(0.0, 1.0));
+    let rest = Area { x: bar.x + of_ct, width: bar.width - of_ct, ..bar };
+    if !rest.is_empty() {
+        sheet.item(Item::Fill { area: rest, color: HE });
+    }
     let shares = [("ct", words.percent(ct).into()), ("he", words.percent(he).into())];
     let said = match (&result.ct, &result.he, result.weights_unknown) {
         (Some(_), None, _) => words.say("weights-ct-alone"),
@@ -286,39 +364,14 @@ fn weighed(sheet: &mut Sheet<'_, Act>, mut area: Area, result: &Assessment) {
     sheet.paragraph(area, said, size::SMALL, FAINT, PAPER);
 }
 
-/// A limit or refusal: in the language, where this version knows it, and in English with its figures.
-fn note(sheet: &mut Sheet<'_, Act>, area: Area, sign: Sign, note: &Note) {
-    let mut inside = sheet.plate(area);
-    let message = note_word(&note.code, sheet.words).unwrap_or_else(|| note.message.clone());
-    let head = inside.top(inside.height / 2);
-    sheet.said(head, sign, message, size::SMALL, PLATE);
-    sheet.text(inside, format!("{} \u{2014} {}", note.message, note.next_step), size::SMALL, FAINT, PLATE);
-}
-
-/// A refusal is no result: its reason and what to do next, and nothing else.
-fn refused(sheet: &mut Sheet<'_, Act>, mut area: Area, refusal: &Note) {
+/// A limit: what it is and what to do, and in English with its figures.
+fn note(sheet: &mut Sheet<'_, Act>, area: Area, note: &Note) {
     let words = sheet.words;
-    let gap = sheet.gap();
-    let done = area.bottom(sheet.button_height());
-    area.bottom(gap);
-    sheet.button(done, words.say("close"), Button::Call, Act::Back);
-    let head = area.top(sheet.line(size::TITLE) * 2);
-    sheet.said(head, Sign::Stop, words.say("refused-title"), size::TITLE, PAPER);
-    let reason = note_word(&refusal.code, words).unwrap_or_else(|| refusal.message.clone());
-    let parts = area.rows(2, gap);
-    let mut why = sheet.plate(parts[0]);
-    let label = why.top(sheet.line(size::SMALL));
-    sheet.strong(label, words.say("refused-why"), size::SMALL, FAINT, PLATE);
-    sheet.paragraph(why, format!("{reason}\n{}", refusal.message), size::BODY, INK, PLATE);
-    let mut next = sheet.plate(parts[1]);
-    let label = next.top(sheet.line(size::SMALL));
-    sheet.strong(label, words.say("refused-next"), size::SMALL, FAINT, PLATE);
-    sheet.paragraph(next, refusal.next_step.clone(), size::BODY, INK, PLATE);
-}
-
-fn set_aside(sheet: &mut Sheet<'_, Act>, mut area: Area) {
-    let words = sheet.words;
-    let done = area.bottom(sheet.button_height());
-    sheet.button(done, words.say("close"), Button::Call, Act::Back);
-    sheet.said(area, Sign::Stop, words.say("set-aside-why"), size::BODY, PAPER);
+    let inside = sheet.plate(area);
+    let (own, next) = note_words(note, words);
+    let lines = inside.rows(2, 0);
+    let head = own.map_or_else(|| note.message.clone(), |own| format!("{own} {}", next.unwrap_or_default()));
+    sheet.said(lines[0], Sign::Warn, head, size::SMALL, PLATE);
+    let english = format!("{} \u{2014} {}", note.message, note.next_step);
+    sheet.text(lines[1], english, size::SMALL, FAINT, PLATE);
 }
