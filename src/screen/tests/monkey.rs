@@ -65,7 +65,10 @@ struct Daemon {
 
 impl Daemon {
     fn draft(&mut self, case: CaseNumber) -> Draft {
-        self.kept.entry(case.0).or_insert_with(|| Draft { patient: who(case), ..draft(case.0 % 2 == 0, 2) }).clone()
+        self.kept
+            .entry(case.0)
+            .or_insert_with(|| Draft { patient: who(case), ..draft(case.0.is_multiple_of(2), 2) })
+            .clone()
     }
 
     fn answer(&mut self, wish: Wish, chance: &mut Chance) {
@@ -205,11 +208,11 @@ fn check(person: &Person, at: usize) {
         assert!(others.is_empty(), "event {at}: the page is about {} and names {others:?}", patient.case);
     }
     // A result is its own patient's.
-    if let Page::Result(page) = person.state.page() {
-        if let Outcome::Assessed(result) = &page.shown.outcome {
-            let own = 0.5 + f64::from(u32::try_from(page.shown.patient.case.0).expect("small")) / 100.0;
-            assert!((result.fused[0] - own).abs() < 1e-9, "event {at}: another patient's result");
-        }
+    if let Page::Result(page) = person.state.page()
+        && let Outcome::Assessed(result) = &page.shown.outcome
+    {
+        let own = 0.5 + f64::from(u32::try_from(page.shown.patient.case.0).expect("small")) / 100.0;
+        assert!((result.fused[0] - own).abs() < 1e-9, "event {at}: another patient's result");
     }
     // Before a person has said what they see, nothing of a result is seen.
     if let Page::ReadFirst(_) = person.state.page() {
@@ -233,6 +236,16 @@ fn hand(person: &Person, chance: &mut Chance) -> Vec<Event> {
         (x, y)
     };
     let touch = |finger, phase, (x, y)| Event::Touch(Touch { finger, phase, x, y });
+    // A person who knows the PIN: a monkey alone would hardly ever come in.
+    if person.state.is_locked() && chance.one_in(3) {
+        let role = Act::Role(chance.of(&hilum_screen::model::Role::ALL));
+        if !person.offers(&role) {
+            return vec![Event::Key(Key::Escape)];
+        }
+        let at = person.place(&role);
+        let keys = "194603".chars().map(Key::Character).chain([Key::Enter]).map(Event::Key);
+        return [touch(0, Phase::Down, at), touch(0, Phase::Up, at)].into_iter().chain(keys).collect();
+    }
     match chance.below(10) {
         0 => {
             let keys = [Key::Next, Key::Previous, Key::Enter, Key::Escape, Key::Backspace];
@@ -300,7 +313,7 @@ fn run(seed: u64, read_first: bool) -> BTreeSet<String> {
             // Mostly in order.
             let told = if chance.one_in(4) { daemon.late.pop_back() } else { daemon.late.pop_front() };
             told.map(Event::Told).into_iter().collect()
-        } else if chance.one_in(8) {
+        } else if chance.one_in(16) {
             vec![Event::Told(gossip(&mut chance))]
         } else if chance.one_in(400) {
             vec![Event::Told(Told::LoggedOut)]
@@ -313,7 +326,8 @@ fn run(seed: u64, read_first: bool) -> BTreeSet<String> {
             hand(&person, &mut chance)
         };
         for event in happened {
-            events += 1;
+            // Fingers that are taken away before a touch are no events of their own.
+            events += usize::from(!matches!(event, Event::Touch(Touch { phase: Phase::Lost, .. })));
             let told = if let Event::Told(told) = &event { Some(told.clone()) } else { None };
             let before = person.state.page().patient().cloned();
             for wish in person.event(event) {
