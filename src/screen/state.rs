@@ -580,7 +580,7 @@ impl State {
 
 /// Whether the clock stands below the rest of the head.
 fn is_narrow(sheet: &Sheet<'_, Act>) -> bool {
-    sheet.look.width < sheet.look.px(640)
+    sheet.look.width < sheet.look.px(720)
 }
 
 /// Two lines where one would be too long: an unreviewed language says it in English too.

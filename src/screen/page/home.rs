@@ -50,7 +50,7 @@ impl Home {
             area.bottom(gap);
             (area, side)
         } else {
-            let side = area.right(share(area.width, 36));
+            let side = area.right(share(area.width, if sheet.look.is_low() { 43 } else { 36 }));
             area.right(gap);
             (area, side)
         };
@@ -129,7 +129,7 @@ fn parts(sheet: &mut Sheet<'_, Act>, area: Area, parts: &[Part]) {
     for (mut place, part) in inside.rows(count, 2).into_iter().zip(parts) {
         let words = sheet.words;
         let figure = if part.figure.is_empty() { words.say(part.word) } else { part.figure.clone() };
-        let end = place.right(share(place.width, 55));
+        let end = place.right(share(place.width, 45));
         sheet.said(place, part.condition.sign(), words.say(part.name), size::SMALL, PLATE);
         sheet.at_end(end, figure, size::SMALL, if part.condition == Condition::Well { FAINT } else { INK }, PLATE);
     }

@@ -292,7 +292,7 @@ fn bars(sheet: &mut Sheet<'_, Act>, mut area: Area, result: &Assessment, specime
     .into_iter()
     .flatten()
     .collect();
-    let wide = sheet.look.letters(size::BODY) * 4;
+    let wide = sheet.look.letters(size::BODY) * 3;
     let head = area.top(sheet.line(size::SMALL));
     let number = |row: Area, index: usize| -> Area {
         let index = u16::try_from(columns.len() - index).unwrap_or(1);
@@ -307,11 +307,13 @@ fn bars(sheet: &mut Sheet<'_, Act>, mut area: Area, result: &Assessment, specime
         let mut left = Area { width: row.width.saturating_sub(taken), ..row };
         // A narrow panel has the bars below the name and the numbers.
         let (name, numbers, bars) = if portrait {
-            let half = row.height / 2;
+            // One line of the least letters in any case.
+            let least = sheet.look.least_letters() * 3 / 2 + 2;
+            let half = (row.height / 2).max(least).min(row.height);
             let below = Area { y: row.y + half, height: row.height - half, ..row };
             (Area { height: half, ..left }, Area { height: half, ..row }, below)
         } else {
-            (left.left(share(left.width, 45)), row, left)
+            (left.left(share(left.width, if sheet.look.is_low() { 55 } else { 45 })), row, left)
         };
         sheet.text(name, words.say(class_word(class, specimen)), size::BODY, INK, PAPER);
         let bars = bars.inside(sheet.look.px(3));

@@ -1,384 +1,401 @@
-# The catalogue in which the project is written. Every other one says the same messages with the same values.
+# Arabic. Not reviewed by a speaker with a clinical background.
 
 decimal-sign = .
 percent = { $number }%
 date = { $day } { $month ->
-    [1] Jan
-    [2] Feb
-    [3] Mar
-    [4] Apr
-    [5] May
-    [6] Jun
-    [7] Jul
-    [8] Aug
-    [9] Sep
-    [10] Oct
-    [11] Nov
-   *[12] Dec
+    [1] يناير
+    [2] فبراير
+    [3] مارس
+    [4] أبريل
+    [5] مايو
+    [6] يونيو
+    [7] يوليو
+    [8] أغسطس
+    [9] سبتمبر
+    [10] أكتوبر
+    [11] نوفمبر
+   *[12] ديسمبر
 } { $year }
 moment = { $day } { $month ->
-    [1] Jan
-    [2] Feb
-    [3] Mar
-    [4] Apr
-    [5] May
-    [6] Jun
-    [7] Jul
-    [8] Aug
-    [9] Sep
-    [10] Oct
-    [11] Nov
-   *[12] Dec
-} { $year }, { $time } UTC
+    [1] يناير
+    [2] فبراير
+    [3] مارس
+    [4] أبريل
+    [5] مايو
+    [6] يونيو
+    [7] يوليو
+    [8] أغسطس
+    [9] سبتمبر
+    [10] أكتوبر
+    [11] نوفمبر
+   *[12] ديسمبر
+} { $year }، { $time } UTC
 
 # On every page
-research-only = Research use only: not a diagnosis
-clock-not-trusted = The date may be wrong
-back = Back
-close = Close
-lock = Lock
-cancel = Cancel
+research-only = للبحث فقط: ليس تشخيصًا
+clock-not-trusted = قد يكون التاريخ خاطئًا
+back = رجوع
+close = إغلاق
+lock = قفل
+cancel = إلغاء
 
 # The keyboard
-key-space = Space
-key-erase = Erase
+key-space = مسافة
+key-erase = مسح
 key-shift = Aa
-key-more = More
-key-done = Done
+key-more = المزيد
+key-done = تم
 
 # Lock
-lock-title = Who are you?
-lock-role = Choose who you are
-lock-pin = PIN of the { $role }
-lock-starting = The device is starting
-lock-trying = The PIN is being checked
-role-operator = Operator
-role-reviewer = Reviewer
-role-administrator = Administrator
+lock-title = من أنت؟
+lock-role = اختر دورك
+lock-pin = رمز PIN: { $role }
+lock-starting = جارٍ بدء تشغيل الجهاز
+lock-trying = جارٍ التحقق من رمز PIN
+role-operator = المشغّل
+role-reviewer = المراجع
+role-administrator = المسؤول
 
 # Why something was not done
-denied-refused = This must not be done with these data
-denied-usage = This cannot be done now
-denied-unreadable = This cannot be read
-denied-internal = The device has failed at this
-denied-not-ready = The device is not ready for this
-denied-configuration = The device is not set up for this
-denied-pin-wrong = The PIN is wrong
-denied-pin-wait = Too many wrong PINs: wait
-denied-role = Your role may not do this
-denied-login = Log in first
+denied-refused = لا يجوز فعل ذلك بهذه البيانات
+denied-usage = لا يمكن فعل ذلك الآن
+denied-unreadable = تعذّرت قراءة هذا
+denied-internal = أخفق الجهاز في ذلك
+denied-not-ready = الجهاز غير جاهز لذلك
+denied-configuration = الجهاز غير مُعدّ لذلك
+denied-pin-wrong = رمز PIN خاطئ
+denied-pin-wait = تكرر إدخال رمز PIN خاطئ: انتظر
+denied-role = دورك لا يسمح بذلك
+denied-login = سجّل الدخول أولًا
 
 # Home
-home-cases = Cases
-home-no-cases = No case today
-home-new = New case
-home-settings = Settings
-home-device = Device
-home-control-case = Control case
-progress-draft = being prepared
-progress-queued = waiting
-progress-assessed = result
-progress-refused = refused
-progress-set-aside = set aside
-progress-reviewed = reviewed
-progress-exported = exported
-part-camera = Camera
-part-share = CT share
-part-storage = Storage
-part-temperature = Temperature
-part-clock = Clock
-part-control = Control case
-part-networks = Networks
-part-well = well
-part-none = none
-part-gone = not there
-part-full = full
-part-warm = warm
-part-hot = too hot
-part-unknown = not known
-part-not-trusted = may be wrong
-part-overdue = overdue
-part-failed = failed
-part-loading = loading
-part-never = not done yet
+home-cases = الحالات
+home-no-cases = لا حالات اليوم
+home-new = حالة جديدة
+home-settings = الإعدادات
+home-device = الجهاز
+home-control-case = حالة ضبط
+progress-draft = قيد التحضير
+progress-queued = في الانتظار
+progress-assessed = نتيجة
+progress-refused = مرفوضة
+progress-set-aside = معلّقة
+progress-reviewed = روجعت
+progress-exported = صُدّرت
+part-camera = الكاميرا
+part-share = مجلد CT
+part-storage = التخزين
+part-temperature = الحرارة
+part-clock = الساعة
+part-control = حالة الضبط
+part-networks = الشبكات العصبية
+part-well = على ما يرام
+part-none = لا يوجد
+part-gone = غير موجود
+part-full = ممتلئ
+part-warm = مرتفعة
+part-hot = مرتفعة جدًا
+part-unknown = غير معروف
+part-not-trusted = قد تكون خاطئة
+part-overdue = متأخرة
+part-failed = إخفاق
+part-loading = جارٍ التحميل
+part-never = لم تُجرَ بعد
 
 # A new case
-form-title = New case
-form-first = First identifier
-form-second = Second identifier
-form-age = Age in years
-form-sex = Sex
-form-smoking = Smoking
-form-specimen = Specimen
-form-required = needed
-form-unknown = not known
-form-open = Open the case
-form-female = female
-form-male = male
-form-never = never
-form-former = former
-form-current = current
-form-biopsy = biopsy
-form-cytology = cytology
-form-resection = resection
-form-age-wrong = An age is between 0 and 120
-form-same = The two identifiers are the same
-form-long = At most 64 characters
-form-other-second = Case { $cases } has the same first identifier and another second one. It may be another patient. Check both.
-form-same-patient = It is the same patient
+form-title = حالة جديدة
+form-first = المعرّف الأول
+form-second = المعرّف الثاني
+form-age = العمر بالسنوات
+form-sex = الجنس
+form-smoking = التدخين
+form-specimen = العيّنة
+form-required = مطلوب
+form-unknown = غير معروف
+form-open = فتح الحالة
+form-female = أنثى
+form-male = ذكر
+form-never = أبدًا
+form-former = سابقًا
+form-current = حاليًا
+form-biopsy = خزعة
+form-cytology = فحص خلوي
+form-resection = استئصال
+form-age-wrong = يجب أن يكون العمر بين 0 و120
+form-same = المعرّفان متطابقان
+form-long = 64 حرفًا على الأكثر
+form-other-second = للحالة { $cases } المعرّف الأول نفسه ومعرّف ثانٍ مختلف. قد يكون مريضًا آخر. تحقق من المعرّفين.
+form-same-patient = هو المريض نفسه
 
 # A case before it is handed over
-draft-submit = Have it assessed
-draft-empty = A CT or a field is needed first
-draft-earlier = Earlier cases of this patient: { $cases }
-draft-no-ct = No CT yet
-draft-no-lesion = There is a CT. No lesion is marked: the device would choose one
-draft-ct = There is a CT with a marked lesion
-draft-to-share = Choose the CT
-draft-to-ct = Mark the lesion
-draft-other-ct = Another CT
+draft-submit = إرسال للتقييم
+draft-empty = يلزم أولًا فحص CT أو حقل
+draft-earlier = حالات سابقة لهذا المريض: { $cases }
+draft-no-ct = لا يوجد فحص CT بعد
+draft-no-lesion = يوجد فحص CT. لم تُحدَّد آفة: سيختار الجهاز واحدة
+draft-ct = يوجد فحص CT بآفة محدَّدة
+draft-to-share = اختيار فحص CT
+draft-to-ct = تحديد الآفة
+draft-other-ct = فحص CT آخر
 draft-fields = { $count ->
-    [0] No field yet
-    [one] One field was taken
-   *[other] { $count } fields were taken
+    [0] لا حقول بعد
+    [one] التُقط حقل واحد
+    [two] التُقط حقلان
+    [few] التُقطت { $count } حقول
+    [many] التُقط { $count } حقلًا
+   *[other] التُقط { $count } حقل
 }
-draft-to-microscope = To the microscope
+draft-to-microscope = إلى المجهر
 
 # The CT
-ct-looking = The share is being looked through
-ct-reading = The CT is being read
-ct-none = No CT waits on the share
-ct-none-of-patient = No CT with this patient's identifier waits on the share. Others do:
-ct-choose = Choose the CT. Compare the identifier.
+ct-looking = جارٍ البحث في مجلد CT
+ct-reading = جارٍ قراءة فحص CT
+ct-none = لا يوجد فحص منتظر في مجلد CT
+ct-none-of-patient = لا يوجد في مجلد CT فحص بمعرّف هذا المريض. توجد فحوص أخرى:
+ct-choose = اختر فحص CT. قارن المعرّف.
 ct-slices = { $count ->
-    [one] one slice
-   *[other] { $count } slices
+    [0] لا مقاطع
+    [one] مقطع واحد
+    [two] مقطعان
+    [few] { $count } مقاطع
+    [many] { $count } مقطعًا
+   *[other] { $count } مقطع
 }
-ct-other-id = This CT says the Patient ID { $found }. The case is of { $case }. It may be another patient's.
-ct-same-patient = It is the same patient's
-ct-axial = Axial
-ct-coronal = Coronal
-ct-sagittal = Sagittal
-ct-axial-slice = Axial slice { $number } of { $count }
-ct-coronal-slice = Coronal slice { $number } of { $count }
-ct-sagittal-slice = Sagittal slice { $number } of { $count }
-ct-lung = Lung
-ct-mediastinum = Mediast.
-ct-next-candidate = Suggest
-ct-set-lesion = Set the lesion here
-ct-no-id = without an identifier
+ct-other-id = معرّف المريض (Patient ID) في فحص CT هذا: { $found }. معرّف الحالة: { $case }. قد يكون الفحص لمريض آخر.
+ct-same-patient = الفحص للمريض نفسه
+ct-axial = محوري
+ct-coronal = إكليلي
+ct-sagittal = سهمي
+ct-axial-slice = مقطع محوري { $number } من { $count }
+ct-coronal-slice = مقطع إكليلي { $number } من { $count }
+ct-sagittal-slice = مقطع سهمي { $number } من { $count }
+ct-lung = الرئة
+ct-mediastinum = المنصف
+ct-next-candidate = اقتراح
+ct-set-lesion = تثبيت الآفة هنا
+ct-no-id = بلا معرّف
 
 # The microscope
-microscope-no-camera = The camera gives no picture
-microscope-preview = Preview: nothing of it is kept until you take a field
-microscope-preview-heat = Preview with where the network looks: nothing of it is kept
-microscope-heat = Where it looks
-microscope-take = Take this field
+microscope-no-camera = لا صورة من الكاميرا
+microscope-preview = معاينة: لا يُحفظ منها شيء حتى تلتقط حقلًا
+microscope-preview-heat = معاينة مع مواضع نظر الشبكة: لا يُحفظ منها شيء
+microscope-heat = مواضع النظر
+microscope-take = التقاط هذا الحقل
 microscope-count = { $count ->
-    [one] One field
-   *[other] { $count } fields
-}; { $left } more are better
-microscope-enough = { $count } fields: enough
-microscope-drop = Take out field { $number }
-live-good = Sharp, with tissue: take it
-live-blurred = Turn the fine focus
-live-no-tissue = Move to tissue
-live-dark = Turn up the light
-live-bright = Turn down the light
-live-no-colour = There is no colour: check the stain and the camera
-live-no-scale = The scale is not known: calibrate the objective
-live-checking = The picture is being checked
+    [0] لا حقول
+    [one] حقل واحد
+    [two] حقلان
+    [few] { $count } حقول
+    [many] { $count } حقلًا
+   *[other] { $count } حقل
+}؛ يُفضَّل إضافة { $left }
+microscope-enough = عدد الحقول { $count }: يكفي
+microscope-drop = إزالة الحقل { $number }
+live-good = الصورة حادة وفيها نسيج: التقطها
+live-blurred = أدر الضبط الدقيق
+live-no-tissue = انتقل إلى النسيج
+live-dark = زد الإضاءة
+live-bright = خفّض الإضاءة
+live-no-colour = لا يوجد لون: افحص الصبغة والكاميرا
+live-no-scale = المقياس غير معروف: عاير العدسة الشيئية
+live-checking = جارٍ فحص الصورة
 
 # A case that waits
-processing-title = The case is being assessed
-processing-time = { $seconds } s so far; usually { $usual } s
-processing-time-alone = { $seconds } s so far
-processing-cancel = Stop, and go back to preparing
-step-queue = In the queue
+processing-title = جارٍ تقييم الحالة
+processing-time = مضى { $seconds } ث؛ المعتاد { $usual } ث
+processing-time-alone = مضى { $seconds } ث
+processing-cancel = إيقاف والعودة إلى التحضير
+step-queue = في الدور
 step-queue-before = { $count ->
-    [0] Next in the queue
-    [one] One case comes first
-   *[other] { $count } cases come first
+    [0] التالية في الدور
+    [one] قبلها حالة واحدة
+    [two] قبلها حالتان
+    [few] قبلها { $count } حالات
+    [many] قبلها { $count } حالة
+   *[other] قبلها { $count } حالة
 }
-step-reading = The images are read and checked
-step-ct = The CT is searched and scored
-step-fields = The fields are scored
-step-explaining = Both are weighed, and it is shown where they looked
+step-reading = قراءة الصور وفحصها
+step-ct = البحث في فحص CT وتقييمه
+step-fields = تقييم الحقول
+step-explaining = الموازنة بينهما وإظهار مواضع النظر
 
 # Before the result
-first-title = What do you see in the images? Say it before the result is shown.
-first-cannot-say = I cannot say
-first-reveal = Keep this, and show the result
-first-no-image = There is no image
-picture-next = Picture { $number } of { $count }
+first-title = ماذا ترى في الصور؟ أجب قبل عرض النتيجة.
+first-cannot-say = لا يمكنني الجواب
+first-reveal = حفظ الجواب وعرض النتيجة
+first-no-image = لا توجد صورة
+picture-next = الصورة { $number } من { $count }
 
 # A result. "Normal" is never said alone: see result-normal.
-result-favours = The evidence favours: { $class } ({ $share })
-result-normal = No tumour pattern in these images ({ $share }); does not exclude cancer
-result-figures = Figures
-result-weights = Weights
-result-looked = Where it looked
-result-limits = Limits ({ $count })
-result-opinion = Your opinion
-result-export = Export
+result-favours = الأدلة تميل إلى: { $class } ({ $share })
+result-normal = لا نمط ورمي في هذه الصور ({ $share })؛ وهذا لا ينفي وجود السرطان
+result-figures = الأرقام
+result-weights = الأوزان
+result-looked = مواضع النظر
+result-limits = القيود ({ $count })
+result-opinion = رأيك
+result-export = تصدير
 result-weakened = { $count ->
-    [0] No limits are known
-    [one] One thing weakens this result: read it
-   *[other] { $count } things weaken this result: read them
+    [0] لا قيود معروفة
+    [one] أمر واحد يُضعف هذه النتيجة: اقرأه
+    [two] أمران يُضعفان هذه النتيجة: اقرأهما
+    [few] { $count } أمور تُضعف هذه النتيجة: اقرأها
+    [many] { $count } أمرًا تُضعف هذه النتيجة: اقرأها
+   *[other] { $count } أمر تُضعف هذه النتيجة: اقرأها
 }
 result-disagree = { $count ->
-    [one] CT and H&E disagree: read the limits
-   *[other] CT and H&E disagree, and more weakens this result ({ $count }): read the limits
+    [one] لا يتفق CT وH&E: اقرأ القيود
+   *[other] لا يتفق CT وH&E، وهناك ما يُضعف النتيجة أيضًا ({ $count }): اقرأ القيود
 }
-class-adenocarcinoma = adenocarcinoma
-class-squamous = squamous cell carcinoma
-class-large-cell = large cell carcinoma
-class-nsclc-nos = NSCLC-NOS, large-cell pattern
-class-small-cell = small cell carcinoma
-class-normal = no tumour pattern
-branch-fused = both
+class-adenocarcinoma = سرطانة غدية
+class-squamous = سرطانة حرشفية الخلايا
+class-large-cell = سرطانة كبيرة الخلايا
+class-nsclc-nos = سرطانة NSCLC-NOS، نمط كبير الخلايا
+class-small-cell = سرطانة صغيرة الخلايا
+class-normal = لا نمط ورمي
+branch-fused = كلاهما
 branch-ct = CT
 branch-he = H&E
-weights = The CT counts { $ct }, the slide { $he }
-weights-compared = Age, sex and smoking let the CT count { $ct } and the slide { $he }; without them the CT would count { $without }
-weights-ct-alone = There is no slide: the CT alone was read
-weights-he-alone = There is no CT: the slide alone was read
-weights-unknown-average = not known (the average stood in)
-looked-none = No explanation was made
-looked-faithful = Checked: without what is marked, the result changes
-looked-unchecked = Not checked: it may not show what mattered
-looked-unreliable = No reliable explanation
-looked-caption = Where the model looked, not where a tumour is
-looked-map = Map { $share }
-looked-method = { $method } ({ $number } of { $count })
+weights = وزن CT { $ct }، ووزن الشريحة { $he }
+weights-compared = مع العمر والجنس والتدخين: وزن CT { $ct } ووزن الشريحة { $he }؛ ومن دونها يكون وزن CT { $without }
+weights-ct-alone = لا توجد شريحة: قُرئ فحص CT وحده
+weights-he-alone = لا يوجد فحص CT: قُرئت الشريحة وحدها
+weights-unknown-average = غير معروف (استُخدم المتوسط)
+looked-none = لم يُنشأ تفسير
+looked-faithful = تم التحقق: من دون ما هو معلَّم تتغير النتيجة
+looked-unchecked = لم يُتحقق منه: قد لا يُظهر ما كان مؤثرًا
+looked-unreliable = لا يوجد تفسير موثوق
+looked-caption = مواضع نظر النموذج، لا مواضع أورام
+looked-map = الخريطة { $share }
+looked-method = { $method } ({ $number } من { $count })
 
 # A refusal
-refused-title = These images must not be scored
-refused-why = Why
-refused-next = What to do
-set-aside-why = The device failed twice at this case. It is kept, and is not tried again by itself.
-set-aside-again = Try once more
+refused-title = لا يجوز تقييم هذه الصور
+refused-why = السبب
+refused-next = ما ينبغي فعله
+set-aside-why = أخفق الجهاز مرتين في هذه الحالة. هي محفوظة، ولن تُعاد المحاولة تلقائيًا.
+set-aside-again = محاولة أخرى
 
 # What a person thinks of it
-review-agree = I agree
-review-disagree = I disagree
-review-save = Keep my opinion
-review-reason = Why? A reason is needed.
-review-kept = Your opinion is kept beside the result, with your role and the time. It changes nothing of the result.
-review-agreed-before = Said last: agreed
-review-disagreed-before = Said last: disagreed
+review-agree = أوافق
+review-disagree = لا أوافق
+review-save = حفظ رأيي
+review-reason = لماذا؟ السبب مطلوب.
+review-kept = حُفظ رأيك بجانب النتيجة مع دورك والوقت. ولا يغيّر شيئًا في النتيجة.
+review-agreed-before = آخر رأي: أوافق
+review-disagreed-before = آخر رأي: لا أوافق
 
 # A case leaves the box
-export-nowhere = This device names no place for exports
-export-where = The case is written to { $folder }. With the identifiers or without?
-export-writing = The case is being written to { $folder }
-export-without = Without identifiers
-export-with = With identifiers
-export-without-note = The file names the patient by the case's number alone.
-export-with-warning = The file names the patient. Give it to nobody who may not know.
-export-write = Write the file
-export-done = The case was written and read back. The stick can be taken out.
+export-nowhere = لم يُحدَّد في هذا الجهاز مكان للتصدير
+export-where = ستُكتب الحالة في { $folder }. مع المعرّفات أم من دونها؟
+export-writing = جارٍ كتابة الحالة في { $folder }
+export-without = من دون المعرّفات
+export-with = مع المعرّفات
+export-without-note = لا يدل الملف على المريض إلا برقم الحالة.
+export-with-warning = يكشف الملف هوية المريض. لا تعطه لمن لا يحق له معرفتها.
+export-write = كتابة الملف
+export-done = كُتبت الحالة وأُعيدت قراءتها. يمكن نزع ذاكرة USB.
 
 # Settings
-settings-title = Settings
-settings-language = Language and letters
-settings-log = Log
-settings-verify = Check the records
-settings-pins = Set a PIN
-settings-about = This device
-about-board = Board
-about-version = Version
-about-bundle = Bundle
-about-engine = Engine
-about-mirror = Mirror
-language-unreviewed = No clinician has reviewed this language yet. What matters for safety is said in English as well.
-letters-plain = Usual letters
-letters-large = Large letters
-pin-role = Whose PIN?
-pin-new = New PIN: 6 to 12 digits
-pin-again = The same once more
-pin-setting = The PIN is being set
-pin-differ = The two were not the same. Type the new PIN again.
-log-reading = The log is being read
-log-head = Write this down to prove later that nothing was changed: { $head }
-log-newer = Newer
-log-older = Older
-done-control = A control case was handed over
-done-verified = The records are whole: nothing was changed
-done-pin-set = The PIN is set
-rescue-title = This device is not ready
-rescue-next = No case is lost. Ask whoever looks after the device.
+settings-title = الإعدادات
+settings-language = اللغة والخط
+settings-log = سجل الأحداث
+settings-verify = فحص السجلات
+settings-pins = تعيين رمز PIN
+settings-about = هذا الجهاز
+about-board = اللوحة
+about-version = الإصدار
+about-bundle = الحزمة
+about-engine = المحرّك
+about-mirror = النسخة المرآة
+language-unreviewed = لم يراجع هذه اللغة مختص سريري بعد. ما يهم السلامة مكتوب بالإنجليزية أيضًا.
+letters-plain = خط عادي
+letters-large = خط كبير
+pin-role = رمز PIN لمن؟
+pin-new = رمز PIN جديد: من 6 إلى 12 رقمًا
+pin-again = أدخله مرة أخرى
+pin-setting = يجري حفظ PIN
+pin-differ = الرمزان غير متطابقين. أدخل رمز PIN الجديد ثانيةً.
+log-reading = جارٍ قراءة سجل الأحداث
+log-head = دوّن هذا لتثبت لاحقًا أن شيئًا لم يتغير: { $head }
+log-newer = الأحدث
+log-older = الأقدم
+done-control = أُرسلت حالة ضبط
+done-verified = السجلات كاملة: لم يتغير شيء
+done-pin-set = تم تعيين رمز PIN
+rescue-title = هذا الجهاز غير جاهز
+rescue-next = لم تُفقد أي حالة. اسأل القائم على الجهاز.
 
 # Refusals
-note-missing-slice = A slice of the CT is missing.
-next-missing-slice = Export the whole series again.
-note-uneven-slices = The slices of the CT are unevenly spaced.
-next-uneven-slices = Export one reconstruction with even slice spacing.
-note-duplicate-slices = Two slices of the CT lie at one place.
-next-duplicate-slices = Export one acquisition of the series, without copies.
-note-mixed-geometry = The slices of the CT do not belong together.
-next-mixed-geometry = Export the series again as one reconstruction.
-note-two-patients = There is more than one patient in the CT.
-next-two-patients = Export one patient and try again.
-note-several-series = More than one CT series could be meant.
-next-several-series = Give the one series that is meant.
-note-no-volume = This is no axial CT series.
-next-no-volume = Export an axial CT series of the thorax.
-note-lesion-outside-volume = The marked lesion lies outside the CT.
-next-lesion-outside-volume = Mark the lesion inside the scanned volume.
-note-no-lesion-candidate = No lesion is marked, and none stands out.
-next-no-lesion-candidate = Mark the lesion by hand.
-note-scale-unknown = The scale of the image is not known.
-next-scale-unknown = Calibrate the objective.
-note-scale-too-coarse = The image is too coarse to show nuclei.
-next-scale-too-coarse = Use an objective of at least 10x.
-note-not-colour = The image has no colour.
-next-not-colour = Take a colour image of an H&E-stained slide.
-note-blank-image = The image shows no tissue.
-next-blank-image = Move to tissue.
-note-too-dark = The image is too dark.
-next-too-dark = Turn up the light or the exposure.
-note-blurred-image = The image is out of focus.
-next-blurred-image = Turn the fine focus until the nuclei are sharp.
-note-image-too-small = The image is too small.
-next-image-too-small = Take a larger field.
-note-too-little-tissue = There is too little tissue.
-next-too-little-tissue = Move to tissue.
-note-stain-degenerate = The stain cannot be read.
-next-stain-degenerate = Check the H&E stain and the white balance.
+note-missing-slice = ينقص مقطع من فحص CT.
+next-missing-slice = أعد تصدير السلسلة كاملة.
+note-uneven-slices = المسافات بين مقاطع CT غير متساوية.
+next-uneven-slices = صدّر إعادة بناء واحدة بمسافات متساوية بين المقاطع.
+note-duplicate-slices = يقع مقطعان من فحص CT في موضع واحد.
+next-duplicate-slices = صدّر مسحًا واحدًا من السلسلة من دون نسخ مكررة.
+note-mixed-geometry = مقاطع CT لا تنتمي إلى مجموعة واحدة.
+next-mixed-geometry = أعد تصدير السلسلة بإعادة بناء واحدة.
+note-two-patients = في فحص CT أكثر من مريض.
+next-two-patients = صدّر صور مريض واحد وحاول ثانيةً.
+note-several-series = قد تكون المقصودة أكثر من سلسلة CT.
+next-several-series = أعطِ السلسلة المقصودة وحدها.
+note-no-volume = هذه ليست سلسلة CT محورية.
+next-no-volume = صدّر سلسلة CT محورية للصدر.
+note-lesion-outside-volume = الآفة المحدَّدة تقع خارج فحص CT.
+next-lesion-outside-volume = حدّد الآفة داخل الحجم الممسوح.
+note-no-lesion-candidate = لم تُحدَّد آفة، ولا تبرز أي آفة.
+next-no-lesion-candidate = حدّد الآفة يدويًا.
+note-scale-unknown = مقياس الصورة غير معروف.
+next-scale-unknown = عاير العدسة الشيئية.
+note-scale-too-coarse = دقة الصورة لا تكفي لإظهار النوى.
+next-scale-too-coarse = استخدم عدسة شيئية 10x على الأقل.
+note-not-colour = الصورة بلا ألوان.
+next-not-colour = التقط صورة ملونة لشريحة مصبوغة بصبغة H&E.
+note-blank-image = لا يظهر نسيج في الصورة.
+next-blank-image = انتقل إلى النسيج.
+note-too-dark = الصورة مظلمة جدًا.
+next-too-dark = زد الإضاءة أو التعريض.
+note-blurred-image = الصورة غير حادة.
+next-blurred-image = أدر الضبط الدقيق حتى تظهر النوى بحدة.
+note-image-too-small = الصورة صغيرة جدًا.
+next-image-too-small = التقط حقلًا أكبر.
+note-too-little-tissue = النسيج قليل جدًا.
+next-too-little-tissue = انتقل إلى النسيج.
+note-stain-degenerate = تعذّرت قراءة الصبغة.
+next-stain-degenerate = افحص صبغة H&E وتوازن الأبيض.
 
 # Limits
-note-no-ct = There was no CT.
-next-no-ct = The H&E images alone were read.
-note-no-he = There was no H&E image.
-next-no-he = The CT alone was read.
-note-metadata-missing = Age, sex or smoking is not known.
-next-metadata-missing = The average of the training cohort stood in for it.
-note-lesion-suggested = The device chose the lesion.
-next-lesion-suggested = Check that the ring lies on the lesion that is meant.
-note-patch-clipped = Part of what was read lies outside the CT.
-next-patch-clipped = That part was filled with air.
-note-branches-disagree = CT and H&E favour different classes.
-next-branches-disagree = Read both and weigh them yourself.
-note-field-left-out = A field was left out.
-next-field-left-out = Take the field again.
-note-few-tiles = There was little tissue to read.
-next-few-tiles = Add fields with tissue.
-note-stain-unusual = The stain is unusual.
-next-stain-unusual = Check the stain and the white balance.
-note-thick-slices = The slices of the CT are thick.
-next-thick-slices = Use a thinner reconstruction if there is one.
-note-phantom-bundle = The networks were trained on synthetic phantoms.
-next-phantom-bundle = Their figures mean nothing on patients.
-note-control-overdue = The control case is overdue.
-next-control-overdue = Have the control case assessed.
-note-control-failed = The device failed its control case.
-next-control-failed = Do not rely on the result. Have the device looked at.
-note-clock-not-trusted = The date of this result is not certain.
-next-clock-not-trusted = Note the date by hand.
-note-other-patient-id = The CT came under another Patient ID.
-next-other-patient-id = Compare the CT with the patient's papers.
-note-ct-revised = More slices came after the case was handed over.
-next-ct-revised = Open a new case with the whole CT.
-note-outside-training-range = Age, sex or smoking lies outside what training saw.
-next-outside-training-range = Weigh CT and H&E yourself.
+note-no-ct = لم يكن هناك فحص CT.
+next-no-ct = قُرئت صور H&E وحدها.
+note-no-he = لم تكن هناك صورة H&E.
+next-no-he = قُرئ فحص CT وحده.
+note-metadata-missing = العمر أو الجنس أو التدخين غير معروف.
+next-metadata-missing = استُخدم بدلًا منه متوسط مجموعة التدريب.
+note-lesion-suggested = اختار الجهاز الآفة.
+next-lesion-suggested = تحقق من وقوع الحلقة على الآفة المقصودة.
+note-patch-clipped = جزء مما قُرئ يقع خارج فحص CT.
+next-patch-clipped = مُلئ ذلك الجزء بقيمة الهواء.
+note-branches-disagree = يميل CT وH&E إلى صنفين مختلفين.
+next-branches-disagree = اقرأ الاثنين ووازن بينهما بنفسك.
+note-field-left-out = استُبعد حقل.
+next-field-left-out = التقط الحقل من جديد.
+note-few-tiles = كان النسيج المقروء قليلًا.
+next-few-tiles = أضف حقولًا فيها نسيج.
+note-stain-unusual = الصبغة غير معتادة.
+next-stain-unusual = افحص الصبغة وتوازن الأبيض.
+note-thick-slices = مقاطع CT سميكة.
+next-thick-slices = استخدم إعادة بناء أرق إن وُجدت.
+note-phantom-bundle = دُرّبت الشبكات العصبية على فانتومات اصطناعية.
+next-phantom-bundle = لا معنى لأرقامها عند المرضى.
+note-control-overdue = تأخرت حالة الضبط عن موعدها.
+next-control-overdue = أرسل حالة الضبط للتقييم.
+note-control-failed = أخفق الجهاز في حالة الضبط.
+next-control-failed = لا تعتمد على النتيجة. اطلب فحص الجهاز.
+note-clock-not-trusted = تاريخ هذه النتيجة غير مؤكد.
+next-clock-not-trusted = دوّن التاريخ بيدك.
+note-other-patient-id = ورد فحص CT بمعرّف مريض (Patient ID) آخر.
+next-other-patient-id = قارن فحص CT بأوراق المريض.
+note-ct-revised = وصلت مقاطع أخرى بعد إرسال الحالة.
+next-ct-revised = افتح حالة جديدة بفحص CT الكامل.
+note-outside-training-range = العمر أو الجنس أو التدخين خارج نطاق التدريب.
+next-outside-training-range = وازن بين CT وH&E بنفسك.

@@ -1,384 +1,384 @@
-# The catalogue in which the project is written. Every other one says the same messages with the same values.
+# Spanish. Not reviewed by a speaker with a clinical background.
 
-decimal-sign = .
-percent = { $number }%
+decimal-sign = ,
+percent = { $number } %
 date = { $day } { $month ->
-    [1] Jan
-    [2] Feb
-    [3] Mar
-    [4] Apr
-    [5] May
-    [6] Jun
-    [7] Jul
-    [8] Aug
-    [9] Sep
-    [10] Oct
-    [11] Nov
-   *[12] Dec
+    [1] ene
+    [2] feb
+    [3] mar
+    [4] abr
+    [5] may
+    [6] jun
+    [7] jul
+    [8] ago
+    [9] sep
+    [10] oct
+    [11] nov
+   *[12] dic
 } { $year }
 moment = { $day } { $month ->
-    [1] Jan
-    [2] Feb
-    [3] Mar
-    [4] Apr
-    [5] May
-    [6] Jun
-    [7] Jul
-    [8] Aug
-    [9] Sep
-    [10] Oct
-    [11] Nov
-   *[12] Dec
+    [1] ene
+    [2] feb
+    [3] mar
+    [4] abr
+    [5] may
+    [6] jun
+    [7] jul
+    [8] ago
+    [9] sep
+    [10] oct
+    [11] nov
+   *[12] dic
 } { $year }, { $time } UTC
 
 # On every page
-research-only = Research use only: not a diagnosis
-clock-not-trusted = The date may be wrong
-back = Back
-close = Close
-lock = Lock
-cancel = Cancel
+research-only = Solo para investigación: no es un diagnóstico
+clock-not-trusted = La fecha puede estar mal
+back = Atrás
+close = Cerrar
+lock = Bloquear
+cancel = Cancelar
 
 # The keyboard
-key-space = Space
-key-erase = Erase
+key-space = Espacio
+key-erase = Borrar
 key-shift = Aa
-key-more = More
-key-done = Done
+key-more = Más
+key-done = Listo
 
 # Lock
-lock-title = Who are you?
-lock-role = Choose who you are
-lock-pin = PIN of the { $role }
-lock-starting = The device is starting
-lock-trying = The PIN is being checked
-role-operator = Operator
-role-reviewer = Reviewer
-role-administrator = Administrator
+lock-title = ¿Quién es usted?
+lock-role = Elija quién es
+lock-pin = PIN de { $role }
+lock-starting = El equipo se está iniciando
+lock-trying = Comprobando el PIN
+role-operator = Operador
+role-reviewer = Revisor
+role-administrator = Administrador
 
 # Why something was not done
-denied-refused = This must not be done with these data
-denied-usage = This cannot be done now
-denied-unreadable = This cannot be read
-denied-internal = The device has failed at this
-denied-not-ready = The device is not ready for this
-denied-configuration = The device is not set up for this
-denied-pin-wrong = The PIN is wrong
-denied-pin-wait = Too many wrong PINs: wait
-denied-role = Your role may not do this
-denied-login = Log in first
+denied-refused = Esto no debe hacerse con estos datos
+denied-usage = Esto no se puede hacer ahora
+denied-unreadable = Esto no se puede leer
+denied-internal = El equipo no pudo hacer esto
+denied-not-ready = El equipo no está listo para esto
+denied-configuration = El equipo no está configurado para esto
+denied-pin-wrong = PIN incorrecto
+denied-pin-wait = Demasiados PIN incorrectos: espere
+denied-role = Su rol no permite esto
+denied-login = Primero inicie sesión
 
 # Home
-home-cases = Cases
-home-no-cases = No case today
-home-new = New case
-home-settings = Settings
-home-device = Device
-home-control-case = Control case
-progress-draft = being prepared
-progress-queued = waiting
-progress-assessed = result
-progress-refused = refused
-progress-set-aside = set aside
-progress-reviewed = reviewed
-progress-exported = exported
-part-camera = Camera
-part-share = CT share
-part-storage = Storage
-part-temperature = Temperature
-part-clock = Clock
-part-control = Control case
-part-networks = Networks
-part-well = well
-part-none = none
-part-gone = not there
-part-full = full
-part-warm = warm
-part-hot = too hot
-part-unknown = not known
-part-not-trusted = may be wrong
-part-overdue = overdue
-part-failed = failed
-part-loading = loading
-part-never = not done yet
+home-cases = Casos
+home-no-cases = Ningún caso hoy
+home-new = Nuevo caso
+home-settings = Ajustes
+home-device = Equipo
+home-control-case = Caso de control
+progress-draft = en preparación
+progress-queued = en espera
+progress-assessed = resultado
+progress-refused = rechazado
+progress-set-aside = apartado
+progress-reviewed = revisado
+progress-exported = exportado
+part-camera = Cámara
+part-share = Carpeta TC
+part-storage = Disco
+part-temperature = Temperatura
+part-clock = Reloj
+part-control = Caso de control
+part-networks = Redes IA
+part-well = OK
+part-none = no hay
+part-gone = no está
+part-full = lleno
+part-warm = alta
+part-hot = excesiva
+part-unknown = no se sabe
+part-not-trusted = puede estar mal
+part-overdue = atrasado
+part-failed = falló
+part-loading = cargando
+part-never = aún sin hacer
 
 # A new case
-form-title = New case
-form-first = First identifier
-form-second = Second identifier
-form-age = Age in years
-form-sex = Sex
-form-smoking = Smoking
-form-specimen = Specimen
-form-required = needed
-form-unknown = not known
-form-open = Open the case
-form-female = female
-form-male = male
-form-never = never
-form-former = former
-form-current = current
-form-biopsy = biopsy
-form-cytology = cytology
-form-resection = resection
-form-age-wrong = An age is between 0 and 120
-form-same = The two identifiers are the same
-form-long = At most 64 characters
-form-other-second = Case { $cases } has the same first identifier and another second one. It may be another patient. Check both.
-form-same-patient = It is the same patient
+form-title = Nuevo caso
+form-first = 1.º identificador
+form-second = 2.º identificador
+form-age = Edad en años
+form-sex = Sexo
+form-smoking = Tabaco
+form-specimen = Muestra
+form-required = necesario
+form-unknown = no se sabe
+form-open = Abrir el caso
+form-female = mujer
+form-male = hombre
+form-never = nunca
+form-former = lo dejó
+form-current = actual
+form-biopsy = biopsia
+form-cytology = citología
+form-resection = resección
+form-age-wrong = La edad va de 0 a 120
+form-same = Los dos identificadores son iguales
+form-long = Máximo 64 caracteres
+form-other-second = Caso { $cases }: mismo primer identificador, pero otro segundo. Puede ser otro paciente. Revise los dos.
+form-same-patient = Es el mismo paciente
 
 # A case before it is handed over
-draft-submit = Have it assessed
-draft-empty = A CT or a field is needed first
-draft-earlier = Earlier cases of this patient: { $cases }
-draft-no-ct = No CT yet
-draft-no-lesion = There is a CT. No lesion is marked: the device would choose one
-draft-ct = There is a CT with a marked lesion
-draft-to-share = Choose the CT
-draft-to-ct = Mark the lesion
-draft-other-ct = Another CT
+draft-submit = Pedir evaluación
+draft-empty = Primero hace falta una TC o un campo
+draft-earlier = Casos anteriores de este paciente: { $cases }
+draft-no-ct = Aún sin TC
+draft-no-lesion = Hay una TC. No hay lesión marcada: el equipo elegiría una
+draft-ct = Hay una TC con una lesión marcada
+draft-to-share = Elegir la TC
+draft-to-ct = Marcar la lesión
+draft-other-ct = Otra TC
 draft-fields = { $count ->
-    [0] No field yet
-    [one] One field was taken
-   *[other] { $count } fields were taken
+    [0] Aún sin campos
+    [one] Se tomó un campo
+   *[other] Se tomaron { $count } campos
 }
-draft-to-microscope = To the microscope
+draft-to-microscope = Ir al microscopio
 
 # The CT
-ct-looking = The share is being looked through
-ct-reading = The CT is being read
-ct-none = No CT waits on the share
-ct-none-of-patient = No CT with this patient's identifier waits on the share. Others do:
-ct-choose = Choose the CT. Compare the identifier.
+ct-looking = Buscando en la carpeta compartida
+ct-reading = Leyendo la TC
+ct-none = No hay ninguna TC en la carpeta
+ct-none-of-patient = En la carpeta no hay ninguna TC con el identificador de este paciente. Hay otras:
+ct-choose = Elija la TC. Compare el identificador.
 ct-slices = { $count ->
-    [one] one slice
-   *[other] { $count } slices
+    [one] un corte
+   *[other] { $count } cortes
 }
-ct-other-id = This CT says the Patient ID { $found }. The case is of { $case }. It may be another patient's.
-ct-same-patient = It is the same patient's
+ct-other-id = Esta TC lleva el ID de paciente { $found }. El caso es de { $case }. La TC puede ser de otro paciente.
+ct-same-patient = Es del mismo paciente
 ct-axial = Axial
 ct-coronal = Coronal
-ct-sagittal = Sagittal
-ct-axial-slice = Axial slice { $number } of { $count }
-ct-coronal-slice = Coronal slice { $number } of { $count }
-ct-sagittal-slice = Sagittal slice { $number } of { $count }
-ct-lung = Lung
+ct-sagittal = Sagital
+ct-axial-slice = Corte axial { $number } de { $count }
+ct-coronal-slice = Corte coronal { $number } de { $count }
+ct-sagittal-slice = Corte sagital { $number } de { $count }
+ct-lung = Pulmón
 ct-mediastinum = Mediast.
-ct-next-candidate = Suggest
-ct-set-lesion = Set the lesion here
-ct-no-id = without an identifier
+ct-next-candidate = Sugerir
+ct-set-lesion = Fijar la lesión aquí
+ct-no-id = sin identificador
 
 # The microscope
-microscope-no-camera = The camera gives no picture
-microscope-preview = Preview: nothing of it is kept until you take a field
-microscope-preview-heat = Preview with where the network looks: nothing of it is kept
-microscope-heat = Where it looks
-microscope-take = Take this field
+microscope-no-camera = La cámara no da imagen
+microscope-preview = Vista previa: no se guarda nada hasta que tome un campo
+microscope-preview-heat = Vista previa con las zonas que mira la red: no se guarda nada
+microscope-heat = Dónde mira
+microscope-take = Tomar este campo
 microscope-count = { $count ->
-    [one] One field
-   *[other] { $count } fields
-}; { $left } more are better
-microscope-enough = { $count } fields: enough
-microscope-drop = Take out field { $number }
-live-good = Sharp, with tissue: take it
-live-blurred = Turn the fine focus
-live-no-tissue = Move to tissue
-live-dark = Turn up the light
-live-bright = Turn down the light
-live-no-colour = There is no colour: check the stain and the camera
-live-no-scale = The scale is not known: calibrate the objective
-live-checking = The picture is being checked
+    [one] Un campo
+   *[other] { $count } campos
+}; mejor con { $left } más
+microscope-enough = { $count } campos: es suficiente
+microscope-drop = Quitar el campo { $number }
+live-good = Nítido y con tejido: tome el campo
+live-blurred = Gire el micrométrico
+live-no-tissue = Busque tejido
+live-dark = Suba la luz
+live-bright = Baje la luz
+live-no-colour = No hay color: revise la tinción y la cámara
+live-no-scale = No se conoce la escala: calibre el objetivo
+live-checking = Comprobando la imagen
 
 # A case that waits
-processing-title = The case is being assessed
-processing-time = { $seconds } s so far; usually { $usual } s
-processing-time-alone = { $seconds } s so far
-processing-cancel = Stop, and go back to preparing
-step-queue = In the queue
+processing-title = El caso se está evaluando
+processing-time = { $seconds } s hasta ahora; en general { $usual } s
+processing-time-alone = { $seconds } s hasta ahora
+processing-cancel = Parar y volver a la preparación
+step-queue = En la cola
 step-queue-before = { $count ->
-    [0] Next in the queue
-    [one] One case comes first
-   *[other] { $count } cases come first
+    [0] Es el siguiente en la cola
+    [one] Hay un caso antes
+   *[other] Hay { $count } casos antes
 }
-step-reading = The images are read and checked
-step-ct = The CT is searched and scored
-step-fields = The fields are scored
-step-explaining = Both are weighed, and it is shown where they looked
+step-reading = Se leen y comprueban las imágenes
+step-ct = Se explora y puntúa la TC
+step-fields = Se puntúan los campos
+step-explaining = Se ponderan ambas y se muestra dónde miraron
 
 # Before the result
-first-title = What do you see in the images? Say it before the result is shown.
-first-cannot-say = I cannot say
-first-reveal = Keep this, and show the result
-first-no-image = There is no image
-picture-next = Picture { $number } of { $count }
+first-title = ¿Qué ve en las imágenes? Dígalo antes de ver el resultado.
+first-cannot-say = No puedo decirlo
+first-reveal = Guardar y mostrar el resultado
+first-no-image = No hay imagen
+picture-next = Imagen { $number } de { $count }
 
 # A result. "Normal" is never said alone: see result-normal.
-result-favours = The evidence favours: { $class } ({ $share })
-result-normal = No tumour pattern in these images ({ $share }); does not exclude cancer
-result-figures = Figures
-result-weights = Weights
-result-looked = Where it looked
-result-limits = Limits ({ $count })
-result-opinion = Your opinion
-result-export = Export
+result-favours = Los datos favorecen: { $class } ({ $share })
+result-normal = Sin patrón tumoral en estas imágenes ({ $share }); no descarta cáncer
+result-figures = Cifras
+result-weights = Pesos
+result-looked = Dónde miró
+result-limits = Límites ({ $count })
+result-opinion = Su opinión
+result-export = Exportar
 result-weakened = { $count ->
-    [0] No limits are known
-    [one] One thing weakens this result: read it
-   *[other] { $count } things weaken this result: read them
+    [0] No se conocen limitaciones
+    [one] Un punto debilita este resultado: léalo
+   *[other] { $count } puntos debilitan este resultado: léalos
 }
 result-disagree = { $count ->
-    [one] CT and H&E disagree: read the limits
-   *[other] CT and H&E disagree, and more weakens this result ({ $count }): read the limits
+    [one] La TC y la H&E no coinciden: lea los límites
+   *[other] La TC y la H&E no coinciden, y hay más que debilita este resultado ({ $count }): lea los límites
 }
 class-adenocarcinoma = adenocarcinoma
-class-squamous = squamous cell carcinoma
-class-large-cell = large cell carcinoma
-class-nsclc-nos = NSCLC-NOS, large-cell pattern
-class-small-cell = small cell carcinoma
-class-normal = no tumour pattern
-branch-fused = both
-branch-ct = CT
+class-squamous = carcinoma de células escamosas
+class-large-cell = carcinoma de células grandes
+class-nsclc-nos = CPCNP-NOS, patrón de células grandes
+class-small-cell = carcinoma de células pequeñas
+class-normal = sin patrón tumoral
+branch-fused = ambas
+branch-ct = TC
 branch-he = H&E
-weights = The CT counts { $ct }, the slide { $he }
-weights-compared = Age, sex and smoking let the CT count { $ct } and the slide { $he }; without them the CT would count { $without }
-weights-ct-alone = There is no slide: the CT alone was read
-weights-he-alone = There is no CT: the slide alone was read
-weights-unknown-average = not known (the average stood in)
-looked-none = No explanation was made
-looked-faithful = Checked: without what is marked, the result changes
-looked-unchecked = Not checked: it may not show what mattered
-looked-unreliable = No reliable explanation
-looked-caption = Where the model looked, not where a tumour is
-looked-map = Map { $share }
-looked-method = { $method } ({ $number } of { $count })
+weights = La TC pesa { $ct }; la lámina, { $he }
+weights-compared = Con edad, sexo y tabaco, la TC pesa { $ct } y la lámina { $he }; sin ellos, la TC pesaría { $without }
+weights-ct-alone = No hay lámina: solo se leyó la TC
+weights-he-alone = No hay TC: solo se leyó la lámina
+weights-unknown-average = no se sabe (se usó el promedio)
+looked-none = No se hizo ninguna explicación
+looked-faithful = Comprobado: sin lo marcado, el resultado cambia
+looked-unchecked = Sin comprobar: puede no mostrar lo que influyó
+looked-unreliable = No hay explicación fiable
+looked-caption = Dónde miró el modelo, no dónde hay un tumor
+looked-map = Mapa { $share }
+looked-method = { $method } ({ $number } de { $count })
 
 # A refusal
-refused-title = These images must not be scored
-refused-why = Why
-refused-next = What to do
-set-aside-why = The device failed twice at this case. It is kept, and is not tried again by itself.
-set-aside-again = Try once more
+refused-title = Estas imágenes no deben evaluarse
+refused-why = Por qué
+refused-next = Qué hacer
+set-aside-why = El equipo falló dos veces con este caso. El caso se conserva y no se reintenta solo.
+set-aside-again = Intentar otra vez
 
 # What a person thinks of it
-review-agree = I agree
-review-disagree = I disagree
-review-save = Keep my opinion
-review-reason = Why? A reason is needed.
-review-kept = Your opinion is kept beside the result, with your role and the time. It changes nothing of the result.
-review-agreed-before = Said last: agreed
-review-disagreed-before = Said last: disagreed
+review-agree = De acuerdo
+review-disagree = En desacuerdo
+review-save = Guardar mi opinión
+review-reason = ¿Por qué? Hace falta un motivo.
+review-kept = Su opinión se guarda junto al resultado, con su rol y la hora. No cambia nada del resultado.
+review-agreed-before = Última vez: de acuerdo
+review-disagreed-before = Última vez: en desacuerdo
 
 # A case leaves the box
-export-nowhere = This device names no place for exports
-export-where = The case is written to { $folder }. With the identifiers or without?
-export-writing = The case is being written to { $folder }
-export-without = Without identifiers
-export-with = With identifiers
-export-without-note = The file names the patient by the case's number alone.
-export-with-warning = The file names the patient. Give it to nobody who may not know.
-export-write = Write the file
-export-done = The case was written and read back. The stick can be taken out.
+export-nowhere = Este equipo no tiene definido un lugar para exportar
+export-where = El caso se escribirá en { $folder }. ¿Con los identificadores o sin ellos?
+export-writing = El caso se está escribiendo en { $folder }
+export-without = Sin identificadores
+export-with = Con identificadores
+export-without-note = El archivo nombra al paciente solo por el número del caso.
+export-with-warning = El archivo nombra al paciente. Entréguelo solo a quien esté autorizado.
+export-write = Escribir el archivo
+export-done = El caso se escribió y se releyó. Ya puede retirar la memoria USB.
 
 # Settings
-settings-title = Settings
-settings-language = Language and letters
-settings-log = Log
-settings-verify = Check the records
-settings-pins = Set a PIN
-settings-about = This device
-about-board = Board
-about-version = Version
-about-bundle = Bundle
-about-engine = Engine
-about-mirror = Mirror
-language-unreviewed = No clinician has reviewed this language yet. What matters for safety is said in English as well.
-letters-plain = Usual letters
-letters-large = Large letters
-pin-role = Whose PIN?
-pin-new = New PIN: 6 to 12 digits
-pin-again = The same once more
-pin-setting = The PIN is being set
-pin-differ = The two were not the same. Type the new PIN again.
-log-reading = The log is being read
-log-head = Write this down to prove later that nothing was changed: { $head }
-log-newer = Newer
-log-older = Older
-done-control = A control case was handed over
-done-verified = The records are whole: nothing was changed
-done-pin-set = The PIN is set
-rescue-title = This device is not ready
-rescue-next = No case is lost. Ask whoever looks after the device.
+settings-title = Ajustes
+settings-language = Idioma y letra
+settings-log = Bitácora
+settings-verify = Verificar registros
+settings-pins = Definir un PIN
+settings-about = Este equipo
+about-board = Placa
+about-version = Versión
+about-bundle = Paquete
+about-engine = Motor
+about-mirror = Espejo
+language-unreviewed = Ningún clínico ha revisado aún este idioma. Lo importante para la seguridad se dice también en inglés.
+letters-plain = Letra normal
+letters-large = Letra grande
+pin-role = ¿PIN de quién?
+pin-new = Nuevo PIN: de 6 a 12 cifras
+pin-again = El mismo otra vez
+pin-setting = Se está guardando el PIN
+pin-differ = Los dos no eran iguales. Escriba otra vez el nuevo PIN.
+log-reading = Leyendo la bitácora
+log-head = Anote esto para probar después que nada se cambió: { $head }
+log-newer = Más nuevo
+log-older = Más viejo
+done-control = Se envió un caso de control
+done-verified = Los registros están íntegros: nada se cambió
+done-pin-set = PIN definido
+rescue-title = Este equipo no está listo
+rescue-next = No se perdió ningún caso. Avise al encargado del equipo.
 
 # Refusals
-note-missing-slice = A slice of the CT is missing.
-next-missing-slice = Export the whole series again.
-note-uneven-slices = The slices of the CT are unevenly spaced.
-next-uneven-slices = Export one reconstruction with even slice spacing.
-note-duplicate-slices = Two slices of the CT lie at one place.
-next-duplicate-slices = Export one acquisition of the series, without copies.
-note-mixed-geometry = The slices of the CT do not belong together.
-next-mixed-geometry = Export the series again as one reconstruction.
-note-two-patients = There is more than one patient in the CT.
-next-two-patients = Export one patient and try again.
-note-several-series = More than one CT series could be meant.
-next-several-series = Give the one series that is meant.
-note-no-volume = This is no axial CT series.
-next-no-volume = Export an axial CT series of the thorax.
-note-lesion-outside-volume = The marked lesion lies outside the CT.
-next-lesion-outside-volume = Mark the lesion inside the scanned volume.
-note-no-lesion-candidate = No lesion is marked, and none stands out.
-next-no-lesion-candidate = Mark the lesion by hand.
-note-scale-unknown = The scale of the image is not known.
-next-scale-unknown = Calibrate the objective.
-note-scale-too-coarse = The image is too coarse to show nuclei.
-next-scale-too-coarse = Use an objective of at least 10x.
-note-not-colour = The image has no colour.
-next-not-colour = Take a colour image of an H&E-stained slide.
-note-blank-image = The image shows no tissue.
-next-blank-image = Move to tissue.
-note-too-dark = The image is too dark.
-next-too-dark = Turn up the light or the exposure.
-note-blurred-image = The image is out of focus.
-next-blurred-image = Turn the fine focus until the nuclei are sharp.
-note-image-too-small = The image is too small.
-next-image-too-small = Take a larger field.
-note-too-little-tissue = There is too little tissue.
-next-too-little-tissue = Move to tissue.
-note-stain-degenerate = The stain cannot be read.
-next-stain-degenerate = Check the H&E stain and the white balance.
+note-missing-slice = Falta un corte de la TC.
+next-missing-slice = Exporte otra vez la serie completa.
+note-uneven-slices = Los cortes de la TC no están a distancias iguales.
+next-uneven-slices = Exporte una reconstrucción con cortes a distancias iguales.
+note-duplicate-slices = Dos cortes de la TC están en el mismo lugar.
+next-duplicate-slices = Exporte una sola adquisición de la serie, sin copias.
+note-mixed-geometry = Los cortes de la TC no son del mismo conjunto.
+next-mixed-geometry = Exporte otra vez la serie como una sola reconstrucción.
+note-two-patients = Hay más de un paciente en la TC.
+next-two-patients = Exporte un solo paciente y pruebe otra vez.
+note-several-series = Podría tratarse de más de una serie de TC.
+next-several-series = Entregue solo la serie que corresponde.
+note-no-volume = Esto no es una serie axial de TC.
+next-no-volume = Exporte una serie axial de TC de tórax.
+note-lesion-outside-volume = La lesión marcada está fuera de la TC.
+next-lesion-outside-volume = Marque la lesión dentro del volumen explorado.
+note-no-lesion-candidate = No hay lesión marcada y ninguna destaca.
+next-no-lesion-candidate = Marque la lesión a mano.
+note-scale-unknown = No se conoce la escala de la imagen.
+next-scale-unknown = Calibre el objetivo.
+note-scale-too-coarse = La imagen no tiene detalle para mostrar los núcleos.
+next-scale-too-coarse = Use un objetivo de al menos 10x.
+note-not-colour = La imagen no tiene color.
+next-not-colour = Tome una imagen en color de una lámina con H&E.
+note-blank-image = La imagen no muestra tejido.
+next-blank-image = Busque tejido.
+note-too-dark = La imagen está muy oscura.
+next-too-dark = Suba la luz o la exposición.
+note-blurred-image = La imagen está desenfocada.
+next-blurred-image = Gire el tornillo micrométrico hasta ver nítidos los núcleos.
+note-image-too-small = La imagen es muy pequeña.
+next-image-too-small = Tome un campo más grande.
+note-too-little-tissue = Hay muy poco tejido.
+next-too-little-tissue = Busque más tejido.
+note-stain-degenerate = La tinción no se puede leer.
+next-stain-degenerate = Revise la tinción H&E y el balance de blancos.
 
 # Limits
-note-no-ct = There was no CT.
-next-no-ct = The H&E images alone were read.
-note-no-he = There was no H&E image.
-next-no-he = The CT alone was read.
-note-metadata-missing = Age, sex or smoking is not known.
-next-metadata-missing = The average of the training cohort stood in for it.
-note-lesion-suggested = The device chose the lesion.
-next-lesion-suggested = Check that the ring lies on the lesion that is meant.
-note-patch-clipped = Part of what was read lies outside the CT.
-next-patch-clipped = That part was filled with air.
-note-branches-disagree = CT and H&E favour different classes.
-next-branches-disagree = Read both and weigh them yourself.
-note-field-left-out = A field was left out.
-next-field-left-out = Take the field again.
-note-few-tiles = There was little tissue to read.
-next-few-tiles = Add fields with tissue.
-note-stain-unusual = The stain is unusual.
-next-stain-unusual = Check the stain and the white balance.
-note-thick-slices = The slices of the CT are thick.
-next-thick-slices = Use a thinner reconstruction if there is one.
-note-phantom-bundle = The networks were trained on synthetic phantoms.
-next-phantom-bundle = Their figures mean nothing on patients.
-note-control-overdue = The control case is overdue.
-next-control-overdue = Have the control case assessed.
-note-control-failed = The device failed its control case.
-next-control-failed = Do not rely on the result. Have the device looked at.
-note-clock-not-trusted = The date of this result is not certain.
-next-clock-not-trusted = Note the date by hand.
-note-other-patient-id = The CT came under another Patient ID.
-next-other-patient-id = Compare the CT with the patient's papers.
-note-ct-revised = More slices came after the case was handed over.
-next-ct-revised = Open a new case with the whole CT.
-note-outside-training-range = Age, sex or smoking lies outside what training saw.
-next-outside-training-range = Weigh CT and H&E yourself.
+note-no-ct = No había TC.
+next-no-ct = Solo se leyeron las imágenes H&E.
+note-no-he = No había imagen H&E.
+next-no-he = Solo se leyó la TC.
+note-metadata-missing = No se sabe la edad, el sexo o el tabaco.
+next-metadata-missing = Se usó en su lugar el promedio de la cohorte de entrenamiento.
+note-lesion-suggested = El equipo eligió la lesión.
+next-lesion-suggested = Compruebe que el círculo está sobre la lesión correcta.
+note-patch-clipped = Parte de lo que se leyó queda fuera de la TC.
+next-patch-clipped = Esa parte se rellenó con aire.
+note-branches-disagree = La TC y la H&E favorecen clases distintas.
+next-branches-disagree = Lea las dos y valórelas usted.
+note-field-left-out = Se dejó fuera un campo.
+next-field-left-out = Tome otra vez el campo.
+note-few-tiles = Había poco tejido para leer.
+next-few-tiles = Agregue campos con tejido.
+note-stain-unusual = La tinción es inusual.
+next-stain-unusual = Revise la tinción y el balance de blancos.
+note-thick-slices = Los cortes de la TC son gruesos.
+next-thick-slices = Use una reconstrucción más fina, si la hay.
+note-phantom-bundle = Las redes se entrenaron con fantomas sintéticos.
+next-phantom-bundle = Sus cifras no significan nada en pacientes.
+note-control-overdue = El caso de control está atrasado.
+next-control-overdue = Pida la evaluación del caso de control.
+note-control-failed = El equipo falló en su caso de control.
+next-control-failed = No se fíe del resultado. Haga revisar el equipo.
+note-clock-not-trusted = La fecha de este resultado es dudosa.
+next-clock-not-trusted = Anote la fecha a mano.
+note-other-patient-id = La TC llegó con otro ID de paciente.
+next-other-patient-id = Compare la TC con los papeles del paciente.
+note-ct-revised = Llegaron más cortes después de enviar el caso.
+next-ct-revised = Abra un caso nuevo con la TC completa.
+note-outside-training-range = Edad, sexo o tabaco fuera de lo visto en el entrenamiento.
+next-outside-training-range = Valore usted la TC y la H&E.

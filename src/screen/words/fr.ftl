@@ -1,384 +1,384 @@
-# The catalogue in which the project is written. Every other one says the same messages with the same values.
+# French. Not reviewed by a speaker with a clinical background.
 
-decimal-sign = .
-percent = { $number }%
+decimal-sign = ,
+percent = { $number } %
 date = { $day } { $month ->
-    [1] Jan
-    [2] Feb
-    [3] Mar
-    [4] Apr
-    [5] May
-    [6] Jun
-    [7] Jul
-    [8] Aug
-    [9] Sep
-    [10] Oct
-    [11] Nov
-   *[12] Dec
+    [1] janv.
+    [2] févr.
+    [3] mars
+    [4] avr.
+    [5] mai
+    [6] juin
+    [7] juil.
+    [8] août
+    [9] sept.
+    [10] oct.
+    [11] nov.
+   *[12] déc.
 } { $year }
 moment = { $day } { $month ->
-    [1] Jan
-    [2] Feb
-    [3] Mar
-    [4] Apr
-    [5] May
-    [6] Jun
-    [7] Jul
-    [8] Aug
-    [9] Sep
-    [10] Oct
-    [11] Nov
-   *[12] Dec
+    [1] janv.
+    [2] févr.
+    [3] mars
+    [4] avr.
+    [5] mai
+    [6] juin
+    [7] juil.
+    [8] août
+    [9] sept.
+    [10] oct.
+    [11] nov.
+   *[12] déc.
 } { $year }, { $time } UTC
 
 # On every page
-research-only = Research use only: not a diagnosis
-clock-not-trusted = The date may be wrong
-back = Back
-close = Close
-lock = Lock
-cancel = Cancel
+research-only = Recherche uniquement : pas un diagnostic
+clock-not-trusted = La date peut être fausse
+back = Retour
+close = Fermer
+lock = Verrouiller
+cancel = Annuler
 
 # The keyboard
-key-space = Space
-key-erase = Erase
+key-space = Espace
+key-erase = Effacer
 key-shift = Aa
-key-more = More
-key-done = Done
+key-more = Plus
+key-done = Fini
 
 # Lock
-lock-title = Who are you?
-lock-role = Choose who you are
-lock-pin = PIN of the { $role }
-lock-starting = The device is starting
-lock-trying = The PIN is being checked
-role-operator = Operator
-role-reviewer = Reviewer
-role-administrator = Administrator
+lock-title = Qui êtes-vous ?
+lock-role = Choisissez votre rôle
+lock-pin = PIN : { $role }
+lock-starting = L'appareil démarre
+lock-trying = Vérification du PIN
+role-operator = Opérateur
+role-reviewer = Relecteur
+role-administrator = Administrateur
 
 # Why something was not done
-denied-refused = This must not be done with these data
-denied-usage = This cannot be done now
-denied-unreadable = This cannot be read
-denied-internal = The device has failed at this
-denied-not-ready = The device is not ready for this
-denied-configuration = The device is not set up for this
-denied-pin-wrong = The PIN is wrong
-denied-pin-wait = Too many wrong PINs: wait
-denied-role = Your role may not do this
-denied-login = Log in first
+denied-refused = À ne pas faire avec ces données
+denied-usage = Impossible pour l'instant
+denied-unreadable = Lecture impossible
+denied-internal = L'appareil n'a pas pu le faire
+denied-not-ready = L'appareil n'est pas prêt pour cela
+denied-configuration = L'appareil n'est pas réglé pour cela
+denied-pin-wrong = PIN incorrect
+denied-pin-wait = Trop de PIN incorrects : attendez
+denied-role = Votre rôle ne le permet pas
+denied-login = Connectez-vous d'abord
 
 # Home
-home-cases = Cases
-home-no-cases = No case today
-home-new = New case
-home-settings = Settings
-home-device = Device
-home-control-case = Control case
-progress-draft = being prepared
-progress-queued = waiting
-progress-assessed = result
-progress-refused = refused
-progress-set-aside = set aside
-progress-reviewed = reviewed
-progress-exported = exported
-part-camera = Camera
-part-share = CT share
-part-storage = Storage
-part-temperature = Temperature
-part-clock = Clock
-part-control = Control case
-part-networks = Networks
-part-well = well
-part-none = none
-part-gone = not there
-part-full = full
-part-warm = warm
-part-hot = too hot
-part-unknown = not known
-part-not-trusted = may be wrong
-part-overdue = overdue
-part-failed = failed
-part-loading = loading
-part-never = not done yet
+home-cases = Cas
+home-no-cases = Aucun cas aujourd'hui
+home-new = Nouveau cas
+home-settings = Réglages
+home-device = Appareil
+home-control-case = Cas de contrôle
+progress-draft = en préparation
+progress-queued = en attente
+progress-assessed = résultat
+progress-refused = refusé
+progress-set-aside = mis de côté
+progress-reviewed = relu
+progress-exported = exporté
+part-camera = Caméra
+part-share = Partage TDM
+part-storage = Stockage
+part-temperature = Température
+part-clock = Horloge
+part-control = Cas de contrôle
+part-networks = Réseaux IA
+part-well = OK
+part-none = néant
+part-gone = introuvable
+part-full = plein
+part-warm = élevée
+part-hot = excessive
+part-unknown = inconnu
+part-not-trusted = peut être fausse
+part-overdue = en retard
+part-failed = échec
+part-loading = chargement
+part-never = pas encore fait
 
 # A new case
-form-title = New case
-form-first = First identifier
-form-second = Second identifier
-form-age = Age in years
-form-sex = Sex
-form-smoking = Smoking
-form-specimen = Specimen
-form-required = needed
-form-unknown = not known
-form-open = Open the case
-form-female = female
-form-male = male
-form-never = never
-form-former = former
-form-current = current
-form-biopsy = biopsy
-form-cytology = cytology
-form-resection = resection
-form-age-wrong = An age is between 0 and 120
-form-same = The two identifiers are the same
-form-long = At most 64 characters
-form-other-second = Case { $cases } has the same first identifier and another second one. It may be another patient. Check both.
-form-same-patient = It is the same patient
+form-title = Nouveau cas
+form-first = Premier identifiant
+form-second = Second identifiant
+form-age = Âge en années
+form-sex = Sexe
+form-smoking = Tabac
+form-specimen = Prélèvement
+form-required = requis
+form-unknown = inconnu
+form-open = Ouvrir le cas
+form-female = femme
+form-male = homme
+form-never = jamais
+form-former = arrêté
+form-current = actuel
+form-biopsy = biopsie
+form-cytology = cytologie
+form-resection = résection
+form-age-wrong = L'âge va de 0 à 120
+form-same = Les deux identifiants sont identiques
+form-long = 64 caractères au plus
+form-other-second = Cas { $cases } : même premier identifiant, mais second différent. C'est peut-être un autre patient. Vérifiez les deux.
+form-same-patient = C'est le même patient
 
 # A case before it is handed over
-draft-submit = Have it assessed
-draft-empty = A CT or a field is needed first
-draft-earlier = Earlier cases of this patient: { $cases }
-draft-no-ct = No CT yet
-draft-no-lesion = There is a CT. No lesion is marked: the device would choose one
-draft-ct = There is a CT with a marked lesion
-draft-to-share = Choose the CT
-draft-to-ct = Mark the lesion
-draft-other-ct = Another CT
+draft-submit = Faire évaluer
+draft-empty = Il faut d'abord une TDM ou un champ
+draft-earlier = Cas antérieurs de ce patient : { $cases }
+draft-no-ct = Pas encore de TDM
+draft-no-lesion = Il y a une TDM. Aucune lésion marquée : l'appareil en choisirait une
+draft-ct = Il y a une TDM avec une lésion marquée
+draft-to-share = Choisir la TDM
+draft-to-ct = Marquer la lésion
+draft-other-ct = Autre TDM
 draft-fields = { $count ->
-    [0] No field yet
-    [one] One field was taken
-   *[other] { $count } fields were taken
+    [0] Pas encore de champ
+    [one] Un champ a été pris
+   *[other] { $count } champs ont été pris
 }
-draft-to-microscope = To the microscope
+draft-to-microscope = Aller au microscope
 
 # The CT
-ct-looking = The share is being looked through
-ct-reading = The CT is being read
-ct-none = No CT waits on the share
-ct-none-of-patient = No CT with this patient's identifier waits on the share. Others do:
-ct-choose = Choose the CT. Compare the identifier.
+ct-looking = Recherche dans le dossier partagé
+ct-reading = Lecture de la TDM
+ct-none = Aucune TDM dans le dossier partagé
+ct-none-of-patient = Aucune TDM en attente n'a l'identifiant de ce patient. Il y en a d'autres :
+ct-choose = Choisissez la TDM. Comparez l'identifiant.
 ct-slices = { $count ->
-    [one] one slice
-   *[other] { $count } slices
+    [one] { $count } coupe
+   *[other] { $count } coupes
 }
-ct-other-id = This CT says the Patient ID { $found }. The case is of { $case }. It may be another patient's.
-ct-same-patient = It is the same patient's
+ct-other-id = Cette TDM porte l'ID patient { $found }. Le cas est celui de { $case }. C'est peut-être la TDM d'un autre patient.
+ct-same-patient = TDM du même patient
 ct-axial = Axial
 ct-coronal = Coronal
 ct-sagittal = Sagittal
-ct-axial-slice = Axial slice { $number } of { $count }
-ct-coronal-slice = Coronal slice { $number } of { $count }
-ct-sagittal-slice = Sagittal slice { $number } of { $count }
-ct-lung = Lung
-ct-mediastinum = Mediast.
-ct-next-candidate = Suggest
-ct-set-lesion = Set the lesion here
-ct-no-id = without an identifier
+ct-axial-slice = Coupe axiale { $number } sur { $count }
+ct-coronal-slice = Coupe coronale { $number } sur { $count }
+ct-sagittal-slice = Coupe sagittale { $number } sur { $count }
+ct-lung = Poumon
+ct-mediastinum = Médiast.
+ct-next-candidate = Proposer
+ct-set-lesion = Placer la lésion ici
+ct-no-id = sans identifiant
 
 # The microscope
-microscope-no-camera = The camera gives no picture
-microscope-preview = Preview: nothing of it is kept until you take a field
-microscope-preview-heat = Preview with where the network looks: nothing of it is kept
-microscope-heat = Where it looks
-microscope-take = Take this field
+microscope-no-camera = La caméra ne donne pas d'image
+microscope-preview = Aperçu : rien n'est gardé tant que vous ne prenez pas un champ
+microscope-preview-heat = Aperçu avec les zones que le réseau regarde : rien n'est gardé
+microscope-heat = Où il regarde
+microscope-take = Prendre ce champ
 microscope-count = { $count ->
-    [one] One field
-   *[other] { $count } fields
-}; { $left } more are better
-microscope-enough = { $count } fields: enough
-microscope-drop = Take out field { $number }
-live-good = Sharp, with tissue: take it
-live-blurred = Turn the fine focus
-live-no-tissue = Move to tissue
-live-dark = Turn up the light
-live-bright = Turn down the light
-live-no-colour = There is no colour: check the stain and the camera
-live-no-scale = The scale is not known: calibrate the objective
-live-checking = The picture is being checked
+    [one] { $count } champ
+   *[other] { $count } champs
+} ; mieux avec { $left } de plus
+microscope-enough = { $count } champs : cela suffit
+microscope-drop = Retirer le champ { $number }
+live-good = Net, avec du tissu : prenez-le
+live-blurred = Tournez la vis micrométrique
+live-no-tissue = Allez sur du tissu
+live-dark = Augmentez la lumière
+live-bright = Baissez la lumière
+live-no-colour = Pas de couleur : vérifiez la coloration et la caméra
+live-no-scale = Échelle inconnue : étalonnez l'objectif
+live-checking = Vérification de l'image
 
 # A case that waits
-processing-title = The case is being assessed
-processing-time = { $seconds } s so far; usually { $usual } s
-processing-time-alone = { $seconds } s so far
-processing-cancel = Stop, and go back to preparing
-step-queue = In the queue
+processing-title = Évaluation du cas en cours
+processing-time = { $seconds } s écoulées ; en général { $usual } s
+processing-time-alone = { $seconds } s écoulées
+processing-cancel = Arrêter et revenir à la préparation
+step-queue = En file d'attente
 step-queue-before = { $count ->
-    [0] Next in the queue
-    [one] One case comes first
-   *[other] { $count } cases come first
+    [0] Prochain dans la file
+    [one] Un cas passe avant
+   *[other] { $count } cas passent avant
 }
-step-reading = The images are read and checked
-step-ct = The CT is searched and scored
-step-fields = The fields are scored
-step-explaining = Both are weighed, and it is shown where they looked
+step-reading = Lecture et contrôle des images
+step-ct = Recherche et score sur la TDM
+step-fields = Score des champs
+step-explaining = Pondération des deux, et affichage des zones regardées
 
 # Before the result
-first-title = What do you see in the images? Say it before the result is shown.
-first-cannot-say = I cannot say
-first-reveal = Keep this, and show the result
-first-no-image = There is no image
-picture-next = Picture { $number } of { $count }
+first-title = Que voyez-vous sur les images ? Dites-le avant l'affichage du résultat.
+first-cannot-say = Je ne sais pas
+first-reveal = Garder, et afficher le résultat
+first-no-image = Il n'y a pas d'image
+picture-next = Image { $number } sur { $count }
 
 # A result. "Normal" is never said alone: see result-normal.
-result-favours = The evidence favours: { $class } ({ $share })
-result-normal = No tumour pattern in these images ({ $share }); does not exclude cancer
-result-figures = Figures
-result-weights = Weights
-result-looked = Where it looked
-result-limits = Limits ({ $count })
-result-opinion = Your opinion
-result-export = Export
+result-favours = Éléments en faveur de : { $class } ({ $share })
+result-normal = Pas d'aspect tumoral sur ces images ({ $share }) ; n'exclut pas un cancer
+result-figures = Chiffres
+result-weights = Poids
+result-looked = Où il a regardé
+result-limits = Limites ({ $count })
+result-opinion = Votre avis
+result-export = Exporter
 result-weakened = { $count ->
-    [0] No limits are known
-    [one] One thing weakens this result: read it
-   *[other] { $count } things weaken this result: read them
+    [0] Aucune limite connue
+    [one] Un point affaiblit ce résultat : lisez-le
+   *[other] { $count } points affaiblissent ce résultat : lisez-les
 }
 result-disagree = { $count ->
-    [one] CT and H&E disagree: read the limits
-   *[other] CT and H&E disagree, and more weakens this result ({ $count }): read the limits
+    [one] TDM et H&E en désaccord : lisez les limites
+   *[other] TDM et H&E en désaccord, et d'autres points affaiblissent ce résultat ({ $count }) : lisez les limites
 }
-class-adenocarcinoma = adenocarcinoma
-class-squamous = squamous cell carcinoma
-class-large-cell = large cell carcinoma
-class-nsclc-nos = NSCLC-NOS, large-cell pattern
-class-small-cell = small cell carcinoma
-class-normal = no tumour pattern
-branch-fused = both
-branch-ct = CT
+class-adenocarcinoma = adénocarcinome
+class-squamous = carcinome épidermoïde
+class-large-cell = carcinome à grandes cellules
+class-nsclc-nos = CBNPC-NOS, aspect à grandes cellules
+class-small-cell = carcinome à petites cellules
+class-normal = pas d'aspect tumoral
+branch-fused = les deux
+branch-ct = TDM
 branch-he = H&E
-weights = The CT counts { $ct }, the slide { $he }
-weights-compared = Age, sex and smoking let the CT count { $ct } and the slide { $he }; without them the CT would count { $without }
-weights-ct-alone = There is no slide: the CT alone was read
-weights-he-alone = There is no CT: the slide alone was read
-weights-unknown-average = not known (the average stood in)
-looked-none = No explanation was made
-looked-faithful = Checked: without what is marked, the result changes
-looked-unchecked = Not checked: it may not show what mattered
-looked-unreliable = No reliable explanation
-looked-caption = Where the model looked, not where a tumour is
-looked-map = Map { $share }
-looked-method = { $method } ({ $number } of { $count })
+weights = La TDM compte pour { $ct }, la lame pour { $he }
+weights-compared = Avec l'âge, le sexe et le tabac, la TDM compte pour { $ct } et la lame pour { $he } ; sans eux, la TDM compterait pour { $without }
+weights-ct-alone = Pas de lame : seule la TDM a été lue
+weights-he-alone = Pas de TDM : seule la lame a été lue
+weights-unknown-average = inconnu (remplacé par la moyenne)
+looked-none = Aucune explication n'a été faite
+looked-faithful = Vérifié : sans la zone marquée, le résultat change
+looked-unchecked = Non vérifié : ne montre peut-être pas ce qui a compté
+looked-unreliable = Pas d'explication fiable
+looked-caption = Où le modèle a regardé, et non où est une tumeur
+looked-map = Carte { $share }
+looked-method = { $method } ({ $number } sur { $count })
 
 # A refusal
-refused-title = These images must not be scored
-refused-why = Why
-refused-next = What to do
-set-aside-why = The device failed twice at this case. It is kept, and is not tried again by itself.
-set-aside-again = Try once more
+refused-title = Ces images ne doivent pas être évaluées
+refused-why = Pourquoi
+refused-next = Que faire
+set-aside-why = L'appareil a échoué deux fois sur ce cas. Le cas est gardé, sans nouvel essai automatique.
+set-aside-again = Essayer encore
 
 # What a person thinks of it
-review-agree = I agree
-review-disagree = I disagree
-review-save = Keep my opinion
-review-reason = Why? A reason is needed.
-review-kept = Your opinion is kept beside the result, with your role and the time. It changes nothing of the result.
-review-agreed-before = Said last: agreed
-review-disagreed-before = Said last: disagreed
+review-agree = D'accord
+review-disagree = Pas d'accord
+review-save = Garder mon avis
+review-reason = Pourquoi ? Il faut une raison.
+review-kept = Votre avis est gardé à côté du résultat, avec votre rôle et l'heure. Il ne change rien au résultat.
+review-agreed-before = Dernier avis : d'accord
+review-disagreed-before = Dernier avis : pas d'accord
 
 # A case leaves the box
-export-nowhere = This device names no place for exports
-export-where = The case is written to { $folder }. With the identifiers or without?
-export-writing = The case is being written to { $folder }
-export-without = Without identifiers
-export-with = With identifiers
-export-without-note = The file names the patient by the case's number alone.
-export-with-warning = The file names the patient. Give it to nobody who may not know.
-export-write = Write the file
-export-done = The case was written and read back. The stick can be taken out.
+export-nowhere = Aucun lieu d'export n'est réglé sur cet appareil
+export-where = Le cas sera écrit dans { $folder }. Avec ou sans les identifiants ?
+export-writing = Écriture du cas dans { $folder }
+export-without = Sans identifiants
+export-with = Avec identifiants
+export-without-note = Le fichier ne désigne le patient que par le numéro du cas.
+export-with-warning = Le fichier nomme le patient. Ne le donnez qu'à une personne autorisée.
+export-write = Écrire le fichier
+export-done = Le cas a été écrit et relu. Vous pouvez retirer la clé USB.
 
 # Settings
-settings-title = Settings
-settings-language = Language and letters
-settings-log = Log
-settings-verify = Check the records
-settings-pins = Set a PIN
-settings-about = This device
-about-board = Board
+settings-title = Réglages
+settings-language = Langue et lettres
+settings-log = Journal
+settings-verify = Vérifier les registres
+settings-pins = Définir un PIN
+settings-about = Cet appareil
+about-board = Carte
 about-version = Version
-about-bundle = Bundle
-about-engine = Engine
-about-mirror = Mirror
-language-unreviewed = No clinician has reviewed this language yet. What matters for safety is said in English as well.
-letters-plain = Usual letters
-letters-large = Large letters
-pin-role = Whose PIN?
-pin-new = New PIN: 6 to 12 digits
-pin-again = The same once more
-pin-setting = The PIN is being set
-pin-differ = The two were not the same. Type the new PIN again.
-log-reading = The log is being read
-log-head = Write this down to prove later that nothing was changed: { $head }
-log-newer = Newer
-log-older = Older
-done-control = A control case was handed over
-done-verified = The records are whole: nothing was changed
-done-pin-set = The PIN is set
-rescue-title = This device is not ready
-rescue-next = No case is lost. Ask whoever looks after the device.
+about-bundle = Paquet
+about-engine = Moteur
+about-mirror = Miroir
+language-unreviewed = Aucun clinicien n'a encore relu cette langue. Ce qui touche à la sécurité est aussi dit en anglais.
+letters-plain = Lettres normales
+letters-large = Grandes lettres
+pin-role = PIN de qui ?
+pin-new = Nouveau PIN : 6 à 12 chiffres
+pin-again = Le même encore une fois
+pin-setting = Le PIN est en cours d’enregistrement
+pin-differ = Les deux PIN sont différents. Retapez le nouveau PIN.
+log-reading = Lecture du journal
+log-head = Notez ceci pour prouver plus tard que rien n'a été modifié : { $head }
+log-newer = Récents
+log-older = Anciens
+done-control = Un cas de contrôle a été transmis
+done-verified = Registres intacts : rien n'a été modifié
+done-pin-set = Le PIN est défini
+rescue-title = Cet appareil n'est pas prêt
+rescue-next = Aucun cas n'est perdu. Appelez le responsable de l'appareil.
 
 # Refusals
-note-missing-slice = A slice of the CT is missing.
-next-missing-slice = Export the whole series again.
-note-uneven-slices = The slices of the CT are unevenly spaced.
-next-uneven-slices = Export one reconstruction with even slice spacing.
-note-duplicate-slices = Two slices of the CT lie at one place.
-next-duplicate-slices = Export one acquisition of the series, without copies.
-note-mixed-geometry = The slices of the CT do not belong together.
-next-mixed-geometry = Export the series again as one reconstruction.
-note-two-patients = There is more than one patient in the CT.
-next-two-patients = Export one patient and try again.
-note-several-series = More than one CT series could be meant.
-next-several-series = Give the one series that is meant.
-note-no-volume = This is no axial CT series.
-next-no-volume = Export an axial CT series of the thorax.
-note-lesion-outside-volume = The marked lesion lies outside the CT.
-next-lesion-outside-volume = Mark the lesion inside the scanned volume.
-note-no-lesion-candidate = No lesion is marked, and none stands out.
-next-no-lesion-candidate = Mark the lesion by hand.
-note-scale-unknown = The scale of the image is not known.
-next-scale-unknown = Calibrate the objective.
-note-scale-too-coarse = The image is too coarse to show nuclei.
-next-scale-too-coarse = Use an objective of at least 10x.
-note-not-colour = The image has no colour.
-next-not-colour = Take a colour image of an H&E-stained slide.
-note-blank-image = The image shows no tissue.
-next-blank-image = Move to tissue.
-note-too-dark = The image is too dark.
-next-too-dark = Turn up the light or the exposure.
-note-blurred-image = The image is out of focus.
-next-blurred-image = Turn the fine focus until the nuclei are sharp.
-note-image-too-small = The image is too small.
-next-image-too-small = Take a larger field.
-note-too-little-tissue = There is too little tissue.
-next-too-little-tissue = Move to tissue.
-note-stain-degenerate = The stain cannot be read.
-next-stain-degenerate = Check the H&E stain and the white balance.
+note-missing-slice = Il manque une coupe à la TDM.
+next-missing-slice = Exportez à nouveau toute la série.
+note-uneven-slices = Les coupes de la TDM sont espacées irrégulièrement.
+next-uneven-slices = Exportez une reconstruction à espacement régulier.
+note-duplicate-slices = Deux coupes de la TDM sont à la même position.
+next-duplicate-slices = Exportez une seule acquisition de la série, sans copies.
+note-mixed-geometry = Les coupes de la TDM ne vont pas ensemble.
+next-mixed-geometry = Exportez à nouveau la série en une seule reconstruction.
+note-two-patients = La TDM contient plus d'un patient.
+next-two-patients = Exportez un seul patient et réessayez.
+note-several-series = Plusieurs séries TDM sont possibles.
+next-several-series = Donnez uniquement la série voulue.
+note-no-volume = Ce n'est pas une série TDM axiale.
+next-no-volume = Exportez une série TDM axiale du thorax.
+note-lesion-outside-volume = La lésion marquée est hors de la TDM.
+next-lesion-outside-volume = Marquez la lésion dans le volume exploré.
+note-no-lesion-candidate = Aucune lésion n'est marquée et aucune ne se détache.
+next-no-lesion-candidate = Marquez la lésion à la main.
+note-scale-unknown = L'échelle de l'image est inconnue.
+next-scale-unknown = Étalonnez l'objectif.
+note-scale-too-coarse = L'image est trop grossière pour montrer les noyaux.
+next-scale-too-coarse = Utilisez un objectif d'au moins 10x.
+note-not-colour = L'image est sans couleur.
+next-not-colour = Prenez une image couleur d'une lame colorée H&E.
+note-blank-image = L'image ne montre pas de tissu.
+next-blank-image = Allez sur du tissu.
+note-too-dark = L'image est trop sombre.
+next-too-dark = Augmentez la lumière ou l'exposition.
+note-blurred-image = L'image est floue.
+next-blurred-image = Tournez la vis micrométrique : les noyaux doivent être nets.
+note-image-too-small = L'image est trop petite.
+next-image-too-small = Prenez un champ plus grand.
+note-too-little-tissue = Il y a trop peu de tissu.
+next-too-little-tissue = Allez sur du tissu.
+note-stain-degenerate = La coloration est illisible.
+next-stain-degenerate = Vérifiez la coloration H&E et la balance des blancs.
 
 # Limits
-note-no-ct = There was no CT.
-next-no-ct = The H&E images alone were read.
-note-no-he = There was no H&E image.
-next-no-he = The CT alone was read.
-note-metadata-missing = Age, sex or smoking is not known.
-next-metadata-missing = The average of the training cohort stood in for it.
-note-lesion-suggested = The device chose the lesion.
-next-lesion-suggested = Check that the ring lies on the lesion that is meant.
-note-patch-clipped = Part of what was read lies outside the CT.
-next-patch-clipped = That part was filled with air.
-note-branches-disagree = CT and H&E favour different classes.
-next-branches-disagree = Read both and weigh them yourself.
-note-field-left-out = A field was left out.
-next-field-left-out = Take the field again.
-note-few-tiles = There was little tissue to read.
-next-few-tiles = Add fields with tissue.
-note-stain-unusual = The stain is unusual.
-next-stain-unusual = Check the stain and the white balance.
-note-thick-slices = The slices of the CT are thick.
-next-thick-slices = Use a thinner reconstruction if there is one.
-note-phantom-bundle = The networks were trained on synthetic phantoms.
-next-phantom-bundle = Their figures mean nothing on patients.
-note-control-overdue = The control case is overdue.
-next-control-overdue = Have the control case assessed.
-note-control-failed = The device failed its control case.
-next-control-failed = Do not rely on the result. Have the device looked at.
-note-clock-not-trusted = The date of this result is not certain.
-next-clock-not-trusted = Note the date by hand.
-note-other-patient-id = The CT came under another Patient ID.
-next-other-patient-id = Compare the CT with the patient's papers.
-note-ct-revised = More slices came after the case was handed over.
-next-ct-revised = Open a new case with the whole CT.
-note-outside-training-range = Age, sex or smoking lies outside what training saw.
-next-outside-training-range = Weigh CT and H&E yourself.
+note-no-ct = Pas de TDM.
+next-no-ct = Seules les images H&E ont été lues.
+note-no-he = Pas d'image H&E.
+next-no-he = Seule la TDM a été lue.
+note-metadata-missing = L'âge, le sexe ou le tabac est inconnu.
+next-metadata-missing = La moyenne de la cohorte d'entraînement a été utilisée.
+note-lesion-suggested = L'appareil a choisi la lésion.
+next-lesion-suggested = Vérifiez que le cercle est sur la lésion voulue.
+note-patch-clipped = Une partie de ce qui a été lu est hors de la TDM.
+next-patch-clipped = Cette partie a été remplie d'air.
+note-branches-disagree = TDM et H&E sont en faveur de classes différentes.
+next-branches-disagree = Lisez les deux et jugez vous-même.
+note-field-left-out = Un champ a été écarté.
+next-field-left-out = Reprenez ce champ.
+note-few-tiles = Il y avait peu de tissu à lire.
+next-few-tiles = Ajoutez des champs avec du tissu.
+note-stain-unusual = La coloration est inhabituelle.
+next-stain-unusual = Vérifiez la coloration et la balance des blancs.
+note-thick-slices = Les coupes de la TDM sont épaisses.
+next-thick-slices = Utilisez une reconstruction plus fine s'il y en a une.
+note-phantom-bundle = Les réseaux ont été entraînés sur des fantômes synthétiques.
+next-phantom-bundle = Leurs chiffres ne veulent rien dire pour des patients.
+note-control-overdue = Le cas de contrôle est en retard.
+next-control-overdue = Faites évaluer le cas de contrôle.
+note-control-failed = L'appareil a échoué à son cas de contrôle.
+next-control-failed = Ne vous fiez pas au résultat. Faites vérifier l'appareil.
+note-clock-not-trusted = La date de ce résultat est incertaine.
+next-clock-not-trusted = Notez la date à la main.
+note-other-patient-id = La TDM est arrivée sous un autre ID patient.
+next-other-patient-id = Comparez la TDM aux papiers du patient.
+note-ct-revised = D'autres coupes sont arrivées après l'envoi du cas.
+next-ct-revised = Ouvrez un nouveau cas avec la TDM entière.
+note-outside-training-range = Âge, sexe ou tabac hors de ce que l'entraînement a vu.
+next-outside-training-range = Jugez vous-même la TDM et l'H&E.

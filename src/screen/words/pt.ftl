@@ -1,384 +1,384 @@
-# The catalogue in which the project is written. Every other one says the same messages with the same values.
+# Portuguese. Not reviewed by a speaker with a clinical background.
 
-decimal-sign = .
-percent = { $number }%
+decimal-sign = ,
+percent = { $number } %
 date = { $day } { $month ->
-    [1] Jan
-    [2] Feb
-    [3] Mar
-    [4] Apr
-    [5] May
-    [6] Jun
-    [7] Jul
-    [8] Aug
-    [9] Sep
-    [10] Oct
-    [11] Nov
-   *[12] Dec
+    [1] jan
+    [2] fev
+    [3] mar
+    [4] abr
+    [5] mai
+    [6] jun
+    [7] jul
+    [8] ago
+    [9] set
+    [10] out
+    [11] nov
+   *[12] dez
 } { $year }
 moment = { $day } { $month ->
-    [1] Jan
-    [2] Feb
-    [3] Mar
-    [4] Apr
-    [5] May
-    [6] Jun
-    [7] Jul
-    [8] Aug
-    [9] Sep
-    [10] Oct
-    [11] Nov
-   *[12] Dec
+    [1] jan
+    [2] fev
+    [3] mar
+    [4] abr
+    [5] mai
+    [6] jun
+    [7] jul
+    [8] ago
+    [9] set
+    [10] out
+    [11] nov
+   *[12] dez
 } { $year }, { $time } UTC
 
 # On every page
-research-only = Research use only: not a diagnosis
-clock-not-trusted = The date may be wrong
-back = Back
-close = Close
-lock = Lock
-cancel = Cancel
+research-only = Apenas para pesquisa: não é um diagnóstico
+clock-not-trusted = A data pode estar errada
+back = Voltar
+close = Fechar
+lock = Bloquear
+cancel = Cancelar
 
 # The keyboard
-key-space = Space
-key-erase = Erase
+key-space = Espaço
+key-erase = Apagar
 key-shift = Aa
-key-more = More
-key-done = Done
+key-more = Mais
+key-done = Pronto
 
 # Lock
-lock-title = Who are you?
-lock-role = Choose who you are
-lock-pin = PIN of the { $role }
-lock-starting = The device is starting
-lock-trying = The PIN is being checked
-role-operator = Operator
-role-reviewer = Reviewer
-role-administrator = Administrator
+lock-title = Quem é você?
+lock-role = Escolha quem é
+lock-pin = PIN de { $role }
+lock-starting = O aparelho está iniciando
+lock-trying = Verificação do PIN em curso
+role-operator = Operador
+role-reviewer = Revisor
+role-administrator = Administrador
 
 # Why something was not done
-denied-refused = This must not be done with these data
-denied-usage = This cannot be done now
-denied-unreadable = This cannot be read
-denied-internal = The device has failed at this
-denied-not-ready = The device is not ready for this
-denied-configuration = The device is not set up for this
-denied-pin-wrong = The PIN is wrong
-denied-pin-wait = Too many wrong PINs: wait
-denied-role = Your role may not do this
-denied-login = Log in first
+denied-refused = Isto não deve ser feito com estes dados
+denied-usage = Não é possível fazer isto agora
+denied-unreadable = Não é possível ler isto
+denied-internal = O aparelho não conseguiu fazer isto
+denied-not-ready = O aparelho não está pronto para isto
+denied-configuration = O aparelho não está configurado para isto
+denied-pin-wrong = PIN errado
+denied-pin-wait = PIN errado muitas vezes: espere
+denied-role = O seu perfil não permite isto
+denied-login = Faça login antes
 
 # Home
-home-cases = Cases
-home-no-cases = No case today
-home-new = New case
-home-settings = Settings
-home-device = Device
-home-control-case = Control case
-progress-draft = being prepared
-progress-queued = waiting
-progress-assessed = result
-progress-refused = refused
-progress-set-aside = set aside
-progress-reviewed = reviewed
-progress-exported = exported
-part-camera = Camera
-part-share = CT share
-part-storage = Storage
-part-temperature = Temperature
-part-clock = Clock
-part-control = Control case
-part-networks = Networks
-part-well = well
-part-none = none
-part-gone = not there
-part-full = full
-part-warm = warm
-part-hot = too hot
-part-unknown = not known
-part-not-trusted = may be wrong
-part-overdue = overdue
-part-failed = failed
-part-loading = loading
-part-never = not done yet
+home-cases = Casos
+home-no-cases = Nenhum caso hoje
+home-new = Novo caso
+home-settings = Ajustes
+home-device = Aparelho
+home-control-case = Caso de controle
+progress-draft = em preparação
+progress-queued = em espera
+progress-assessed = resultado
+progress-refused = recusado
+progress-set-aside = separado
+progress-reviewed = revisto
+progress-exported = exportado
+part-camera = Câmera
+part-share = Pasta de TC
+part-storage = Disco
+part-temperature = Temperatura
+part-clock = Relógio
+part-control = Caso de controle
+part-networks = Redes de IA
+part-well = OK
+part-none = não há
+part-gone = ausente
+part-full = cheio
+part-warm = alta
+part-hot = excessiva
+part-unknown = não se sabe
+part-not-trusted = pode ter erro
+part-overdue = atrasado
+part-failed = falhou
+part-loading = carregando
+part-never = ainda não feito
 
 # A new case
-form-title = New case
-form-first = First identifier
-form-second = Second identifier
-form-age = Age in years
-form-sex = Sex
-form-smoking = Smoking
-form-specimen = Specimen
-form-required = needed
-form-unknown = not known
-form-open = Open the case
-form-female = female
-form-male = male
-form-never = never
-form-former = former
-form-current = current
-form-biopsy = biopsy
-form-cytology = cytology
-form-resection = resection
-form-age-wrong = An age is between 0 and 120
-form-same = The two identifiers are the same
-form-long = At most 64 characters
-form-other-second = Case { $cases } has the same first identifier and another second one. It may be another patient. Check both.
-form-same-patient = It is the same patient
+form-title = Novo caso
+form-first = 1.º identificador
+form-second = 2.º identificador
+form-age = Idade em anos
+form-sex = Sexo
+form-smoking = Tabagismo
+form-specimen = Amostra
+form-required = preencher
+form-unknown = não se sabe
+form-open = Abrir o caso
+form-female = mulher
+form-male = homem
+form-never = nunca
+form-former = parou
+form-current = atual
+form-biopsy = biópsia
+form-cytology = citologia
+form-resection = ressecção
+form-age-wrong = A idade vai de 0 a 120
+form-same = Os dois identificadores são iguais
+form-long = No máximo 64 caracteres
+form-other-second = Caso { $cases }: mesmo primeiro identificador, mas outro segundo. Pode ser outro paciente. Verifique os dois.
+form-same-patient = É o mesmo paciente
 
 # A case before it is handed over
-draft-submit = Have it assessed
-draft-empty = A CT or a field is needed first
-draft-earlier = Earlier cases of this patient: { $cases }
-draft-no-ct = No CT yet
-draft-no-lesion = There is a CT. No lesion is marked: the device would choose one
-draft-ct = There is a CT with a marked lesion
-draft-to-share = Choose the CT
-draft-to-ct = Mark the lesion
-draft-other-ct = Another CT
+draft-submit = Pedir avaliação
+draft-empty = Primeiro é preciso uma TC ou um campo
+draft-earlier = Casos anteriores deste paciente: { $cases }
+draft-no-ct = Ainda sem TC
+draft-no-lesion = Há uma TC. Nenhuma lesão marcada: o aparelho escolheria uma
+draft-ct = Há uma TC com uma lesão marcada
+draft-to-share = Escolher a TC
+draft-to-ct = Marcar a lesão
+draft-other-ct = Outra TC
 draft-fields = { $count ->
-    [0] No field yet
-    [one] One field was taken
-   *[other] { $count } fields were taken
+    [0] Ainda sem campos
+    [one] Um campo capturado
+   *[other] { $count } campos capturados
 }
-draft-to-microscope = To the microscope
+draft-to-microscope = Ir ao microscópio
 
 # The CT
-ct-looking = The share is being looked through
-ct-reading = The CT is being read
-ct-none = No CT waits on the share
-ct-none-of-patient = No CT with this patient's identifier waits on the share. Others do:
-ct-choose = Choose the CT. Compare the identifier.
+ct-looking = Busca na pasta de TC em curso
+ct-reading = Leitura da TC em curso
+ct-none = Não há nenhuma TC na pasta
+ct-none-of-patient = Na pasta não há nenhuma TC com o identificador deste paciente. Há outras:
+ct-choose = Escolha a TC. Compare o identificador.
 ct-slices = { $count ->
-    [one] one slice
-   *[other] { $count } slices
+    [one] { $count } corte
+   *[other] { $count } cortes
 }
-ct-other-id = This CT says the Patient ID { $found }. The case is of { $case }. It may be another patient's.
-ct-same-patient = It is the same patient's
+ct-other-id = Esta TC traz o ID de paciente { $found }. O caso é de { $case }. A TC pode ser de outro paciente.
+ct-same-patient = É do mesmo paciente
 ct-axial = Axial
 ct-coronal = Coronal
-ct-sagittal = Sagittal
-ct-axial-slice = Axial slice { $number } of { $count }
-ct-coronal-slice = Coronal slice { $number } of { $count }
-ct-sagittal-slice = Sagittal slice { $number } of { $count }
-ct-lung = Lung
+ct-sagittal = Sagital
+ct-axial-slice = Corte axial { $number } de { $count }
+ct-coronal-slice = Corte coronal { $number } de { $count }
+ct-sagittal-slice = Corte sagital { $number } de { $count }
+ct-lung = Pulmão
 ct-mediastinum = Mediast.
-ct-next-candidate = Suggest
-ct-set-lesion = Set the lesion here
-ct-no-id = without an identifier
+ct-next-candidate = Sugerir
+ct-set-lesion = Marcar a lesão aqui
+ct-no-id = sem identificador
 
 # The microscope
-microscope-no-camera = The camera gives no picture
-microscope-preview = Preview: nothing of it is kept until you take a field
-microscope-preview-heat = Preview with where the network looks: nothing of it is kept
-microscope-heat = Where it looks
-microscope-take = Take this field
+microscope-no-camera = A câmera não dá imagem
+microscope-preview = Pré-visualização: nada é guardado até capturar um campo
+microscope-preview-heat = Pré-visualização com as zonas que a rede olha: nada é guardado
+microscope-heat = Onde olha
+microscope-take = Capturar campo
 microscope-count = { $count ->
-    [one] One field
-   *[other] { $count } fields
-}; { $left } more are better
-microscope-enough = { $count } fields: enough
-microscope-drop = Take out field { $number }
-live-good = Sharp, with tissue: take it
-live-blurred = Turn the fine focus
-live-no-tissue = Move to tissue
-live-dark = Turn up the light
-live-bright = Turn down the light
-live-no-colour = There is no colour: check the stain and the camera
-live-no-scale = The scale is not known: calibrate the objective
-live-checking = The picture is being checked
+    [one] { $count } campo
+   *[other] { $count } campos
+}; melhor com mais { $left }
+microscope-enough = { $count } campos: é suficiente
+microscope-drop = Retirar o campo { $number }
+live-good = Nítido e com tecido: capture
+live-blurred = Gire o micrométrico
+live-no-tissue = Procure tecido
+live-dark = Aumente a luz
+live-bright = Reduza a luz
+live-no-colour = Não há cor: verifique a coloração e a câmera
+live-no-scale = Escala desconhecida: calibre a objetiva
+live-checking = Verificação da imagem em curso
 
 # A case that waits
-processing-title = The case is being assessed
-processing-time = { $seconds } s so far; usually { $usual } s
-processing-time-alone = { $seconds } s so far
-processing-cancel = Stop, and go back to preparing
-step-queue = In the queue
+processing-title = O caso está em avaliação
+processing-time = { $seconds } s até agora; em geral { $usual } s
+processing-time-alone = { $seconds } s até agora
+processing-cancel = Parar e voltar à preparação
+step-queue = Na fila
 step-queue-before = { $count ->
-    [0] Next in the queue
-    [one] One case comes first
-   *[other] { $count } cases come first
+    [0] É o próximo da fila
+    [one] Há um caso antes
+   *[other] Há { $count } casos antes
 }
-step-reading = The images are read and checked
-step-ct = The CT is searched and scored
-step-fields = The fields are scored
-step-explaining = Both are weighed, and it is shown where they looked
+step-reading = As imagens são lidas e verificadas
+step-ct = A TC é examinada e pontuada
+step-fields = Os campos são pontuados
+step-explaining = As duas são ponderadas e mostra-se onde olharam
 
 # Before the result
-first-title = What do you see in the images? Say it before the result is shown.
-first-cannot-say = I cannot say
-first-reveal = Keep this, and show the result
-first-no-image = There is no image
-picture-next = Picture { $number } of { $count }
+first-title = O que vê nas imagens? Diga antes de ver o resultado.
+first-cannot-say = Não sei dizer
+first-reveal = Guardar e mostrar o resultado
+first-no-image = Não há imagem
+picture-next = Imagem { $number } de { $count }
 
 # A result. "Normal" is never said alone: see result-normal.
-result-favours = The evidence favours: { $class } ({ $share })
-result-normal = No tumour pattern in these images ({ $share }); does not exclude cancer
-result-figures = Figures
-result-weights = Weights
-result-looked = Where it looked
-result-limits = Limits ({ $count })
-result-opinion = Your opinion
-result-export = Export
+result-favours = Os dados favorecem: { $class } ({ $share })
+result-normal = Sem padrão tumoral nestas imagens ({ $share }); não exclui câncer
+result-figures = Números
+result-weights = Pesos
+result-looked = Onde olhou
+result-limits = Limites ({ $count })
+result-opinion = Sua opinião
+result-export = Exportar
 result-weakened = { $count ->
-    [0] No limits are known
-    [one] One thing weakens this result: read it
-   *[other] { $count } things weaken this result: read them
+    [0] Não se conhecem limitações
+    [one] Um ponto enfraquece este resultado: leia-o
+   *[other] { $count } pontos enfraquecem este resultado: leia-os
 }
 result-disagree = { $count ->
-    [one] CT and H&E disagree: read the limits
-   *[other] CT and H&E disagree, and more weakens this result ({ $count }): read the limits
+    [one] TC e H&E discordam: leia os limites
+   *[other] TC e H&E discordam, e há mais que enfraquece este resultado ({ $count }): leia os limites
 }
 class-adenocarcinoma = adenocarcinoma
-class-squamous = squamous cell carcinoma
-class-large-cell = large cell carcinoma
-class-nsclc-nos = NSCLC-NOS, large-cell pattern
-class-small-cell = small cell carcinoma
-class-normal = no tumour pattern
-branch-fused = both
-branch-ct = CT
+class-squamous = carcinoma de células escamosas
+class-large-cell = carcinoma de grandes células
+class-nsclc-nos = CPNPC-NOS, padrão de grandes células
+class-small-cell = carcinoma de pequenas células
+class-normal = sem padrão tumoral
+branch-fused = ambas
+branch-ct = TC
 branch-he = H&E
-weights = The CT counts { $ct }, the slide { $he }
-weights-compared = Age, sex and smoking let the CT count { $ct } and the slide { $he }; without them the CT would count { $without }
-weights-ct-alone = There is no slide: the CT alone was read
-weights-he-alone = There is no CT: the slide alone was read
-weights-unknown-average = not known (the average stood in)
-looked-none = No explanation was made
-looked-faithful = Checked: without what is marked, the result changes
-looked-unchecked = Not checked: it may not show what mattered
-looked-unreliable = No reliable explanation
-looked-caption = Where the model looked, not where a tumour is
-looked-map = Map { $share }
-looked-method = { $method } ({ $number } of { $count })
+weights = A TC pesa { $ct }; a lâmina, { $he }
+weights-compared = Com idade, sexo e tabagismo, a TC pesa { $ct } e a lâmina { $he }; sem eles, a TC pesaria { $without }
+weights-ct-alone = Não há lâmina: só a TC foi lida
+weights-he-alone = Não há TC: só a lâmina foi lida
+weights-unknown-average = não se sabe (usou-se a média)
+looked-none = Não foi feita nenhuma explicação
+looked-faithful = Verificado: sem a zona marcada, o resultado muda
+looked-unchecked = Não verificado: pode não mostrar o que influiu
+looked-unreliable = Não há explicação confiável
+looked-caption = Onde o modelo olhou, não onde há um tumor
+looked-map = Mapa { $share }
+looked-method = { $method } ({ $number } de { $count })
 
 # A refusal
-refused-title = These images must not be scored
-refused-why = Why
-refused-next = What to do
-set-aside-why = The device failed twice at this case. It is kept, and is not tried again by itself.
-set-aside-again = Try once more
+refused-title = Estas imagens não devem ser avaliadas
+refused-why = Por quê
+refused-next = O que fazer
+set-aside-why = O aparelho falhou duas vezes neste caso. O caso fica guardado e não é repetido sozinho.
+set-aside-again = Tentar mais uma vez
 
 # What a person thinks of it
-review-agree = I agree
-review-disagree = I disagree
-review-save = Keep my opinion
-review-reason = Why? A reason is needed.
-review-kept = Your opinion is kept beside the result, with your role and the time. It changes nothing of the result.
-review-agreed-before = Said last: agreed
-review-disagreed-before = Said last: disagreed
+review-agree = Concordo
+review-disagree = Discordo
+review-save = Guardar a opinião
+review-reason = Por quê? É preciso um motivo.
+review-kept = A sua opinião fica guardada junto ao resultado, com o seu perfil e a hora. Não muda nada no resultado.
+review-agreed-before = Última vez: concordou
+review-disagreed-before = Última vez: discordou
 
 # A case leaves the box
-export-nowhere = This device names no place for exports
-export-where = The case is written to { $folder }. With the identifiers or without?
-export-writing = The case is being written to { $folder }
-export-without = Without identifiers
-export-with = With identifiers
-export-without-note = The file names the patient by the case's number alone.
-export-with-warning = The file names the patient. Give it to nobody who may not know.
-export-write = Write the file
-export-done = The case was written and read back. The stick can be taken out.
+export-nowhere = Este aparelho não tem local definido para exportar
+export-where = O caso será gravado em { $folder }. Com ou sem os identificadores?
+export-writing = O caso está sendo gravado em { $folder }
+export-without = Sem identificadores
+export-with = Com identificadores
+export-without-note = O arquivo indica o paciente só pelo número do caso.
+export-with-warning = O arquivo nomeia o paciente. Entregue só a quem está autorizado.
+export-write = Gravar o arquivo
+export-done = O caso foi gravado e relido. Já pode retirar o pen drive.
 
 # Settings
-settings-title = Settings
-settings-language = Language and letters
-settings-log = Log
-settings-verify = Check the records
-settings-pins = Set a PIN
-settings-about = This device
-about-board = Board
-about-version = Version
-about-bundle = Bundle
-about-engine = Engine
-about-mirror = Mirror
-language-unreviewed = No clinician has reviewed this language yet. What matters for safety is said in English as well.
-letters-plain = Usual letters
-letters-large = Large letters
-pin-role = Whose PIN?
-pin-new = New PIN: 6 to 12 digits
-pin-again = The same once more
-pin-setting = The PIN is being set
-pin-differ = The two were not the same. Type the new PIN again.
-log-reading = The log is being read
-log-head = Write this down to prove later that nothing was changed: { $head }
-log-newer = Newer
-log-older = Older
-done-control = A control case was handed over
-done-verified = The records are whole: nothing was changed
-done-pin-set = The PIN is set
-rescue-title = This device is not ready
-rescue-next = No case is lost. Ask whoever looks after the device.
+settings-title = Ajustes
+settings-language = Idioma e letra
+settings-log = Diário
+settings-verify = Verificar registros
+settings-pins = Definir um PIN
+settings-about = Este aparelho
+about-board = Placa
+about-version = Versão
+about-bundle = Pacote
+about-engine = Motor
+about-mirror = Espelho
+language-unreviewed = Nenhum clínico reviu ainda este idioma. O que importa para a segurança também é dito em inglês.
+letters-plain = Letra normal
+letters-large = Letra grande
+pin-role = PIN de quem?
+pin-new = Novo PIN: 6 a 12 dígitos
+pin-again = O mesmo mais uma vez
+pin-setting = O PIN está sendo gravado
+pin-differ = Os dois não eram iguais. Digite de novo o novo PIN.
+log-reading = Leitura do diário em curso
+log-head = Anote isto para provar depois que nada foi alterado: { $head }
+log-newer = Mais novo
+log-older = Mais antigo
+done-control = Um caso de controle foi enviado
+done-verified = Os registros estão íntegros: nada foi alterado
+done-pin-set = PIN definido
+rescue-title = Este aparelho não está pronto
+rescue-next = Nenhum caso se perdeu. Chame o responsável pelo aparelho.
 
 # Refusals
-note-missing-slice = A slice of the CT is missing.
-next-missing-slice = Export the whole series again.
-note-uneven-slices = The slices of the CT are unevenly spaced.
-next-uneven-slices = Export one reconstruction with even slice spacing.
-note-duplicate-slices = Two slices of the CT lie at one place.
-next-duplicate-slices = Export one acquisition of the series, without copies.
-note-mixed-geometry = The slices of the CT do not belong together.
-next-mixed-geometry = Export the series again as one reconstruction.
-note-two-patients = There is more than one patient in the CT.
-next-two-patients = Export one patient and try again.
-note-several-series = More than one CT series could be meant.
-next-several-series = Give the one series that is meant.
-note-no-volume = This is no axial CT series.
-next-no-volume = Export an axial CT series of the thorax.
-note-lesion-outside-volume = The marked lesion lies outside the CT.
-next-lesion-outside-volume = Mark the lesion inside the scanned volume.
-note-no-lesion-candidate = No lesion is marked, and none stands out.
-next-no-lesion-candidate = Mark the lesion by hand.
-note-scale-unknown = The scale of the image is not known.
-next-scale-unknown = Calibrate the objective.
-note-scale-too-coarse = The image is too coarse to show nuclei.
-next-scale-too-coarse = Use an objective of at least 10x.
-note-not-colour = The image has no colour.
-next-not-colour = Take a colour image of an H&E-stained slide.
-note-blank-image = The image shows no tissue.
-next-blank-image = Move to tissue.
-note-too-dark = The image is too dark.
-next-too-dark = Turn up the light or the exposure.
-note-blurred-image = The image is out of focus.
-next-blurred-image = Turn the fine focus until the nuclei are sharp.
-note-image-too-small = The image is too small.
-next-image-too-small = Take a larger field.
-note-too-little-tissue = There is too little tissue.
-next-too-little-tissue = Move to tissue.
-note-stain-degenerate = The stain cannot be read.
-next-stain-degenerate = Check the H&E stain and the white balance.
+note-missing-slice = Falta um corte da TC.
+next-missing-slice = Exporte de novo a série inteira.
+note-uneven-slices = Os cortes da TC não têm espaçamento regular.
+next-uneven-slices = Exporte uma reconstrução com espaçamento regular.
+note-duplicate-slices = Dois cortes da TC estão no mesmo lugar.
+next-duplicate-slices = Exporte uma só aquisição da série, sem cópias.
+note-mixed-geometry = Os cortes da TC não são do mesmo conjunto.
+next-mixed-geometry = Exporte de novo a série como uma só reconstrução.
+note-two-patients = Há mais de um paciente na TC.
+next-two-patients = Exporte um só paciente e tente de novo.
+note-several-series = Pode ser mais de uma série de TC.
+next-several-series = Dê só a série pretendida.
+note-no-volume = Isto não é uma série axial de TC.
+next-no-volume = Exporte uma série axial de TC do tórax.
+note-lesion-outside-volume = A lesão marcada está fora da TC.
+next-lesion-outside-volume = Marque a lesão dentro do volume examinado.
+note-no-lesion-candidate = Nenhuma lesão está marcada e nenhuma se destaca.
+next-no-lesion-candidate = Marque a lesão à mão.
+note-scale-unknown = A escala da imagem é desconhecida.
+next-scale-unknown = Calibre a objetiva.
+note-scale-too-coarse = A imagem não tem detalhe para mostrar os núcleos.
+next-scale-too-coarse = Use uma objetiva de pelo menos 10x.
+note-not-colour = A imagem não tem cor.
+next-not-colour = Capture uma imagem colorida de uma lâmina com H&E.
+note-blank-image = A imagem não mostra tecido.
+next-blank-image = Procure tecido.
+note-too-dark = A imagem está muito escura.
+next-too-dark = Aumente a luz ou a exposição.
+note-blurred-image = A imagem está desfocada.
+next-blurred-image = Gire o parafuso micrométrico até os núcleos ficarem nítidos.
+note-image-too-small = A imagem é muito pequena.
+next-image-too-small = Capture um campo maior.
+note-too-little-tissue = Há muito pouco tecido.
+next-too-little-tissue = Procure mais tecido.
+note-stain-degenerate = Não é possível ler a coloração.
+next-stain-degenerate = Verifique a coloração H&E e o balanço de brancos.
 
 # Limits
-note-no-ct = There was no CT.
-next-no-ct = The H&E images alone were read.
-note-no-he = There was no H&E image.
-next-no-he = The CT alone was read.
-note-metadata-missing = Age, sex or smoking is not known.
-next-metadata-missing = The average of the training cohort stood in for it.
-note-lesion-suggested = The device chose the lesion.
-next-lesion-suggested = Check that the ring lies on the lesion that is meant.
-note-patch-clipped = Part of what was read lies outside the CT.
-next-patch-clipped = That part was filled with air.
-note-branches-disagree = CT and H&E favour different classes.
-next-branches-disagree = Read both and weigh them yourself.
-note-field-left-out = A field was left out.
-next-field-left-out = Take the field again.
-note-few-tiles = There was little tissue to read.
-next-few-tiles = Add fields with tissue.
-note-stain-unusual = The stain is unusual.
-next-stain-unusual = Check the stain and the white balance.
-note-thick-slices = The slices of the CT are thick.
-next-thick-slices = Use a thinner reconstruction if there is one.
-note-phantom-bundle = The networks were trained on synthetic phantoms.
-next-phantom-bundle = Their figures mean nothing on patients.
-note-control-overdue = The control case is overdue.
-next-control-overdue = Have the control case assessed.
-note-control-failed = The device failed its control case.
-next-control-failed = Do not rely on the result. Have the device looked at.
-note-clock-not-trusted = The date of this result is not certain.
-next-clock-not-trusted = Note the date by hand.
-note-other-patient-id = The CT came under another Patient ID.
-next-other-patient-id = Compare the CT with the patient's papers.
-note-ct-revised = More slices came after the case was handed over.
-next-ct-revised = Open a new case with the whole CT.
-note-outside-training-range = Age, sex or smoking lies outside what training saw.
-next-outside-training-range = Weigh CT and H&E yourself.
+note-no-ct = Não havia TC.
+next-no-ct = Só as imagens H&E foram lidas.
+note-no-he = Não havia imagem H&E.
+next-no-he = Só a TC foi lida.
+note-metadata-missing = Não se sabe a idade, o sexo ou o tabagismo.
+next-metadata-missing = Usou-se no lugar a média da coorte de treino.
+note-lesion-suggested = O aparelho escolheu a lesão.
+next-lesion-suggested = Verifique se o círculo está na lesão pretendida.
+note-patch-clipped = Parte do que foi lido está fora da TC.
+next-patch-clipped = Essa parte foi preenchida com ar.
+note-branches-disagree = TC e H&E favorecem classes diferentes.
+next-branches-disagree = Leia as duas e pondere você mesmo.
+note-field-left-out = Um campo ficou de fora.
+next-field-left-out = Capture o campo de novo.
+note-few-tiles = Havia pouco tecido para ler.
+next-few-tiles = Acrescente campos com tecido.
+note-stain-unusual = A coloração é fora do comum.
+next-stain-unusual = Verifique a coloração e o balanço de brancos.
+note-thick-slices = Os cortes da TC são espessos.
+next-thick-slices = Use uma reconstrução mais fina, se houver.
+note-phantom-bundle = As redes foram treinadas com fantomas sintéticos.
+next-phantom-bundle = Os seus números nada significam em pacientes.
+note-control-overdue = O caso de controle está atrasado.
+next-control-overdue = Peça a avaliação do caso de controle.
+note-control-failed = O aparelho falhou no seu caso de controle.
+next-control-failed = Não confie no resultado. Mande verificar o aparelho.
+note-clock-not-trusted = A data deste resultado é incerta.
+next-clock-not-trusted = Anote a data à mão.
+note-other-patient-id = A TC veio com outro ID de paciente.
+next-other-patient-id = Compare a TC com os papéis do paciente.
+note-ct-revised = Chegaram mais cortes depois do envio do caso.
+next-ct-revised = Abra um novo caso com a TC inteira.
+note-outside-training-range = Idade, sexo ou tabagismo fora do que o treino viu.
+next-outside-training-range = Pondere você mesmo a TC e a H&E.

@@ -1,384 +1,384 @@
-# The catalogue in which the project is written. Every other one says the same messages with the same values.
+# Swahili. Not reviewed by a speaker with a clinical background.
 
 decimal-sign = .
 percent = { $number }%
 date = { $day } { $month ->
     [1] Jan
     [2] Feb
-    [3] Mar
+    [3] Mac
     [4] Apr
-    [5] May
+    [5] Mei
     [6] Jun
     [7] Jul
-    [8] Aug
+    [8] Ago
     [9] Sep
-    [10] Oct
+    [10] Okt
     [11] Nov
-   *[12] Dec
+   *[12] Des
 } { $year }
 moment = { $day } { $month ->
     [1] Jan
     [2] Feb
-    [3] Mar
+    [3] Mac
     [4] Apr
-    [5] May
+    [5] Mei
     [6] Jun
     [7] Jul
-    [8] Aug
+    [8] Ago
     [9] Sep
-    [10] Oct
+    [10] Okt
     [11] Nov
-   *[12] Dec
+   *[12] Des
 } { $year }, { $time } UTC
 
 # On every page
-research-only = Research use only: not a diagnosis
-clock-not-trusted = The date may be wrong
-back = Back
-close = Close
-lock = Lock
-cancel = Cancel
+research-only = Kwa utafiti tu: si utambuzi wa ugonjwa
+clock-not-trusted = Huenda tarehe si sahihi
+back = Rudi
+close = Funga
+lock = Weka kufuli
+cancel = Ghairi
 
 # The keyboard
-key-space = Space
-key-erase = Erase
+key-space = Nafasi
+key-erase = Futa
 key-shift = Aa
-key-more = More
-key-done = Done
+key-more = Zaidi
+key-done = Tayari
 
 # Lock
-lock-title = Who are you?
-lock-role = Choose who you are
-lock-pin = PIN of the { $role }
-lock-starting = The device is starting
-lock-trying = The PIN is being checked
-role-operator = Operator
-role-reviewer = Reviewer
-role-administrator = Administrator
+lock-title = Wewe ni nani?
+lock-role = Chagua wewe ni nani
+lock-pin = PIN ya { $role }
+lock-starting = Kifaa kinaanza
+lock-trying = PIN inakaguliwa
+role-operator = Opereta
+role-reviewer = Mhakiki
+role-administrator = Msimamizi
 
 # Why something was not done
-denied-refused = This must not be done with these data
-denied-usage = This cannot be done now
-denied-unreadable = This cannot be read
-denied-internal = The device has failed at this
-denied-not-ready = The device is not ready for this
-denied-configuration = The device is not set up for this
-denied-pin-wrong = The PIN is wrong
-denied-pin-wait = Too many wrong PINs: wait
-denied-role = Your role may not do this
-denied-login = Log in first
+denied-refused = Hili lisifanywe kwa data hizi
+denied-usage = Hili haliwezekani sasa
+denied-unreadable = Hii haisomeki
+denied-internal = Kifaa kimeshindwa kufanya hili
+denied-not-ready = Kifaa hakiko tayari kwa hili
+denied-configuration = Kifaa hakijawekewa mipangilio ya hili
+denied-pin-wrong = PIN si sahihi
+denied-pin-wait = PIN imekosewa mara nyingi: subiri
+denied-role = Jukumu lako haliruhusu hili
+denied-login = Ingia kwanza
 
 # Home
-home-cases = Cases
-home-no-cases = No case today
-home-new = New case
-home-settings = Settings
-home-device = Device
-home-control-case = Control case
-progress-draft = being prepared
-progress-queued = waiting
-progress-assessed = result
-progress-refused = refused
-progress-set-aside = set aside
-progress-reviewed = reviewed
-progress-exported = exported
-part-camera = Camera
-part-share = CT share
-part-storage = Storage
-part-temperature = Temperature
-part-clock = Clock
-part-control = Control case
-part-networks = Networks
-part-well = well
-part-none = none
-part-gone = not there
-part-full = full
-part-warm = warm
-part-hot = too hot
-part-unknown = not known
-part-not-trusted = may be wrong
-part-overdue = overdue
-part-failed = failed
-part-loading = loading
-part-never = not done yet
+home-cases = Kesi
+home-no-cases = Hakuna kesi leo
+home-new = Kesi mpya
+home-settings = Mipangilio
+home-device = Kifaa
+home-control-case = Kesi ya udhibiti
+progress-draft = inaandaliwa
+progress-queued = inasubiri
+progress-assessed = matokeo
+progress-refused = imekataliwa
+progress-set-aside = imetengwa
+progress-reviewed = imehakikiwa
+progress-exported = imehamishwa
+part-camera = Kamera
+part-share = Folda ya CT
+part-storage = Hifadhi
+part-temperature = Joto
+part-clock = Saa
+part-control = Kesi ya udhibiti
+part-networks = Modeli
+part-well = sawa
+part-none = hakuna
+part-gone = haipo
+part-full = imejaa
+part-warm = juu
+part-hot = juu mno
+part-unknown = haijulikani
+part-not-trusted = huenda si sahihi
+part-overdue = imechelewa
+part-failed = imefeli
+part-loading = inapakia
+part-never = bado
 
 # A new case
-form-title = New case
-form-first = First identifier
-form-second = Second identifier
-form-age = Age in years
-form-sex = Sex
-form-smoking = Smoking
-form-specimen = Specimen
-form-required = needed
-form-unknown = not known
-form-open = Open the case
-form-female = female
-form-male = male
-form-never = never
-form-former = former
-form-current = current
+form-title = Kesi mpya
+form-first = Kitambulisho 1
+form-second = Kitambulisho 2
+form-age = Umri kwa miaka
+form-sex = Jinsia
+form-smoking = Sigara
+form-specimen = Sampuli
+form-required = lazima
+form-unknown = haijulikani
+form-open = Fungua kesi
+form-female = mwanamke
+form-male = mwanaume
+form-never = hajawahi
+form-former = aliacha
+form-current = anavuta
 form-biopsy = biopsy
 form-cytology = cytology
 form-resection = resection
-form-age-wrong = An age is between 0 and 120
-form-same = The two identifiers are the same
-form-long = At most 64 characters
-form-other-second = Case { $cases } has the same first identifier and another second one. It may be another patient. Check both.
-form-same-patient = It is the same patient
+form-age-wrong = Umri ni kati ya 0 na 120
+form-same = Vitambulisho viwili vinafanana kabisa
+form-long = Herufi zisizidi 64
+form-other-second = Kesi { $cases } ina kitambulisho 1 kilekile lakini kitambulisho 2 tofauti. Huenda ni mgonjwa mwingine. Kagua vyote viwili.
+form-same-patient = Ni mgonjwa yuleyule
 
 # A case before it is handed over
-draft-submit = Have it assessed
-draft-empty = A CT or a field is needed first
-draft-earlier = Earlier cases of this patient: { $cases }
-draft-no-ct = No CT yet
-draft-no-lesion = There is a CT. No lesion is marked: the device would choose one
-draft-ct = There is a CT with a marked lesion
-draft-to-share = Choose the CT
-draft-to-ct = Mark the lesion
-draft-other-ct = Another CT
+draft-submit = Tuma itathminiwe
+draft-empty = Kwanza inahitajika CT au eneo la slaidi
+draft-earlier = Kesi za awali za mgonjwa huyu: { $cases }
+draft-no-ct = Bado hakuna CT
+draft-no-lesion = CT ipo. Hakuna lesion yenye alama: kifaa kingechagua moja
+draft-ct = CT ipo, na lesion imewekewa alama
+draft-to-share = Chagua CT
+draft-to-ct = Weka alama ya lesion
+draft-other-ct = CT nyingine
 draft-fields = { $count ->
-    [0] No field yet
-    [one] One field was taken
-   *[other] { $count } fields were taken
+    [0] Bado hakuna eneo
+    [one] Eneo moja limechukuliwa
+   *[other] Maeneo { $count } yamechukuliwa
 }
-draft-to-microscope = To the microscope
+draft-to-microscope = Nenda kwenye hadubini
 
 # The CT
-ct-looking = The share is being looked through
-ct-reading = The CT is being read
-ct-none = No CT waits on the share
-ct-none-of-patient = No CT with this patient's identifier waits on the share. Others do:
-ct-choose = Choose the CT. Compare the identifier.
+ct-looking = CT zinatafutwa kwenye folda
+ct-reading = CT inasomwa
+ct-none = Hakuna CT kwenye folda
+ct-none-of-patient = Hakuna CT yenye kitambulisho cha mgonjwa huyu kwenye folda. Zipo nyingine:
+ct-choose = Chagua CT. Linganisha kitambulisho.
 ct-slices = { $count ->
-    [one] one slice
-   *[other] { $count } slices
+    [one] slice moja
+   *[other] slice { $count }
 }
-ct-other-id = This CT says the Patient ID { $found }. The case is of { $case }. It may be another patient's.
-ct-same-patient = It is the same patient's
+ct-other-id = CT hii ina Patient ID { $found }. Kesi ni ya { $case }. Huenda CT ni ya mgonjwa mwingine.
+ct-same-patient = Ni ya mgonjwa yuleyule
 ct-axial = Axial
 ct-coronal = Coronal
 ct-sagittal = Sagittal
-ct-axial-slice = Axial slice { $number } of { $count }
-ct-coronal-slice = Coronal slice { $number } of { $count }
-ct-sagittal-slice = Sagittal slice { $number } of { $count }
-ct-lung = Lung
+ct-axial-slice = Slice ya axial { $number } kati ya { $count }
+ct-coronal-slice = Slice ya coronal { $number } kati ya { $count }
+ct-sagittal-slice = Slice ya sagittal { $number } kati ya { $count }
+ct-lung = Pafu
 ct-mediastinum = Mediast.
-ct-next-candidate = Suggest
-ct-set-lesion = Set the lesion here
-ct-no-id = without an identifier
+ct-next-candidate = Pendekeza
+ct-set-lesion = Weka lesion hapa
+ct-no-id = bila kitambulisho
 
 # The microscope
-microscope-no-camera = The camera gives no picture
-microscope-preview = Preview: nothing of it is kept until you take a field
-microscope-preview-heat = Preview with where the network looks: nothing of it is kept
-microscope-heat = Where it looks
-microscope-take = Take this field
+microscope-no-camera = Kamera haitoi picha
+microscope-preview = Onyesho la awali: hakuna kinachohifadhiwa hadi uchukue eneo
+microscope-preview-heat = Onyesho la mahali modeli inapoangalia: hakuna kinachohifadhiwa
+microscope-heat = Inapoangalia
+microscope-take = Chukua eneo hili
 microscope-count = { $count ->
-    [one] One field
-   *[other] { $count } fields
-}; { $left } more are better
-microscope-enough = { $count } fields: enough
-microscope-drop = Take out field { $number }
-live-good = Sharp, with tissue: take it
-live-blurred = Turn the fine focus
-live-no-tissue = Move to tissue
-live-dark = Turn up the light
-live-bright = Turn down the light
-live-no-colour = There is no colour: check the stain and the camera
-live-no-scale = The scale is not known: calibrate the objective
-live-checking = The picture is being checked
+    [one] Eneo moja
+   *[other] Maeneo { $count }
+}; ni bora kuongeza { $left }
+microscope-enough = Maeneo { $count }: yanatosha
+microscope-drop = Ondoa eneo { $number }
+live-good = Picha iko wazi, ina tishu: ichukue
+live-blurred = Zungusha fine focus
+live-no-tissue = Sogeza kwenye tishu
+live-dark = Ongeza mwanga
+live-bright = Punguza mwanga
+live-no-colour = Hakuna rangi: kagua stain na kamera
+live-no-scale = Skeli haijulikani: fanya calibration ya objective
+live-checking = Picha inakaguliwa
 
 # A case that waits
-processing-title = The case is being assessed
-processing-time = { $seconds } s so far; usually { $usual } s
-processing-time-alone = { $seconds } s so far
-processing-cancel = Stop, and go back to preparing
-step-queue = In the queue
+processing-title = Kesi inatathminiwa
+processing-time = Sekunde { $seconds } hadi sasa; kawaida ni { $usual }
+processing-time-alone = Sekunde { $seconds } hadi sasa
+processing-cancel = Simamisha, rudi kwenye maandalizi
+step-queue = Kwenye foleni
 step-queue-before = { $count ->
-    [0] Next in the queue
-    [one] One case comes first
-   *[other] { $count } cases come first
+    [0] Inafuata kwenye foleni
+    [one] Kesi moja inatangulia
+   *[other] Kesi { $count } zinatangulia
 }
-step-reading = The images are read and checked
-step-ct = The CT is searched and scored
-step-fields = The fields are scored
-step-explaining = Both are weighed, and it is shown where they looked
+step-reading = Picha zinasomwa na kukaguliwa
+step-ct = CT inachunguzwa na kutathminiwa
+step-fields = Maeneo yanatathminiwa
+step-explaining = Zote mbili zinapimwa, kisha sehemu zilizoangaliwa zinaonyeshwa
 
 # Before the result
-first-title = What do you see in the images? Say it before the result is shown.
-first-cannot-say = I cannot say
-first-reveal = Keep this, and show the result
-first-no-image = There is no image
-picture-next = Picture { $number } of { $count }
+first-title = Unaona nini kwenye picha? Sema kabla matokeo hayajaonyeshwa.
+first-cannot-say = Siwezi kusema
+first-reveal = Hifadhi, kisha onyesha matokeo
+first-no-image = Hakuna picha
+picture-next = Picha { $number } kati ya { $count }
 
 # A result. "Normal" is never said alone: see result-normal.
-result-favours = The evidence favours: { $class } ({ $share })
-result-normal = No tumour pattern in these images ({ $share }); does not exclude cancer
-result-figures = Figures
-result-weights = Weights
-result-looked = Where it looked
-result-limits = Limits ({ $count })
-result-opinion = Your opinion
-result-export = Export
+result-favours = Ushahidi unaelekea: { $class } ({ $share })
+result-normal = Hakuna mwonekano wa uvimbe katika picha hizi ({ $share }); hili haliondoi uwezekano wa saratani
+result-figures = Takwimu
+result-weights = Uzito
+result-looked = Ilipoangalia
+result-limits = Mapungufu ({ $count })
+result-opinion = Maoni yako
+result-export = Hamisha
 result-weakened = { $count ->
-    [0] No limits are known
-    [one] One thing weakens this result: read it
-   *[other] { $count } things weaken this result: read them
+    [0] Hakuna mapungufu yanayojulikana
+    [one] Jambo moja linadhoofisha matokeo haya: lisome
+   *[other] Mambo { $count } yanadhoofisha matokeo haya: yasome
 }
 result-disagree = { $count ->
-    [one] CT and H&E disagree: read the limits
-   *[other] CT and H&E disagree, and more weakens this result ({ $count }): read the limits
+    [one] CT na H&E hazikubaliani: soma mapungufu
+   *[other] CT na H&E hazikubaliani, na mengine yanadhoofisha matokeo haya ({ $count }): soma mapungufu
 }
 class-adenocarcinoma = adenocarcinoma
 class-squamous = squamous cell carcinoma
 class-large-cell = large cell carcinoma
-class-nsclc-nos = NSCLC-NOS, large-cell pattern
+class-nsclc-nos = NSCLC-NOS, mwonekano wa seli kubwa
 class-small-cell = small cell carcinoma
-class-normal = no tumour pattern
-branch-fused = both
+class-normal = hakuna mwonekano wa uvimbe
+branch-fused = zote mbili
 branch-ct = CT
 branch-he = H&E
-weights = The CT counts { $ct }, the slide { $he }
-weights-compared = Age, sex and smoking let the CT count { $ct } and the slide { $he }; without them the CT would count { $without }
-weights-ct-alone = There is no slide: the CT alone was read
-weights-he-alone = There is no CT: the slide alone was read
-weights-unknown-average = not known (the average stood in)
-looked-none = No explanation was made
-looked-faithful = Checked: without what is marked, the result changes
-looked-unchecked = Not checked: it may not show what mattered
-looked-unreliable = No reliable explanation
-looked-caption = Where the model looked, not where a tumour is
-looked-map = Map { $share }
-looked-method = { $method } ({ $number } of { $count })
+weights = CT ina uzito wa { $ct }, slaidi { $he }
+weights-compared = Kwa umri, jinsia na sigara, CT ina uzito wa { $ct } na slaidi { $he }; bila hizo CT ingekuwa na { $without }
+weights-ct-alone = Hakuna slaidi: CT pekee ilisomwa
+weights-he-alone = Hakuna CT: slaidi pekee ilisomwa
+weights-unknown-average = haijulikani (wastani ulitumika)
+looked-none = Hakuna maelezo yaliyotolewa
+looked-faithful = Imekaguliwa: bila sehemu yenye alama, matokeo hubadilika
+looked-unchecked = Haijakaguliwa: huenda haionyeshi kilichochangia
+looked-unreliable = Hakuna maelezo ya kutegemewa
+looked-caption = Mahali modeli ilipoangalia, si mahali penye uvimbe
+looked-map = Ramani { $share }
+looked-method = { $method } ({ $number } kati ya { $count })
 
 # A refusal
-refused-title = These images must not be scored
-refused-why = Why
-refused-next = What to do
-set-aside-why = The device failed twice at this case. It is kept, and is not tried again by itself.
-set-aside-again = Try once more
+refused-title = Picha hizi hazipaswi kutathminiwa
+refused-why = Kwa nini
+refused-next = La kufanya
+set-aside-why = Kifaa kimeshindwa mara mbili kwa kesi hii. Kesi imehifadhiwa, na haitajaribiwa tena yenyewe.
+set-aside-again = Jaribu tena
 
 # What a person thinks of it
-review-agree = I agree
-review-disagree = I disagree
-review-save = Keep my opinion
-review-reason = Why? A reason is needed.
-review-kept = Your opinion is kept beside the result, with your role and the time. It changes nothing of the result.
-review-agreed-before = Said last: agreed
-review-disagreed-before = Said last: disagreed
+review-agree = Nakubali
+review-disagree = Sikubali
+review-save = Hifadhi maoni yangu
+review-reason = Kwa nini? Sababu inahitajika.
+review-kept = Maoni yako yanahifadhiwa pamoja na matokeo, na jukumu lako na saa. Hayabadilishi chochote kwenye matokeo.
+review-agreed-before = Mwisho: alikubali
+review-disagreed-before = Mwisho: hakukubali
 
 # A case leaves the box
-export-nowhere = This device names no place for exports
-export-where = The case is written to { $folder }. With the identifiers or without?
-export-writing = The case is being written to { $folder }
-export-without = Without identifiers
-export-with = With identifiers
-export-without-note = The file names the patient by the case's number alone.
-export-with-warning = The file names the patient. Give it to nobody who may not know.
-export-write = Write the file
-export-done = The case was written and read back. The stick can be taken out.
+export-nowhere = Kifaa hiki hakina mahali pa kuhamishia
+export-where = Kesi itaandikwa kwenye { $folder }. Pamoja na vitambulisho au bila?
+export-writing = Kesi inaandikwa kwenye { $folder }
+export-without = Bila vitambulisho
+export-with = Na vitambulisho
+export-without-note = Faili inamtaja mgonjwa kwa namba ya kesi tu.
+export-with-warning = Faili inamtaja mgonjwa kwa kitambulisho. Mpe tu mtu anayeruhusiwa kujua.
+export-write = Andika faili
+export-done = Kesi imeandikwa na kusomwa tena. Flashi ya USB inaweza kuondolewa.
 
 # Settings
-settings-title = Settings
-settings-language = Language and letters
-settings-log = Log
-settings-verify = Check the records
-settings-pins = Set a PIN
-settings-about = This device
-about-board = Board
-about-version = Version
-about-bundle = Bundle
-about-engine = Engine
-about-mirror = Mirror
-language-unreviewed = No clinician has reviewed this language yet. What matters for safety is said in English as well.
-letters-plain = Usual letters
-letters-large = Large letters
-pin-role = Whose PIN?
-pin-new = New PIN: 6 to 12 digits
-pin-again = The same once more
-pin-setting = The PIN is being set
-pin-differ = The two were not the same. Type the new PIN again.
-log-reading = The log is being read
-log-head = Write this down to prove later that nothing was changed: { $head }
-log-newer = Newer
-log-older = Older
-done-control = A control case was handed over
-done-verified = The records are whole: nothing was changed
-done-pin-set = The PIN is set
-rescue-title = This device is not ready
-rescue-next = No case is lost. Ask whoever looks after the device.
+settings-title = Mipangilio
+settings-language = Lugha na herufi
+settings-log = Daftari
+settings-verify = Kagua kumbukumbu
+settings-pins = Weka PIN
+settings-about = Kifaa hiki
+about-board = Bodi
+about-version = Toleo
+about-bundle = Kifurushi
+about-engine = Injini
+about-mirror = Kioo
+language-unreviewed = Hakuna mtaalamu wa tiba aliyehakiki lugha hii bado. Mambo muhimu ya usalama yanasemwa pia kwa Kiingereza.
+letters-plain = Herufi za kawaida
+letters-large = Herufi kubwa
+pin-role = PIN ya nani?
+pin-new = PIN mpya: tarakimu 6 hadi 12
+pin-again = Ileile mara moja tena
+pin-setting = PIN inawekwa
+pin-differ = PIN mbili hazikufanana. Andika PIN mpya tena.
+log-reading = Daftari linasomwa
+log-head = Andika hii ili kuthibitisha baadaye kuwa hakuna kilichobadilishwa: { $head }
+log-newer = Mpya
+log-older = Za zamani
+done-control = Kesi ya udhibiti imetumwa
+done-verified = Kumbukumbu ni kamili: hakuna kilichobadilishwa
+done-pin-set = PIN imewekwa
+rescue-title = Kifaa hiki hakiko tayari
+rescue-next = Hakuna kesi iliyopotea. Muulize anayetunza kifaa.
 
 # Refusals
-note-missing-slice = A slice of the CT is missing.
-next-missing-slice = Export the whole series again.
-note-uneven-slices = The slices of the CT are unevenly spaced.
-next-uneven-slices = Export one reconstruction with even slice spacing.
-note-duplicate-slices = Two slices of the CT lie at one place.
-next-duplicate-slices = Export one acquisition of the series, without copies.
-note-mixed-geometry = The slices of the CT do not belong together.
-next-mixed-geometry = Export the series again as one reconstruction.
-note-two-patients = There is more than one patient in the CT.
-next-two-patients = Export one patient and try again.
-note-several-series = More than one CT series could be meant.
-next-several-series = Give the one series that is meant.
-note-no-volume = This is no axial CT series.
-next-no-volume = Export an axial CT series of the thorax.
-note-lesion-outside-volume = The marked lesion lies outside the CT.
-next-lesion-outside-volume = Mark the lesion inside the scanned volume.
-note-no-lesion-candidate = No lesion is marked, and none stands out.
-next-no-lesion-candidate = Mark the lesion by hand.
-note-scale-unknown = The scale of the image is not known.
-next-scale-unknown = Calibrate the objective.
-note-scale-too-coarse = The image is too coarse to show nuclei.
-next-scale-too-coarse = Use an objective of at least 10x.
-note-not-colour = The image has no colour.
-next-not-colour = Take a colour image of an H&E-stained slide.
-note-blank-image = The image shows no tissue.
-next-blank-image = Move to tissue.
-note-too-dark = The image is too dark.
-next-too-dark = Turn up the light or the exposure.
-note-blurred-image = The image is out of focus.
-next-blurred-image = Turn the fine focus until the nuclei are sharp.
-note-image-too-small = The image is too small.
-next-image-too-small = Take a larger field.
-note-too-little-tissue = There is too little tissue.
-next-too-little-tissue = Move to tissue.
-note-stain-degenerate = The stain cannot be read.
-next-stain-degenerate = Check the H&E stain and the white balance.
+note-missing-slice = Slice moja ya CT haipo.
+next-missing-slice = Hamisha tena series nzima.
+note-uneven-slices = Nafasi kati ya slice za CT si sawa.
+next-uneven-slices = Hamisha reconstruction moja yenye nafasi sawa kati ya slice.
+note-duplicate-slices = Slice mbili za CT ziko mahali pamoja.
+next-duplicate-slices = Hamisha acquisition moja ya series, bila nakala.
+note-mixed-geometry = Slice za CT si za seti moja.
+next-mixed-geometry = Hamisha tena series kama reconstruction moja.
+note-two-patients = Kuna zaidi ya mgonjwa mmoja kwenye CT.
+next-two-patients = Hamisha mgonjwa mmoja, kisha jaribu tena.
+note-several-series = Huenda ni zaidi ya series moja ya CT.
+next-several-series = Toa series moja tu inayokusudiwa.
+note-no-volume = Hii si series ya CT ya axial.
+next-no-volume = Hamisha series ya CT ya axial ya kifua.
+note-lesion-outside-volume = Lesion yenye alama iko nje ya CT.
+next-lesion-outside-volume = Weka alama ya lesion ndani ya eneo la CT.
+note-no-lesion-candidate = Hakuna lesion yenye alama, na hakuna inayojitokeza.
+next-no-lesion-candidate = Weka alama ya lesion kwa mkono.
+note-scale-unknown = Skeli ya picha haijulikani.
+next-scale-unknown = Fanya calibration ya objective.
+note-scale-too-coarse = Picha haina undani wa kuonyesha viini vya seli.
+next-scale-too-coarse = Tumia objective ya 10x au zaidi.
+note-not-colour = Picha haina rangi.
+next-not-colour = Chukua picha ya rangi ya slaidi yenye stain ya H&E.
+note-blank-image = Picha haionyeshi tishu.
+next-blank-image = Sogeza kwenye tishu.
+note-too-dark = Picha ina giza mno.
+next-too-dark = Ongeza mwanga au exposure.
+note-blurred-image = Picha ina ukungu.
+next-blurred-image = Zungusha fine focus hadi viini vya seli vionekane vizuri.
+note-image-too-small = Picha ni ndogo mno.
+next-image-too-small = Chukua eneo kubwa zaidi.
+note-too-little-tissue = Tishu ni kidogo mno.
+next-too-little-tissue = Sogeza kwenye tishu.
+note-stain-degenerate = Stain haisomeki.
+next-stain-degenerate = Kagua stain ya H&E na white balance.
 
 # Limits
-note-no-ct = There was no CT.
-next-no-ct = The H&E images alone were read.
-note-no-he = There was no H&E image.
-next-no-he = The CT alone was read.
-note-metadata-missing = Age, sex or smoking is not known.
-next-metadata-missing = The average of the training cohort stood in for it.
-note-lesion-suggested = The device chose the lesion.
-next-lesion-suggested = Check that the ring lies on the lesion that is meant.
-note-patch-clipped = Part of what was read lies outside the CT.
-next-patch-clipped = That part was filled with air.
-note-branches-disagree = CT and H&E favour different classes.
-next-branches-disagree = Read both and weigh them yourself.
-note-field-left-out = A field was left out.
-next-field-left-out = Take the field again.
-note-few-tiles = There was little tissue to read.
-next-few-tiles = Add fields with tissue.
-note-stain-unusual = The stain is unusual.
-next-stain-unusual = Check the stain and the white balance.
-note-thick-slices = The slices of the CT are thick.
-next-thick-slices = Use a thinner reconstruction if there is one.
-note-phantom-bundle = The networks were trained on synthetic phantoms.
-next-phantom-bundle = Their figures mean nothing on patients.
-note-control-overdue = The control case is overdue.
-next-control-overdue = Have the control case assessed.
-note-control-failed = The device failed its control case.
-next-control-failed = Do not rely on the result. Have the device looked at.
-note-clock-not-trusted = The date of this result is not certain.
-next-clock-not-trusted = Note the date by hand.
-note-other-patient-id = The CT came under another Patient ID.
-next-other-patient-id = Compare the CT with the patient's papers.
-note-ct-revised = More slices came after the case was handed over.
-next-ct-revised = Open a new case with the whole CT.
-note-outside-training-range = Age, sex or smoking lies outside what training saw.
-next-outside-training-range = Weigh CT and H&E yourself.
+note-no-ct = Hakukuwa na CT.
+next-no-ct = Picha za H&E pekee zilisomwa.
+note-no-he = Hakukuwa na picha ya H&E.
+next-no-he = CT pekee ilisomwa.
+note-metadata-missing = Umri, jinsia au uvutaji sigara haujulikani.
+next-metadata-missing = Wastani wa kundi la mafunzo ya modeli ulitumika badala yake.
+note-lesion-suggested = Kifaa kilichagua lesion.
+next-lesion-suggested = Kagua kama duara liko juu ya lesion inayokusudiwa.
+note-patch-clipped = Sehemu ya kilichosomwa iko nje ya CT.
+next-patch-clipped = Sehemu hiyo ilijazwa hewa.
+note-branches-disagree = CT na H&E zinaelekea aina tofauti.
+next-branches-disagree = Soma zote mbili na upime mwenyewe.
+note-field-left-out = Eneo moja liliachwa.
+next-field-left-out = Chukua eneo hilo tena.
+note-few-tiles = Tishu ya kusoma ilikuwa kidogo.
+next-few-tiles = Ongeza maeneo yenye tishu.
+note-stain-unusual = Stain si ya kawaida.
+next-stain-unusual = Kagua stain na white balance.
+note-thick-slices = Slice za CT ni nene.
+next-thick-slices = Tumia reconstruction yenye slice nyembamba, kama ipo.
+note-phantom-bundle = Modeli zilifunzwa kwa phantom bandia.
+next-phantom-bundle = Takwimu zake hazina maana kwa wagonjwa.
+note-control-overdue = Kesi ya udhibiti imechelewa.
+next-control-overdue = Tuma kesi ya udhibiti itathminiwe.
+note-control-failed = Kifaa kimeshindwa kesi yake ya udhibiti.
+next-control-failed = Usitegemee matokeo. Kifaa kikaguliwe.
+note-clock-not-trusted = Tarehe ya matokeo haya haina uhakika.
+next-clock-not-trusted = Andika tarehe kwa mkono.
+note-other-patient-id = CT ilikuja na Patient ID nyingine.
+next-other-patient-id = Linganisha CT na karatasi za mgonjwa.
+note-ct-revised = Slice zaidi zilifika baada ya kesi kutumwa.
+next-ct-revised = Fungua kesi mpya yenye CT nzima.
+note-outside-training-range = Umri, jinsia au sigara viko nje ya mafunzo ya modeli.
+next-outside-training-range = Pima mwenyewe CT na H&E.

@@ -1,384 +1,375 @@
-# The catalogue in which the project is written. Every other one says the same messages with the same values.
+# Thai. Not reviewed by a speaker with a clinical background.
 
 decimal-sign = .
 percent = { $number }%
 date = { $day } { $month ->
-    [1] Jan
-    [2] Feb
-    [3] Mar
-    [4] Apr
-    [5] May
-    [6] Jun
-    [7] Jul
-    [8] Aug
-    [9] Sep
-    [10] Oct
-    [11] Nov
-   *[12] Dec
-} { $year }
+    [1] ม.ค.
+    [2] ก.พ.
+    [3] มี.ค.
+    [4] เม.ย.
+    [5] พ.ค.
+    [6] มิ.ย.
+    [7] ก.ค.
+    [8] ส.ค.
+    [9] ก.ย.
+    [10] ต.ค.
+    [11] พ.ย.
+   *[12] ธ.ค.
+} { $buddhist }
 moment = { $day } { $month ->
-    [1] Jan
-    [2] Feb
-    [3] Mar
-    [4] Apr
-    [5] May
-    [6] Jun
-    [7] Jul
-    [8] Aug
-    [9] Sep
-    [10] Oct
-    [11] Nov
-   *[12] Dec
-} { $year }, { $time } UTC
+    [1] ม.ค.
+    [2] ก.พ.
+    [3] มี.ค.
+    [4] เม.ย.
+    [5] พ.ค.
+    [6] มิ.ย.
+    [7] ก.ค.
+    [8] ส.ค.
+    [9] ก.ย.
+    [10] ต.ค.
+    [11] พ.ย.
+   *[12] ธ.ค.
+} { $buddhist }, { $time } UTC
 
 # On every page
-research-only = Research use only: not a diagnosis
-clock-not-trusted = The date may be wrong
-back = Back
-close = Close
-lock = Lock
-cancel = Cancel
+research-only = ใช้เพื่อการวิจัยเท่านั้น: ไม่ใช่การวินิจฉัย
+clock-not-trusted = วันที่อาจไม่ถูกต้อง
+back = กลับ
+close = ปิด
+lock = ล็อก
+cancel = ยกเลิก
 
 # The keyboard
-key-space = Space
-key-erase = Erase
+key-space = เว้นวรรค
+key-erase = ลบ
 key-shift = Aa
-key-more = More
-key-done = Done
+key-more = เพิ่มเติม
+key-done = เสร็จ
 
 # Lock
-lock-title = Who are you?
-lock-role = Choose who you are
-lock-pin = PIN of the { $role }
-lock-starting = The device is starting
-lock-trying = The PIN is being checked
-role-operator = Operator
-role-reviewer = Reviewer
-role-administrator = Administrator
+lock-title = คุณคือใคร
+lock-role = เลือกบทบาทของคุณ
+lock-pin = PIN ของ{ $role }
+lock-starting = เครื่องกำลังเริ่มทำงาน
+lock-trying = กำลังตรวจ PIN
+role-operator = ผู้ใช้เครื่อง
+role-reviewer = ผู้ทบทวน
+role-administrator = ผู้ดูแลระบบ
 
 # Why something was not done
-denied-refused = This must not be done with these data
-denied-usage = This cannot be done now
-denied-unreadable = This cannot be read
-denied-internal = The device has failed at this
-denied-not-ready = The device is not ready for this
-denied-configuration = The device is not set up for this
-denied-pin-wrong = The PIN is wrong
-denied-pin-wait = Too many wrong PINs: wait
-denied-role = Your role may not do this
-denied-login = Log in first
+denied-refused = ห้ามทำสิ่งนี้กับข้อมูลชุดนี้
+denied-usage = ขณะนี้ทำสิ่งนี้ไม่ได้
+denied-unreadable = อ่านข้อมูลนี้ไม่ได้
+denied-internal = เครื่องขัดข้อง ทำสิ่งนี้ไม่สำเร็จ
+denied-not-ready = เครื่องยังไม่พร้อมทำสิ่งนี้
+denied-configuration = เครื่องไม่ได้ตั้งค่าให้ทำสิ่งนี้
+denied-pin-wrong = PIN ไม่ถูกต้อง
+denied-pin-wait = ใส่ PIN ผิดหลายครั้ง: รอสักครู่
+denied-role = บทบาทของคุณไม่มีสิทธิ์ทำสิ่งนี้
+denied-login = เข้าสู่ระบบก่อน
 
 # Home
-home-cases = Cases
-home-no-cases = No case today
-home-new = New case
-home-settings = Settings
-home-device = Device
-home-control-case = Control case
-progress-draft = being prepared
-progress-queued = waiting
-progress-assessed = result
-progress-refused = refused
-progress-set-aside = set aside
-progress-reviewed = reviewed
-progress-exported = exported
-part-camera = Camera
-part-share = CT share
-part-storage = Storage
-part-temperature = Temperature
-part-clock = Clock
-part-control = Control case
-part-networks = Networks
-part-well = well
-part-none = none
-part-gone = not there
-part-full = full
-part-warm = warm
-part-hot = too hot
-part-unknown = not known
-part-not-trusted = may be wrong
-part-overdue = overdue
-part-failed = failed
-part-loading = loading
-part-never = not done yet
+home-cases = เคส
+home-no-cases = วันนี้ไม่มีเคส
+home-new = เคสใหม่
+home-settings = ตั้งค่า
+home-device = เครื่อง
+home-control-case = เคสควบคุม
+progress-draft = กำลังเตรียม
+progress-queued = รอคิว
+progress-assessed = มีผลแล้ว
+progress-refused = ไม่รับ
+progress-set-aside = พักไว้
+progress-reviewed = ทบทวนแล้ว
+progress-exported = ส่งออกแล้ว
+part-camera = กล้อง
+part-share = โฟลเดอร์ CT
+part-storage = ที่เก็บข้อมูล
+part-temperature = อุณหภูมิ
+part-clock = นาฬิกา
+part-control = เคสควบคุม
+part-networks = โครงข่ายประสาทเทียม
+part-well = ใช้ได้
+part-none = ไม่มี
+part-gone = หาไม่พบ
+part-full = เต็ม
+part-warm = อุ่น
+part-hot = ร้อนเกินไป
+part-unknown = ไม่ทราบ
+part-not-trusted = อาจไม่ตรง
+part-overdue = เกินกำหนด
+part-failed = ไม่ผ่าน
+part-loading = กำลังโหลด
+part-never = ยังไม่เคยทำ
 
 # A new case
-form-title = New case
-form-first = First identifier
-form-second = Second identifier
-form-age = Age in years
-form-sex = Sex
-form-smoking = Smoking
-form-specimen = Specimen
-form-required = needed
-form-unknown = not known
-form-open = Open the case
-form-female = female
-form-male = male
-form-never = never
-form-former = former
-form-current = current
-form-biopsy = biopsy
-form-cytology = cytology
-form-resection = resection
-form-age-wrong = An age is between 0 and 120
-form-same = The two identifiers are the same
-form-long = At most 64 characters
-form-other-second = Case { $cases } has the same first identifier and another second one. It may be another patient. Check both.
-form-same-patient = It is the same patient
+form-title = เคสใหม่
+form-first = ตัวบ่งชี้ที่ 1
+form-second = ตัวบ่งชี้ที่ 2
+form-age = อายุ (ปี)
+form-sex = เพศ
+form-smoking = การสูบบุหรี่
+form-specimen = สิ่งส่งตรวจ
+form-required = ต้องกรอก
+form-unknown = ไม่ทราบ
+form-open = เปิดเคส
+form-female = หญิง
+form-male = ชาย
+form-never = ไม่เคยสูบ
+form-former = เคยสูบ
+form-current = สูบอยู่
+form-biopsy = ไบออปซี
+form-cytology = เซลล์วิทยา
+form-resection = ชิ้นเนื้อผ่าตัด
+form-age-wrong = อายุต้องอยู่ระหว่าง 0 ถึง 120
+form-same = ตัวบ่งชี้ทั้งสองเหมือนกัน
+form-long = ไม่เกิน 64 ตัวอักษร
+form-other-second = เคส { $cases } มีตัวบ่งชี้ที่ 1 ตรงกัน แต่ตัวบ่งชี้ที่ 2 ต่างกัน อาจเป็นผู้ป่วยคนอื่น ตรวจดูทั้งสองตัว
+form-same-patient = เป็นผู้ป่วยคนเดียวกัน
 
 # A case before it is handed over
-draft-submit = Have it assessed
-draft-empty = A CT or a field is needed first
-draft-earlier = Earlier cases of this patient: { $cases }
-draft-no-ct = No CT yet
-draft-no-lesion = There is a CT. No lesion is marked: the device would choose one
-draft-ct = There is a CT with a marked lesion
-draft-to-share = Choose the CT
-draft-to-ct = Mark the lesion
-draft-other-ct = Another CT
+draft-submit = ส่งประเมิน
+draft-empty = ต้องมี CT หรือฟิลด์ก่อน
+draft-earlier = เคสก่อนหน้าของผู้ป่วยคนนี้: { $cases }
+draft-no-ct = ยังไม่มี CT
+draft-no-lesion = มี CT แล้ว ยังไม่ได้ระบุรอยโรค: เครื่องจะเลือกเอง
+draft-ct = มี CT ที่ระบุรอยโรคแล้ว
+draft-to-share = เลือก CT
+draft-to-ct = ระบุรอยโรค
+draft-other-ct = CT อื่น
 draft-fields = { $count ->
-    [0] No field yet
-    [one] One field was taken
-   *[other] { $count } fields were taken
+    [0] ยังไม่มีฟิลด์
+   *[other] ถ่ายแล้ว { $count } ฟิลด์
 }
-draft-to-microscope = To the microscope
+draft-to-microscope = ไปที่กล้องจุลทรรศน์
 
 # The CT
-ct-looking = The share is being looked through
-ct-reading = The CT is being read
-ct-none = No CT waits on the share
-ct-none-of-patient = No CT with this patient's identifier waits on the share. Others do:
-ct-choose = Choose the CT. Compare the identifier.
-ct-slices = { $count ->
-    [one] one slice
-   *[other] { $count } slices
-}
-ct-other-id = This CT says the Patient ID { $found }. The case is of { $case }. It may be another patient's.
-ct-same-patient = It is the same patient's
-ct-axial = Axial
-ct-coronal = Coronal
-ct-sagittal = Sagittal
-ct-axial-slice = Axial slice { $number } of { $count }
-ct-coronal-slice = Coronal slice { $number } of { $count }
-ct-sagittal-slice = Sagittal slice { $number } of { $count }
-ct-lung = Lung
-ct-mediastinum = Mediast.
-ct-next-candidate = Suggest
-ct-set-lesion = Set the lesion here
-ct-no-id = without an identifier
+ct-looking = กำลังค้นหาในโฟลเดอร์ CT
+ct-reading = กำลังอ่าน CT
+ct-none = ไม่มี CT รออยู่ในโฟลเดอร์
+ct-none-of-patient = ในโฟลเดอร์ไม่มี CT ที่มีตัวบ่งชี้ของผู้ป่วยคนนี้ มีแต่ CT อื่น:
+ct-choose = เลือก CT แล้วเทียบตัวบ่งชี้
+ct-slices = { $count } ภาพตัด
+ct-other-id = CT นี้มี Patient ID { $found } แต่เคสนี้เป็นของ { $case } อาจเป็น CT ของผู้ป่วยคนอื่น
+ct-same-patient = เป็นของผู้ป่วยคนเดียวกัน
+ct-axial = แอกเซียล
+ct-coronal = โคโรนัล
+ct-sagittal = แซจิทัล
+ct-axial-slice = ภาพตัดแอกเซียล { $number } จาก { $count }
+ct-coronal-slice = ภาพตัดโคโรนัล { $number } จาก { $count }
+ct-sagittal-slice = ภาพตัดแซจิทัล { $number } จาก { $count }
+ct-lung = ปอด
+ct-mediastinum = ประจันอก
+ct-next-candidate = เสนอจุด
+ct-set-lesion = กำหนดรอยโรคที่นี่
+ct-no-id = ไม่มีตัวบ่งชี้
 
 # The microscope
-microscope-no-camera = The camera gives no picture
-microscope-preview = Preview: nothing of it is kept until you take a field
-microscope-preview-heat = Preview with where the network looks: nothing of it is kept
-microscope-heat = Where it looks
-microscope-take = Take this field
-microscope-count = { $count ->
-    [one] One field
-   *[other] { $count } fields
-}; { $left } more are better
-microscope-enough = { $count } fields: enough
-microscope-drop = Take out field { $number }
-live-good = Sharp, with tissue: take it
-live-blurred = Turn the fine focus
-live-no-tissue = Move to tissue
-live-dark = Turn up the light
-live-bright = Turn down the light
-live-no-colour = There is no colour: check the stain and the camera
-live-no-scale = The scale is not known: calibrate the objective
-live-checking = The picture is being checked
+microscope-no-camera = ไม่มีภาพจากกล้อง
+microscope-preview = พรีวิว: ไม่มีการเก็บภาพจนกว่าจะถ่ายฟิลด์
+microscope-preview-heat = พรีวิวพร้อมแสดงจุดที่โครงข่ายมอง: ไม่มีการเก็บภาพ
+microscope-heat = จุดที่มอง
+microscope-take = ถ่ายฟิลด์นี้
+microscope-count = มี { $count } ฟิลด์ เพิ่มอีก { $left } ฟิลด์จะดีกว่า
+microscope-enough = { $count } ฟิลด์: พอแล้ว
+microscope-drop = เอาฟิลด์ { $number } ออก
+live-good = ภาพชัด มีเนื้อเยื่อ: ถ่ายได้
+live-blurred = หมุนปุ่มปรับภาพละเอียด
+live-no-tissue = เลื่อนไปที่เนื้อเยื่อ
+live-dark = เพิ่มแสง
+live-bright = ลดแสง
+live-no-colour = ภาพไม่มีสี: ตรวจการย้อมสีและกล้อง
+live-no-scale = ไม่ทราบมาตราส่วน: สอบเทียบเลนส์วัตถุ
+live-checking = กำลังตรวจภาพ
 
 # A case that waits
-processing-title = The case is being assessed
-processing-time = { $seconds } s so far; usually { $usual } s
-processing-time-alone = { $seconds } s so far
-processing-cancel = Stop, and go back to preparing
-step-queue = In the queue
+processing-title = กำลังประเมินเคส
+processing-time = ผ่านไป { $seconds } วินาที มักใช้ { $usual } วินาที
+processing-time-alone = ผ่านไป { $seconds } วินาที
+processing-cancel = หยุด แล้วกลับไปเตรียมเคส
+step-queue = อยู่ในคิว
 step-queue-before = { $count ->
-    [0] Next in the queue
-    [one] One case comes first
-   *[other] { $count } cases come first
+    [0] คิวถัดไป
+   *[other] มีก่อนหน้า { $count } เคส
 }
-step-reading = The images are read and checked
-step-ct = The CT is searched and scored
-step-fields = The fields are scored
-step-explaining = Both are weighed, and it is shown where they looked
+step-reading = อ่านและตรวจภาพ
+step-ct = ค้นหาและให้คะแนน CT
+step-fields = ให้คะแนนฟิลด์
+step-explaining = ชั่งน้ำหนักทั้งสองส่วน และแสดงจุดที่มอง
 
 # Before the result
-first-title = What do you see in the images? Say it before the result is shown.
-first-cannot-say = I cannot say
-first-reveal = Keep this, and show the result
-first-no-image = There is no image
-picture-next = Picture { $number } of { $count }
+first-title = คุณเห็นอะไรในภาพ ตอบก่อนแสดงผล
+first-cannot-say = บอกไม่ได้
+first-reveal = เก็บคำตอบนี้ แล้วแสดงผล
+first-no-image = ไม่มีภาพ
+picture-next = ภาพ { $number } จาก { $count }
 
 # A result. "Normal" is never said alone: see result-normal.
-result-favours = The evidence favours: { $class } ({ $share })
-result-normal = No tumour pattern in these images ({ $share }); does not exclude cancer
-result-figures = Figures
-result-weights = Weights
-result-looked = Where it looked
-result-limits = Limits ({ $count })
-result-opinion = Your opinion
-result-export = Export
+result-favours = หลักฐานโน้มไปทาง: { $class } ({ $share })
+result-normal = ไม่พบลักษณะเนื้องอกในภาพเหล่านี้ ({ $share }) แต่ไม่ได้หมายความว่าไม่มีมะเร็ง
+result-figures = ตัวเลข
+result-weights = น้ำหนัก
+result-looked = จุดที่มอง
+result-limits = ข้อจำกัด ({ $count })
+result-opinion = ความเห็นของคุณ
+result-export = ส่งออก
 result-weakened = { $count ->
-    [0] No limits are known
-    [one] One thing weakens this result: read it
-   *[other] { $count } things weaken this result: read them
+    [0] ไม่มีข้อจำกัดที่ทราบ
+   *[other] มี { $count } ข้อที่ทำให้ผลนี้น่าเชื่อถือน้อยลง: โปรดอ่าน
 }
 result-disagree = { $count ->
-    [one] CT and H&E disagree: read the limits
-   *[other] CT and H&E disagree, and more weakens this result ({ $count }): read the limits
+    [1] CT กับ H&E ไม่ตรงกัน: อ่านข้อจำกัด
+   *[other] CT กับ H&E ไม่ตรงกัน และมีข้ออื่นที่ทำให้ผลน่าเชื่อถือน้อยลง ({ $count }): อ่านข้อจำกัด
 }
-class-adenocarcinoma = adenocarcinoma
-class-squamous = squamous cell carcinoma
-class-large-cell = large cell carcinoma
-class-nsclc-nos = NSCLC-NOS, large-cell pattern
-class-small-cell = small cell carcinoma
-class-normal = no tumour pattern
-branch-fused = both
+class-adenocarcinoma = อะดีโนคาร์ซิโนมา
+class-squamous = มะเร็งสความัสเซลล์
+class-large-cell = มะเร็งเซลล์ขนาดใหญ่
+class-nsclc-nos = NSCLC-NOS ลักษณะเซลล์ขนาดใหญ่
+class-small-cell = มะเร็งเซลล์ขนาดเล็ก
+class-normal = ไม่พบลักษณะเนื้องอก
+branch-fused = ทั้งสอง
 branch-ct = CT
 branch-he = H&E
-weights = The CT counts { $ct }, the slide { $he }
-weights-compared = Age, sex and smoking let the CT count { $ct } and the slide { $he }; without them the CT would count { $without }
-weights-ct-alone = There is no slide: the CT alone was read
-weights-he-alone = There is no CT: the slide alone was read
-weights-unknown-average = not known (the average stood in)
-looked-none = No explanation was made
-looked-faithful = Checked: without what is marked, the result changes
-looked-unchecked = Not checked: it may not show what mattered
-looked-unreliable = No reliable explanation
-looked-caption = Where the model looked, not where a tumour is
-looked-map = Map { $share }
-looked-method = { $method } ({ $number } of { $count })
+weights = น้ำหนัก: CT { $ct }, สไลด์ { $he }
+weights-compared = เมื่อใช้อายุ เพศ และการสูบบุหรี่ CT มีน้ำหนัก { $ct } และสไลด์ { $he } ถ้าไม่มีข้อมูลนี้ CT จะมีน้ำหนัก { $without }
+weights-ct-alone = ไม่มีสไลด์: อ่านเฉพาะ CT
+weights-he-alone = ไม่มี CT: อ่านเฉพาะสไลด์
+weights-unknown-average = ไม่ทราบ (ใช้ค่าเฉลี่ยแทน)
+looked-none = ไม่ได้สร้างคำอธิบาย
+looked-faithful = ตรวจแล้ว: ถ้าไม่มีส่วนที่ทำเครื่องหมาย ผลจะเปลี่ยน
+looked-unchecked = ไม่ได้ตรวจ: อาจไม่ได้แสดงส่วนที่มีผลจริง
+looked-unreliable = ไม่มีคำอธิบายที่เชื่อถือได้
+looked-caption = จุดที่โมเดลมอง ไม่ใช่ตำแหน่งเนื้องอก
+looked-map = แผนที่ { $share }
+looked-method = { $method } ({ $number } จาก { $count })
 
 # A refusal
-refused-title = These images must not be scored
-refused-why = Why
-refused-next = What to do
-set-aside-why = The device failed twice at this case. It is kept, and is not tried again by itself.
-set-aside-again = Try once more
+refused-title = ห้ามให้คะแนนภาพเหล่านี้
+refused-why = เหตุผล
+refused-next = สิ่งที่ต้องทำ
+set-aside-why = เครื่องขัดข้องกับเคสนี้ 2 ครั้ง เคสยังเก็บไว้ และเครื่องจะไม่ลองใหม่เอง
+set-aside-again = ลองอีกครั้ง
 
 # What a person thinks of it
-review-agree = I agree
-review-disagree = I disagree
-review-save = Keep my opinion
-review-reason = Why? A reason is needed.
-review-kept = Your opinion is kept beside the result, with your role and the time. It changes nothing of the result.
-review-agreed-before = Said last: agreed
-review-disagreed-before = Said last: disagreed
+review-agree = เห็นด้วย
+review-disagree = ไม่เห็นด้วย
+review-save = บันทึกความเห็น
+review-reason = เพราะเหตุใด ต้องระบุเหตุผล
+review-kept = เก็บความเห็นของคุณไว้คู่กับผล พร้อมบทบาทและเวลา โดยผลไม่เปลี่ยน
+review-agreed-before = ความเห็นล่าสุด: เห็นด้วย
+review-disagreed-before = ความเห็นล่าสุด: ไม่เห็นด้วย
 
 # A case leaves the box
-export-nowhere = This device names no place for exports
-export-where = The case is written to { $folder }. With the identifiers or without?
-export-writing = The case is being written to { $folder }
-export-without = Without identifiers
-export-with = With identifiers
-export-without-note = The file names the patient by the case's number alone.
-export-with-warning = The file names the patient. Give it to nobody who may not know.
-export-write = Write the file
-export-done = The case was written and read back. The stick can be taken out.
+export-nowhere = เครื่องนี้ยังไม่ได้กำหนดที่ส่งออก
+export-where = เคสจะถูกเขียนลง { $folder } ใส่ตัวบ่งชี้ผู้ป่วยหรือไม่
+export-writing = กำลังเขียนเคสลง { $folder }
+export-without = ไม่ใส่ตัวบ่งชี้
+export-with = ใส่ตัวบ่งชี้
+export-without-note = ไฟล์ระบุผู้ป่วยด้วยหมายเลขเคสเท่านั้น
+export-with-warning = ไฟล์นี้บอกว่าผู้ป่วยคือใคร ห้ามให้ผู้ที่ไม่มีสิทธิ์รู้
+export-write = เขียนไฟล์
+export-done = เขียนเคสและอ่านทวนแล้ว ถอดแฟลชไดรฟ์ได้
 
 # Settings
-settings-title = Settings
-settings-language = Language and letters
-settings-log = Log
-settings-verify = Check the records
-settings-pins = Set a PIN
-settings-about = This device
-about-board = Board
-about-version = Version
-about-bundle = Bundle
-about-engine = Engine
-about-mirror = Mirror
-language-unreviewed = No clinician has reviewed this language yet. What matters for safety is said in English as well.
-letters-plain = Usual letters
-letters-large = Large letters
-pin-role = Whose PIN?
-pin-new = New PIN: 6 to 12 digits
-pin-again = The same once more
-pin-setting = The PIN is being set
-pin-differ = The two were not the same. Type the new PIN again.
-log-reading = The log is being read
-log-head = Write this down to prove later that nothing was changed: { $head }
-log-newer = Newer
-log-older = Older
-done-control = A control case was handed over
-done-verified = The records are whole: nothing was changed
-done-pin-set = The PIN is set
-rescue-title = This device is not ready
-rescue-next = No case is lost. Ask whoever looks after the device.
+settings-title = ตั้งค่า
+settings-language = ภาษาและตัวอักษร
+settings-log = บันทึกเหตุการณ์
+settings-verify = ตรวจข้อมูลบันทึก
+settings-pins = ตั้ง PIN
+settings-about = เครื่องนี้
+about-board = บอร์ด
+about-version = เวอร์ชัน
+about-bundle = ชุดโมเดล
+about-engine = เอนจิน
+about-mirror = มิเรอร์
+language-unreviewed = ยังไม่มีบุคลากรทางคลินิกตรวจทานภาษานี้ ข้อความสำคัญด้านความปลอดภัยมีภาษาอังกฤษกำกับด้วย
+letters-plain = ตัวอักษรธรรมดา
+letters-large = ตัวอักษรใหญ่
+pin-role = PIN ของใคร
+pin-new = PIN ใหม่: ตัวเลข 6 ถึง 12 หลัก
+pin-again = ใส่ซ้ำอีกครั้ง
+pin-setting = กำลังตั้ง PIN
+pin-differ = PIN สองครั้งไม่ตรงกัน ใส่ PIN ใหม่อีกครั้ง
+log-reading = กำลังอ่านบันทึกเหตุการณ์
+log-head = จดค่านี้ไว้ เพื่อพิสูจน์ภายหลังว่าไม่มีการแก้ไข: { $head }
+log-newer = ใหม่กว่า
+log-older = เก่ากว่า
+done-control = ส่งเคสควบคุมแล้ว
+done-verified = ข้อมูลบันทึกครบถ้วน: ไม่มีการแก้ไข
+done-pin-set = ตั้ง PIN แล้ว
+rescue-title = เครื่องนี้ยังไม่พร้อม
+rescue-next = ไม่มีเคสใดสูญหาย สอบถามผู้ดูแลเครื่อง
 
 # Refusals
-note-missing-slice = A slice of the CT is missing.
-next-missing-slice = Export the whole series again.
-note-uneven-slices = The slices of the CT are unevenly spaced.
-next-uneven-slices = Export one reconstruction with even slice spacing.
-note-duplicate-slices = Two slices of the CT lie at one place.
-next-duplicate-slices = Export one acquisition of the series, without copies.
-note-mixed-geometry = The slices of the CT do not belong together.
-next-mixed-geometry = Export the series again as one reconstruction.
-note-two-patients = There is more than one patient in the CT.
-next-two-patients = Export one patient and try again.
-note-several-series = More than one CT series could be meant.
-next-several-series = Give the one series that is meant.
-note-no-volume = This is no axial CT series.
-next-no-volume = Export an axial CT series of the thorax.
-note-lesion-outside-volume = The marked lesion lies outside the CT.
-next-lesion-outside-volume = Mark the lesion inside the scanned volume.
-note-no-lesion-candidate = No lesion is marked, and none stands out.
-next-no-lesion-candidate = Mark the lesion by hand.
-note-scale-unknown = The scale of the image is not known.
-next-scale-unknown = Calibrate the objective.
-note-scale-too-coarse = The image is too coarse to show nuclei.
-next-scale-too-coarse = Use an objective of at least 10x.
-note-not-colour = The image has no colour.
-next-not-colour = Take a colour image of an H&E-stained slide.
-note-blank-image = The image shows no tissue.
-next-blank-image = Move to tissue.
-note-too-dark = The image is too dark.
-next-too-dark = Turn up the light or the exposure.
-note-blurred-image = The image is out of focus.
-next-blurred-image = Turn the fine focus until the nuclei are sharp.
-note-image-too-small = The image is too small.
-next-image-too-small = Take a larger field.
-note-too-little-tissue = There is too little tissue.
-next-too-little-tissue = Move to tissue.
-note-stain-degenerate = The stain cannot be read.
-next-stain-degenerate = Check the H&E stain and the white balance.
+note-missing-slice = CT มีภาพตัดขาดหายไป
+next-missing-slice = ส่งออกทั้งซีรีส์อีกครั้ง
+note-uneven-slices = ระยะห่างของภาพตัด CT ไม่เท่ากัน
+next-uneven-slices = ส่งออก reconstruction ชุดเดียวที่ภาพตัดห่างเท่ากัน
+note-duplicate-slices = ภาพตัด CT 2 ภาพอยู่ตำแหน่งเดียวกัน
+next-duplicate-slices = ส่งออกการสแกนครั้งเดียวของซีรีส์ ไม่ให้มีภาพซ้ำ
+note-mixed-geometry = ภาพตัด CT ไม่ได้เป็นชุดเดียวกัน
+next-mixed-geometry = ส่งออกซีรีส์อีกครั้งเป็น reconstruction ชุดเดียว
+note-two-patients = CT นี้มีผู้ป่วยมากกว่า 1 คน
+next-two-patients = ส่งออกผู้ป่วยคนเดียว แล้วลองใหม่
+note-several-series = มีซีรีส์ CT ที่เป็นไปได้มากกว่า 1 ซีรีส์
+next-several-series = ให้เฉพาะซีรีส์ที่ต้องการ
+note-no-volume = ไม่ใช่ซีรีส์ CT แนวแอกเซียล
+next-no-volume = ส่งออกซีรีส์ CT ทรวงอกแนวแอกเซียล
+note-lesion-outside-volume = รอยโรคที่ระบุอยู่นอก CT
+next-lesion-outside-volume = ระบุรอยโรคภายในบริเวณที่สแกน
+note-no-lesion-candidate = ไม่ได้ระบุรอยโรค และไม่มีจุดใดเด่นชัด
+next-no-lesion-candidate = ระบุรอยโรคด้วยตนเอง
+note-scale-unknown = ไม่ทราบมาตราส่วนของภาพ
+next-scale-unknown = สอบเทียบเลนส์วัตถุ
+note-scale-too-coarse = ภาพหยาบเกินกว่าจะเห็นนิวเคลียส
+next-scale-too-coarse = ใช้เลนส์วัตถุ 10x ขึ้นไป
+note-not-colour = ภาพไม่มีสี
+next-not-colour = ถ่ายภาพสีของสไลด์ที่ย้อม H&E
+note-blank-image = ไม่เห็นเนื้อเยื่อในภาพ
+next-blank-image = เลื่อนไปที่เนื้อเยื่อ
+note-too-dark = ภาพมืดเกินไป
+next-too-dark = เพิ่มแสงหรือค่าเปิดรับแสง
+note-blurred-image = ภาพไม่ชัด
+next-blurred-image = หมุนปุ่มปรับภาพละเอียดจนนิวเคลียสคมชัด
+note-image-too-small = ภาพเล็กเกินไป
+next-image-too-small = ถ่ายฟิลด์ที่ใหญ่ขึ้น
+note-too-little-tissue = เนื้อเยื่อน้อยเกินไป
+next-too-little-tissue = เลื่อนไปที่เนื้อเยื่อ
+note-stain-degenerate = อ่านสีย้อมไม่ได้
+next-stain-degenerate = ตรวจการย้อม H&E และสมดุลแสงขาว
 
 # Limits
-note-no-ct = There was no CT.
-next-no-ct = The H&E images alone were read.
-note-no-he = There was no H&E image.
-next-no-he = The CT alone was read.
-note-metadata-missing = Age, sex or smoking is not known.
-next-metadata-missing = The average of the training cohort stood in for it.
-note-lesion-suggested = The device chose the lesion.
-next-lesion-suggested = Check that the ring lies on the lesion that is meant.
-note-patch-clipped = Part of what was read lies outside the CT.
-next-patch-clipped = That part was filled with air.
-note-branches-disagree = CT and H&E favour different classes.
-next-branches-disagree = Read both and weigh them yourself.
-note-field-left-out = A field was left out.
-next-field-left-out = Take the field again.
-note-few-tiles = There was little tissue to read.
-next-few-tiles = Add fields with tissue.
-note-stain-unusual = The stain is unusual.
-next-stain-unusual = Check the stain and the white balance.
-note-thick-slices = The slices of the CT are thick.
-next-thick-slices = Use a thinner reconstruction if there is one.
-note-phantom-bundle = The networks were trained on synthetic phantoms.
-next-phantom-bundle = Their figures mean nothing on patients.
-note-control-overdue = The control case is overdue.
-next-control-overdue = Have the control case assessed.
-note-control-failed = The device failed its control case.
-next-control-failed = Do not rely on the result. Have the device looked at.
-note-clock-not-trusted = The date of this result is not certain.
-next-clock-not-trusted = Note the date by hand.
-note-other-patient-id = The CT came under another Patient ID.
-next-other-patient-id = Compare the CT with the patient's papers.
-note-ct-revised = More slices came after the case was handed over.
-next-ct-revised = Open a new case with the whole CT.
-note-outside-training-range = Age, sex or smoking lies outside what training saw.
-next-outside-training-range = Weigh CT and H&E yourself.
+note-no-ct = ไม่มี CT
+next-no-ct = อ่านเฉพาะภาพ H&E
+note-no-he = ไม่มีภาพ H&E
+next-no-he = อ่านเฉพาะ CT
+note-metadata-missing = ไม่ทราบอายุ เพศ หรือการสูบบุหรี่
+next-metadata-missing = ใช้ค่าเฉลี่ยของกลุ่มข้อมูลฝึกแทน
+note-lesion-suggested = เครื่องเป็นผู้เลือกรอยโรค
+next-lesion-suggested = ตรวจว่าวงแหวนอยู่ที่รอยโรคที่ต้องการ
+note-patch-clipped = บางส่วนที่อ่านอยู่นอก CT
+next-patch-clipped = ส่วนนั้นถูกเติมด้วยค่าของอากาศ
+note-branches-disagree = CT กับ H&E โน้มไปคนละชนิด
+next-branches-disagree = อ่านทั้งสองส่วน แล้วชั่งน้ำหนักเอง
+note-field-left-out = มีฟิลด์ที่ไม่ได้ใช้
+next-field-left-out = ถ่ายฟิลด์นั้นใหม่
+note-few-tiles = มีเนื้อเยื่อให้อ่านน้อย
+next-few-tiles = เพิ่มฟิลด์ที่มีเนื้อเยื่อ
+note-stain-unusual = สีย้อมต่างจากที่พบทั่วไป
+next-stain-unusual = ตรวจการย้อมสีและสมดุลแสงขาว
+note-thick-slices = ภาพตัด CT หนา
+next-thick-slices = ใช้ reconstruction ที่บางกว่า ถ้ามี
+note-phantom-bundle = โครงข่ายประสาทเทียมฝึกด้วยแฟนทอมสังเคราะห์
+next-phantom-bundle = ตัวเลขที่ได้ไม่มีความหมายกับผู้ป่วย
+note-control-overdue = เคสควบคุมเกินกำหนด
+next-control-overdue = ส่งเคสควบคุมไปประเมิน
+note-control-failed = เครื่องไม่ผ่านเคสควบคุม
+next-control-failed = อย่าเชื่อถือผลนี้ ให้ช่างตรวจเครื่อง
+note-clock-not-trusted = วันที่ของผลนี้ไม่แน่นอน
+next-clock-not-trusted = จดวันที่ด้วยมือ
+note-other-patient-id = CT มาพร้อม Patient ID อื่น
+next-other-patient-id = เทียบ CT กับเอกสารของผู้ป่วย
+note-ct-revised = มีภาพตัดเพิ่มเข้ามาหลังส่งเคส
+next-ct-revised = เปิดเคสใหม่ด้วย CT ที่ครบ
+note-outside-training-range = อายุ เพศ หรือการสูบบุหรี่อยู่นอกช่วงของข้อมูลฝึก
+next-outside-training-range = ชั่งน้ำหนัก CT กับ H&E เอง
