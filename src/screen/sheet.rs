@@ -97,6 +97,18 @@ impl<'a, A: Clone + PartialEq> Sheet<'a, A> {
         self.words.language().is_rtl()
     }
 
+    /// Towards where a list begins.
+    #[must_use]
+    pub const fn back_sign(&self) -> &'static str {
+        if self.rtl() { ">" } else { "<" }
+    }
+
+    /// Towards where a list ends.
+    #[must_use]
+    pub const fn on_sign(&self) -> &'static str {
+        if self.rtl() { "<" } else { ">" }
+    }
+
     /// Whatever item there is.
     pub fn item(&mut self, item: Item) {
         self.scene.items.push(item);

@@ -218,7 +218,8 @@ impl Typesetter {
         if style.bold {
             builder.push_default(FontWeight::BOLD);
         }
-        if style.rtl {
+        // Identifiers, figures and English keep their order in a language from right to left.
+        if style.rtl && text.chars().any(is_rtl) {
             builder.set_base_direction(BaseDirection::Rtl);
         }
         let mut layout = builder.build(text);
@@ -285,6 +286,11 @@ pub(crate) fn is_mark(character: char) -> bool {
         '\u{0300}'..='\u{036f}' | '\u{0e31}' | '\u{0e34}'..='\u{0e3a}' | '\u{0e47}'..='\u{0e4e}'
         | '\u{0900}'..='\u{0903}' | '\u{093a}'..='\u{094f}' | '\u{0951}'..='\u{0957}'
         | '\u{064b}'..='\u{0652}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
+}
+
+/// Whether a character is of a script from right to left: Hebrew, Arabic and what lies around them, with the presentation forms.
+fn is_rtl(character: char) -> bool {
+    matches!(character, '\u{0590}'..='\u{08ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}')
 }
 
 /// Glyphs stand at quarters of a pixel.

@@ -120,7 +120,8 @@ impl Words {
     pub fn safe_with<'a>(&self, id: &str, given: impl IntoIterator<Item = Given<'a>> + Clone) -> String {
         let own = self.with(id, given.clone());
         match &self.english {
-            Some(english) => format!("{own} \u{2014} {}", english.with(id, given)),
+            // Set apart (first strong isolate): English keeps its order beside a language from right to left.
+            Some(english) => format!("{own} \u{2014} \u{2068}{}\u{2069}", english.with(id, given)),
             None => own,
         }
     }

@@ -130,8 +130,8 @@ impl Choosing {
         }
         if let Some(buttons) = buttons {
             let step = isize::try_from(fit).unwrap_or(1);
-            sheet.button_if(from > 0, buttons[0], "<", Button::Plain, Act::Page(-step));
-            sheet.button_if(from + fit < exports.len(), buttons[1], ">", Button::Plain, Act::Page(step));
+            sheet.button_if(from > 0, buttons[0], sheet.back_sign(), Button::Plain, Act::Page(-step));
+            sheet.button_if(from + fit < exports.len(), buttons[1], sheet.on_sign(), Button::Plain, Act::Page(step));
         }
     }
 

@@ -87,9 +87,9 @@ impl Home {
         }
         if many {
             let buttons = Area { height: sheet.button_height(), ..area.bottom(sheet.button_height()) }.columns(3, gap);
-            sheet.button_if(page > 0, buttons[0], "<", Button::Plain, Act::Page(-1));
+            sheet.button_if(page > 0, buttons[0], sheet.back_sign(), Button::Plain, Act::Page(-1));
             sheet.centred(buttons[1], format!("{} / {pages}", page + 1), size::BODY, FAINT, PAPER);
-            sheet.button_if(page + 1 < pages, buttons[2], ">", Button::Plain, Act::Page(1));
+            sheet.button_if(page + 1 < pages, buttons[2], sheet.on_sign(), Button::Plain, Act::Page(1));
         }
     }
 

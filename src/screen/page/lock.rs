@@ -121,7 +121,7 @@ impl Lock {
 /// Why not: in the language, and in English with its figures.
 fn denied_in(denied: &Denied, sheet: &Sheet<'_, Act>) -> Arc<str> {
     let said = sheet.words.say(denied.word);
-    if denied.why.is_empty() { said.into() } else { format!("{said} ({})", denied.why).into() }
+    if denied.why.is_empty() { said.into() } else { format!("{said} (\u{2068}{}\u{2069})", denied.why).into() }
 }
 
 /// Ten digits, erase and done.
