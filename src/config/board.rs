@@ -37,6 +37,8 @@ pub struct Board {
     pub clock: ClockTrust,
     /// `[daemon]`
     pub daemon: Daemon,
+    /// `[mirror]`, where the panel is shown to browsers.
+    pub mirror: Option<Mirror>,
 }
 
 /// Folders. All are absolute.
@@ -261,4 +263,22 @@ pub struct Daemon {
     pub grace: Duration,
     /// `metrics`: where metrics are served, on this machine only. Without it they are not.
     pub metrics: Option<SocketAddr>,
+}
+
+/// The panel in a browser.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mirror {
+    /// `listen`: where it is served. An address that others reach has [`tls`](Self::tls).
+    pub listen: SocketAddr,
+    /// `certificate` and `key`: with them it is served with TLS, to whoever logs in.
+    pub tls: Option<Tls>,
+}
+
+/// What a server proves itself with. Both files are PEM, and absolute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// `certificate`: the server's certificate, and those above it in their order.
+    pub certificate: PathBuf,
+    /// `key`: its private key.
+    pub key: PathBuf,
 }

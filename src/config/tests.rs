@@ -60,6 +60,10 @@ trusted = "never"
 [daemon]
 grace-s = 5
 metrics = "[::1]:9105"
+[mirror]
+listen = "0.0.0.0:8733"
+certificate = "/etc/hilum/mirror.pem"
+key = "/etc/hilum/mirror.key"
 "#;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -109,7 +113,7 @@ fn every_default_is_as_promised() {
     assert_eq!(board.engine.threads, None);
     assert_eq!(board.key, KeySource::Credential { name: "hilum-data-key".to_owned() });
     assert_eq!((board.access.auto_lock.as_secs(), board.access.wrong_pins, board.access.wait.as_secs()), (300, 5, 60));
-    assert_eq!((board.camera, board.share), (None, None));
+    assert_eq!((board.camera, board.share, board.mirror), (None, None, None));
     assert_eq!((board.store.watermark_bytes, board.store.retention), (512_000_000, None));
     assert_eq!(board.store.drafts, Some(30 * DAY));
     assert_eq!((board.worker.memory_bytes, board.worker.time.as_secs()), (2_048_000_000, 120));
@@ -151,6 +155,13 @@ fn every_key_is_heard() {
     assert!((board.thermal.warm_c, board.thermal.hot_c) == (70.0, 80.5));
     assert_eq!((board.thermal.poll.as_secs(), board.clock), (1, ClockTrust::Never));
     assert_eq!((board.daemon.grace.as_secs(), board.daemon.metrics), (5, "[::1]:9105".parse().ok()));
+    let mirror = board.mirror.expect("a mirror");
+    assert_eq!(mirror.listen, "0.0.0.0:8733".parse().expect("an address"));
+    let tls = mirror.tls.expect("a certificate");
+    assert_eq!(
+        (tls.certificate.as_path(), tls.key.as_path()),
+        (Path::new("/etc/hilum/mirror.pem"), Path::new("/etc/hilum/mirror.key"))
+    );
 }
 
 #[test]
@@ -364,6 +375,30 @@ fn hot_is_above_warm() {
 }
 
 #[test]
+fn a_mirror_that_others_reach_has_a_certificate() {
+    let files = "certificate = '/c.pem'\nkey = '/k.pem'";
+    for (address, tls) in [("127.0.0.1:8733", ""), ("[::1]:1", ""), ("127.0.0.1:8733", files), ("0.0.0.0:443", files)] {
+        let board = board(&format!("name = 'x'\n[mirror]\nlisten = '{address}'\n{tls}"));
+        assert_eq!(board.mirror.map(|mirror| mirror.tls.is_some()), Some(!tls.is_empty()));
+    }
+    for address in ["0.0.0.0:8733", "192.168.0.7:443", "[::]:8733"] {
+        check(
+            &format!("[mirror]\nlisten = '{address}'"),
+            &format!("2:10: listen = \"{address}\" is not this machine alone, which needs certificate and key"),
+        );
+    }
+    check("[mirror]\nlisten = '0.0.0.0:8733'\nkey = '/k.pem'", "3:7: key has no meaning without certificate");
+    check("[mirror]\ncertificate = '/c.pem'\nlisten = '127.0.0.1:1'", "2:15: certificate has no meaning without key");
+    check("[mirror]", "1:1: listen is missing in [mirror]");
+    check("[mirror]\nlisten = '127.0.0.1:0'", "2:10: listen = '127.0.0.1:0' has no port");
+    check(
+        "[mirror]\nlisten = 'panel:80'\ncertificate = 'c.pem'",
+        "2:10: listen = 'panel:80' is not an address and a port, such as 127.0.0.1:8733\n\
+         3:15: certificate = 'c.pem' is not an absolute path",
+    );
+}
+
+#[test]
 fn metrics_stay_on_the_machine() {
     check(
         "[daemon]\nmetrics = '0.0.0.0:9105'",
@@ -529,6 +564,8 @@ fn the_base_shows_every_key_with_its_default() {
     let camera = all.camera.take().expect("a camera");
     assert!(camera.source == CameraSource::Phantom && camera.scale.is_some() && (camera.rate_hz - 10.0).abs() < 1e-9);
     assert_eq!(all.share.take().map(|share| (share.poll.as_secs(), share.quiet.as_secs())), Some((2, 5)));
+    let mirror = all.mirror.take().expect("a mirror");
+    assert!(mirror.listen == "127.0.0.1:8733".parse().expect("an address") && mirror.tls.is_some());
     let paths = [all.paths.data.take(), all.paths.runtime.take(), all.paths.exports.take()];
     let others = [all.bundle.folder.take(), all.worker.socket.take()];
     assert!(paths.iter().chain(&others).all(Option::is_some) && all.daemon.metrics.take().is_some());

@@ -7,7 +7,7 @@ use hilum_domain::MicronsPerPixel;
 use crate::{
     board::{
         Access, Board, Bundle, Camera, CameraSource, Case, ClockTrust, Control, Daemon, Engine, EngineName,
-        Explanation, KeySource, Paths, PublicKey, Share, Store, Thermal, Worker,
+        Explanation, KeySource, Mirror, Paths, PublicKey, Share, Store, Thermal, Tls, Worker,
     },
     problem::Findings,
     section::{Section, absolute},
@@ -33,6 +33,7 @@ pub(crate) fn board(tree: Table, findings: &mut Findings) -> Option<Board> {
         let thermal = top.section("thermal", thermal);
         let clock = top.section("clock", clock);
         let daemon = top.section("daemon", daemon);
+        let mirror = top.optional_section("mirror", mirror);
         Some(Board {
             name: name?,
             paths: paths?,
@@ -49,6 +50,7 @@ pub(crate) fn board(tree: Table, findings: &mut Findings) -> Option<Board> {
             thermal: thermal?,
             clock: clock?,
             daemon: daemon?,
+            mirror: mirror?,
         })
     })
 }
@@ -204,13 +206,42 @@ fn clock(section: &mut Section) -> Option<ClockTrust> {
 
 fn daemon(section: &mut Section) -> Option<Daemon> {
     let grace = section.seconds("grace-s", 1.0..=120.0, 10.0);
-    let metrics = section.text("metrics", |written| match written.parse::<SocketAddr>() {
-        Ok(address) if !address.ip().is_loopback() => {
+    let metrics = section.text("metrics", |written| match address(written, "127.0.0.1:9105")? {
+        address if !address.ip().is_loopback() => {
             Err("is not an address of this machine alone (127.0.0.1 or [::1])".to_owned())
         }
-        Ok(address) if address.port() == 0 => Err("has no port".to_owned()),
-        Ok(address) => Ok(address),
-        Err(_) => Err("is not an address and a port, such as 127.0.0.1:9105".to_owned()),
+        address => Ok(address),
     });
     Some(Daemon { grace: grace?, metrics: metrics? })
+}
+
+/// An address with a port, as numbers.
+fn address(written: &str, such_as: &str) -> Result<SocketAddr, String> {
+    match written.parse::<SocketAddr>() {
+        Ok(address) if address.port() == 0 => Err("has no port".to_owned()),
+        Ok(address) => Ok(address),
+        Err(_) => Err(format!("is not an address and a port, such as {such_as}")),
+    }
+}
+
+fn mirror(section: &mut Section) -> Option<Mirror> {
+    let listen = section.text("listen", |written| address(written, "127.0.0.1:8733"));
+    let listen = section.required("listen", listen);
+    let certificate = section.absolute("certificate");
+    let key = section.absolute("key");
+    let (listen, certificate, key) = (listen?, certificate?, key?);
+    let tls = match (certificate, key) {
+        (Some(certificate), Some(key)) => Some(Tls { certificate, key }),
+        (None, None) => None,
+        (Some(_), None) => {
+            return section.contradiction("certificate", "certificate has no meaning without key".to_owned());
+        }
+        (None, Some(_)) => return section.contradiction("key", "key has no meaning without certificate".to_owned()),
+    };
+    // What patients' names cross has to be encrypted, and asks who looks.
+    if tls.is_none() && !listen.ip().is_loopback() {
+        let message = format!("listen = \"{listen}\" is not this machine alone, which needs certificate and key");
+        return section.contradiction("listen", message);
+    }
+    Some(Mirror { listen, tls })
 }

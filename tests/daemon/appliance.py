@@ -118,10 +118,11 @@ class Appliance:
         folder.mkdir(parents=True, exist_ok=True)
         self.site = folder / "site.toml"
         self.board = folder / "board.toml"
-        # The board of the tests is the simulated one, with its camera only where it is wanted.
+        # The board of the tests is the simulated one, with its camera only where it is wanted, and without the mirror, whose
+        # address is for one daemon alone.
         sim = (ROOT / "board" / "sim.toml").read_text()
-        if not camera:
-            sim = "\n".join(section for section in sim.split("\n\n") if "[camera]" not in section)
+        left_out = ["[mirror]"] if camera else ["[mirror]", "[camera]"]
+        sim = "\n\n".join(section for section in sim.split("\n\n") if not any(name in section for name in left_out))
         sim += f"\n[control]\nevery-h = {control_h}\n"
         self.board.write_text(sim.replace('inherit = "', f'inherit = "{ROOT}/board/'))
         self.site.write_text(f'[paths]\ndata = "{self.data}"\nruntime = "{self.run}"\n{site}')
