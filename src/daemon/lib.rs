@@ -13,9 +13,11 @@ mod door;
 mod event;
 mod export;
 mod exports;
+mod glass;
 mod inference;
 mod key;
 mod metrics;
+mod mirror;
 mod office;
 mod protocol;
 mod reader;
@@ -57,7 +59,7 @@ pub use reader::worker;
 pub use rescue::{Trouble, rescue};
 
 use appliance::{Appliance, End, Parts};
-use door::Door;
+use door::{Door, Session};
 use event::Event;
 use office::Office;
 use reader::Limits;
@@ -65,6 +67,8 @@ use records::{Place, Records};
 
 /// Events wait here; a part that tells more waits. The loop only ever waits for the store.
 const EVENTS: usize = 64;
+/// Touches and keys wait here; who tells more waits.
+const HANDS: usize = 64;
 /// So many readers of outside bytes at once for people: their memory adds up. Share and camera have one each.
 const READERS: usize = 1;
 
@@ -179,13 +183,27 @@ async fn running(setup: Setup) -> Result<(), Fault> {
         exports: board.paths.exports,
     };
     let wraps = board.key == KeySource::Pin;
+    let auto_lock = board.access.auto_lock;
     let door = Door::new(records.clone(), Arc::clone(&clock), tell.clone(), board.access, wraps);
+    let door = Arc::new(door);
     let desk::Desk { listener, lock: _held } =
         desk::open(&runtime.join(SOCKET)).map_err(Fault::machine("open the socket"))?;
-    if let Some(address) = board.daemon.metrics {
-        tokio::spawn(metrics::serve(address, office.clone()));
+    let (glass, glasses) = watch::channel(None);
+    let (hands, _touched) = mpsc::channel(HANDS);
+    let looked = Arc::<mirror::Counts>::default();
+    if let Some(settings) = board.mirror {
+        let door = Arc::clone(&door);
+        let login: mirror::Login = Arc::new(move |role, pin| {
+            let door = Arc::clone(&door);
+            Box::pin(async move { door.login(&mut Session::default(), role, pin.to_string()).await.map(drop) })
+        });
+        let served = mirror::Served { settings, auto_lock, glasses, hands, login, counts: Arc::clone(&looked) };
+        supervise::task_of("mirror", tell.clone(), move || mirror::serve(served.clone()));
     }
-    let desk = tokio::spawn(desk::serve(listener, office.clone(), Arc::new(door)));
+    if let Some(address) = board.daemon.metrics {
+        tokio::spawn(metrics::serve(address, office.clone(), looked));
+    }
+    let desk = tokio::spawn(desk::serve(listener, office.clone(), door));
     let jobs = inference::start(networks, records.files().clone(), tell.clone())
         .map_err(Fault::machine("start the inference thread"))?;
     let stopping = Arc::new(AtomicBool::new(false));
@@ -237,7 +255,8 @@ async fn running(setup: Setup) -> Result<(), Fault> {
         return Err(Fault::Hung);
     }
     // The store's thread ends with the last handle of it; whoever still holds one has the grace time.
-    drop((appliance, events, tell));
+    // The mirror ends with what it shows.
+    drop((appliance, events, tell, glass));
     let closed = records.close(board.daemon.grace).await;
     if !closed || !store_thread.is_finished() {
         tracing::warn!("the store did not close in time; everything acknowledged is on the disk");

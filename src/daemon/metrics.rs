@@ -1,6 +1,13 @@
 //! Metrics for Prometheus, on this machine's loopback alone. Numbers and states, nothing of a case or a person.
 
-use std::{fs, net::SocketAddr, sync::atomic::AtomicU64};
+use std::{
+    fs,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use axum::{
     Router, extract::State, http::StatusCode, http::header::CONTENT_TYPE, response::IntoResponse, routing::get,
@@ -14,13 +21,13 @@ use prometheus_client::{
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-use crate::{office::Office, protocol::Request};
+use crate::{mirror::Counts, office::Office, protocol::Request};
 
 /// OpenMetrics 1.0, which Prometheus reads.
 const FORMAT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Answers scrapes until it is dropped.
-pub(crate) async fn serve(address: SocketAddr, office: Office) {
+pub(crate) async fn serve(address: SocketAddr, office: Office, mirror: Arc<Counts>) {
     let listener = match TcpListener::bind(address).await {
         Ok(listener) => listener,
         Err(error) => {
@@ -30,15 +37,15 @@ pub(crate) async fn serve(address: SocketAddr, office: Office) {
         }
     };
     tracing::info!(%address, "metrics");
-    let router = Router::new().route("/metrics", get(scraped)).with_state(office);
+    let router = Router::new().route("/metrics", get(scraped)).with_state((office, mirror));
     if let Err(error) = axum::serve(listener, router).await {
         tracing::error!(%error, "no more metrics");
     }
 }
 
-async fn scraped(State(office): State<Office>) -> impl IntoResponse {
+async fn scraped(State((office, mirror)): State<(Office, Arc<Counts>)>) -> impl IntoResponse {
     match office.done(Request::Status, Actor::Device).await {
-        Ok(status) => (StatusCode::OK, [(CONTENT_TYPE, FORMAT)], text(&status)),
+        Ok(status) => (StatusCode::OK, [(CONTENT_TYPE, FORMAT)], text(&status, &mirror)),
         Err(denied) => (StatusCode::SERVICE_UNAVAILABLE, [(CONTENT_TYPE, "text/plain")], denied.why),
     }
 }
@@ -56,8 +63,8 @@ struct Why {
 type Whole = Gauge<i64>;
 type Real = Gauge<f64, AtomicU64>;
 
-/// A status as metrics.
-fn text(status: &Value) -> String {
+/// A status, and what the mirror counted, as metrics.
+fn text(status: &Value, mirror: &Counts) -> String {
     let mut registry = Registry::with_prefix("hilum");
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let networks = &status["networks"];
@@ -90,6 +97,9 @@ fn text(status: &Value) -> String {
         gauge.set(status["exports"][key].as_i64().unwrap_or(0));
         registry.register(name, help, gauge);
     }
+    let looking: Whole = Gauge::default();
+    looking.set(mirror.clients.load(Ordering::Relaxed).cast_signed());
+    registry.register("mirror_clients", "Browsers that show the panel", looking);
     let mut flag = |name: &str, help: &str, set: bool| {
         let gauge: Whole = Gauge::default();
         gauge.set(i64::from(set));
@@ -142,6 +152,13 @@ fn text(status: &Value) -> String {
         "Parts of the daemon that died and were started again",
         status["parts-restarted"].as_u64().unwrap_or(0),
     );
+    for (name, help, counted) in [
+        ("mirror_frames_sent", "Frames of the panel, or changes to one, sent to browsers", &mirror.frames),
+        ("mirror_bytes_sent", "Bytes of them", &mirror.bytes),
+        ("mirror_clients_dropped", "Browsers that were too slow or too fast, or made no sense", &mirror.dropped),
+    ] {
+        count(name, help, counted.load(Ordering::Relaxed));
+    }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number of bytes")]
     let written = field("/proc/self/io", "write_bytes:", 1.0).unwrap_or(0.0) as u64;
     count("written_bytes", "Bytes sent to the disk", written);
@@ -166,7 +183,8 @@ mod tests {
             "store": {"cases": {"queued": 2, "draft": 0}, "locked": false, "full": null}, "attempts-ended": 7,
             "exports": {"waiting": 3, "refused": {"missing-slice": 2}}, "clock": {"trusted": false}, "celsius": 61.5, "control-limit": "control-overdue",
         });
-        let text = text(&status);
+        let mirror = Counts { clients: 2.into(), frames: 5.into(), ..Counts::default() };
+        let text = text(&status, &mirror);
         for line in [
             "hilum_cases{state=\"queued\"} 2",
             "hilum_networks_ready 1",
@@ -176,6 +194,9 @@ mod tests {
             "hilum_temperature_celsius 61.5",
             "hilum_attempts_ended_total 7",
             "hilum_exports_waiting 3",
+            "hilum_mirror_clients 2",
+            "hilum_mirror_frames_sent_total 5",
+            "hilum_mirror_clients_dropped_total 0",
             "hilum_exports_refused{code=\"missing-slice\"} 2",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
