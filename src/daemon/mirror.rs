@@ -37,7 +37,7 @@ use axum::{
 use embedded_graphics::prelude::OriginDimensions as _;
 use hilum_config::Mirror as Settings;
 use hilum_store::Role;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     net::TcpListener,
     sync::{Semaphore, watch},
@@ -239,13 +239,12 @@ impl Mirror {
         self.shown.borrow().clone()
     }
 
-    /// What a browser is told beside the picture, as JSON.
-    fn state(&self, client: &Client, shown: Option<&Shown>) -> String {
-        let state = json!({
+    /// What a browser is told beside the picture.
+    fn state(&self, client: &Client, shown: Option<&Shown>) -> Value {
+        json!({
             "writing": client.writes(), "locked": shown.is_none_or(|shown| shown.glass.locked),
             "screen": shown.is_some(), "login": self.network.is_some(),
-        });
-        state.to_string()
+        })
     }
 
     /// Does what a browser says, on the panel as that browser saw it last.
@@ -336,7 +335,7 @@ async fn hand(State(mirror): State<Arc<Mirror>>, headers: HeaderMap, text: Strin
     };
     let text = Zeroizing::new(text);
     match mirror.visits.said(&mirror, session, mirror.now().as_ref(), &text).await {
-        Ok(state) => ([(CONTENT_TYPE, "application/json")], state).into_response(),
+        Ok(state) => ([(CONTENT_TYPE, "application/json")], state.to_string()).into_response(),
         Err(Refused::Nonsense) => (StatusCode::BAD_REQUEST, "not understood").into_response(),
         Err(Refused::TooMuch) => (StatusCode::TOO_MANY_REQUESTS, "too much").into_response(),
         Err(Refused::NoScreen) => (StatusCode::SERVICE_UNAVAILABLE, "there is no screen").into_response(),

@@ -182,16 +182,17 @@
     const reached = await ask(queue.splice(0, 64));
     if (reached && polling) {
       told(reached);
-      await picture();
+      if (String(reached.serial) !== live.dataset.serial) await picture(reached.serial);
     }
     asking = false;
+    // What was typed meanwhile goes at once.
     if (reached && polling) timer = setTimeout(poll, queue.length > 0 ? 0 : POLL_MS);
     else polling = false;
   }
 
-  async function picture() {
+  async function picture(serial) {
     const next = new Image();
-    next.src = "/frame.png?" + Date.now();
+    next.src = "/frame.png?" + serial;
     try {
       await next.decode();
     } catch {
@@ -199,7 +200,7 @@
     }
     sized(next.naturalWidth, next.naturalHeight);
     drawing.drawImage(next, 0, 0);
-    shown(next.src);
+    shown(serial);
   }
 
   // --- fingers ---

@@ -101,7 +101,7 @@ async fn talked(
         }
         let state = mirror.state(client, now.as_ref());
         if told.as_ref() != Some(&state) {
-            sent(socket, Message::Text(state.as_str().into())).await?;
+            sent(socket, Message::Text(state.to_string().into())).await?;
             told = Some(state);
         }
         let due =

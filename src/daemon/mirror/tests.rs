@@ -467,6 +467,12 @@ async fn a_page_without_sockets_works_by_requests() {
     let (status, state) = said(&stage, &one, "\ndown 0 5 6\nup 0 7 8").await;
     assert_eq!((status, &state["writing"]), (200, &json!(true)));
     assert_eq!([stage.hand().await, stage.hand().await], ["down 128 5 6", "up 128 7 8"]);
+    let first = state["serial"].as_u64().expect("a serial");
+    stage.show(&painted(&frame(200), 5, 9));
+    let end = Instant::now() + PATIENCE;
+    while said(&stage, &one, "").await.1["serial"].as_u64() == Some(first) {
+        assert!(Instant::now() < end, "the new frame has the old serial");
+    }
     let (status, state) = said(&stage, &two, "\ntext x").await;
     assert_eq!((status, &state["writing"]), (200, &json!(false)));
     let (_, state) = said(&stage, &two, "\ntake\ndown 3 1 1").await;

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use serde_json::Value;
 use tokio::{
     sync::{Mutex, Notify},
     time::{Instant, sleep},
@@ -52,14 +53,15 @@ struct Page {
 }
 
 impl Visits {
-    /// A request: the page's number, then a message a line. Answers with the state as that page sees it.
+    /// A request: the page's number, then a message a line. Answers with the state as that page sees it, and the
+    /// serial of the newest frame.
     pub(super) async fn said(
         &self,
         mirror: &Mirror,
         session: Option<Arc<Session>>,
         shown: Option<&Shown>,
         text: &str,
-    ) -> Result<String, Refused> {
+    ) -> Result<Value, Refused> {
         let mut lines = text.lines();
         let number = lines.next().filter(|number| number.len() == NUMBER).ok_or(Refused::Nonsense)?;
         let said = lines.map(Said::of).collect::<Option<Vec<Said>>>().ok_or(Refused::Nonsense)?;
@@ -96,7 +98,10 @@ impl Visits {
             }
             mirror.done(&page.client, said, shown).await.map_err(|_| Refused::NoScreen)?;
         }
-        Ok(mirror.state(&page.client, shown))
+        let mut state = mirror.state(&page.client, shown);
+        // So that only a new picture is asked for.
+        state["serial"] = shown.map(|shown| shown.serial).into();
+        Ok(state)
     }
 
     /// Takes pages away that are gone, until it is dropped. Sleeps while there are none.
