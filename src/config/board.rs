@@ -39,6 +39,8 @@ pub struct Board {
     pub daemon: Daemon,
     /// `[mirror]`, where the panel is shown to browsers.
     pub mirror: Option<Mirror>,
+    /// `[panel]`
+    pub panel: Panel,
 }
 
 /// Folders. All are absolute.
@@ -281,4 +283,49 @@ pub struct Tls {
     pub certificate: PathBuf,
     /// `key`: its private key.
     pub key: PathBuf,
+}
+
+/// The attached screen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Panel {
+    /// `enabled`: whether there is one.
+    pub enabled: bool,
+    /// `size`: pixels across and down, before the rotation, where no display says its own.
+    pub size: [u16; 2],
+    /// `rotation`: by how many degrees, clockwise, what is shown has to be turned for whoever stands before it.
+    pub rotation: Rotation,
+    /// `scale`: pixels for each of a panel of 150 dpi.
+    pub scale: f64,
+    /// `language`: the code (ISO 639-1) of the language until a person picks another; one of [`Panel::LANGUAGES`].
+    pub language: &'static str,
+    /// `large-letters`: letters a quarter larger, until a person picks the others.
+    pub large_letters: bool,
+    /// `read-first`: a person says what they see before they are shown the result.
+    pub read_first: bool,
+}
+
+impl Panel {
+    /// The languages of the panel, by their codes.
+    pub const LANGUAGES: [&'static str; 8] = ["en", "fr", "es", "pt", "sw", "th", "hi", "ar"];
+}
+
+/// By how much a display is turned, clockwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rotation {
+    /// `0`
+    None,
+    /// `90`
+    Right,
+    /// `180`
+    Half,
+    /// `270`
+    Left,
+}
+
+impl Rotation {
+    /// Whether width and height change places.
+    #[must_use]
+    pub const fn is_quarter(self) -> bool {
+        matches!(self, Self::Right | Self::Left)
+    }
 }

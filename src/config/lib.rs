@@ -18,7 +18,7 @@ use std::path::Path;
 
 pub use board::{
     Access, Board, Bundle, Camera, CameraSource, Case, ClockTrust, Control, Daemon, Engine, EngineName, Explanation,
-    KeySource, Mirror, Paths, PublicKey, Share, Store, Thermal, Tls, Worker,
+    KeySource, Mirror, Panel, Paths, PublicKey, Rotation, Share, Store, Thermal, Tls, Worker,
 };
 pub use problem::{Position, Problem, Problems};
 

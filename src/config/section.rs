@@ -241,6 +241,45 @@ impl<'f> Section<'f> {
         read.map(|value| value.unwrap_or(default))
     }
 
+    /// An array of so many whole numbers, each in `range`.
+    pub(crate) fn wholes<const N: usize>(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<u64>,
+        unit: &str,
+        default: [u64; N],
+    ) -> Option<[u64; N]> {
+        let read = self.value(key, |value| {
+            let not = || format!("is not {N} whole numbers");
+            let Value::List(items) = value else { return Err(not()) };
+            let whole = |item: &Node| match item.value {
+                Value::Whole(number) => Some(number),
+                _ => None,
+            };
+            let numbers = items.iter().map(whole).collect::<Option<Vec<i128>>>().ok_or_else(not)?;
+            let numbers: [i128; N] = numbers.try_into().map_err(|_| not())?;
+            let inside = |number: i128| u64::try_from(number).ok().filter(|number| range.contains(number));
+            let inside = numbers.map(inside);
+            if inside.iter().any(Option::is_none) {
+                return Err(outside(range.start(), range.end(), unit));
+            }
+            Ok(inside.map(Option::unwrap_or_default))
+        });
+        read.map(|value| value.unwrap_or(default))
+    }
+
+    /// One of a few whole numbers.
+    pub(crate) fn one_of_wholes<T: Copy>(&mut self, key: &'static str, known: &[(i128, T)], default: T) -> Option<T> {
+        let read = self.value(key, |value| {
+            let Value::Whole(written) = value else { return Err("is not a whole number".to_owned()) };
+            known.iter().find(|(number, _)| number == written).map(|(_, meaning)| *meaning).ok_or_else(|| {
+                let known: Vec<String> = known.iter().map(|(number, _)| number.to_string()).collect();
+                format!("is none of {}", known.join(", "))
+            })
+        });
+        read.map(|value| value.unwrap_or(default))
+    }
+
     /// So many, or `None` for 0.
     pub(crate) fn count(&mut self, key: &'static str, most: u64, default: u64) -> Option<Option<NonZeroUsize>> {
         let count = self.whole(key, 0..=most, "", default)?;

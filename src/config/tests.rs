@@ -5,7 +5,9 @@ use std::{
     time::Duration,
 };
 
-use crate::{Board, CameraSource, ClockTrust, Explanation, KeySource, Position, Problems, PublicKey, load};
+use crate::{
+    Board, CameraSource, ClockTrust, Explanation, KeySource, Panel, Position, Problems, PublicKey, Rotation, load,
+};
 
 /// Every key, each with a value that is not its default.
 const FULL: &str = r#"name = "full"
@@ -46,7 +48,7 @@ time-s = 30
 socket = "/run/hilum/worker.sock"
 [case]
 time-s = 600
-explain = ["gradcam", "gradcam++"]
+explain = ["gradcam"]
 [control]
 every-h = 1.5
 seed = 7
@@ -64,6 +66,14 @@ metrics = "[::1]:9105"
 listen = "0.0.0.0:8733"
 certificate = "/etc/hilum/mirror.pem"
 key = "/etc/hilum/mirror.key"
+[panel]
+enabled = true
+size = [800, 480]
+rotation = 270
+scale = 0.8
+language = "sw"
+large-letters = true
+read-first = true
 "#;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -118,11 +128,22 @@ fn every_default_is_as_promised() {
     assert_eq!(board.store.drafts, Some(30 * DAY));
     assert_eq!((board.worker.memory_bytes, board.worker.time.as_secs()), (2_048_000_000, 120));
     assert_eq!(board.worker.socket, None);
-    assert_eq!((board.case.time.as_secs(), board.case.explain), (300, vec![Explanation::GradCamPlusPlus]));
+    let both = vec![Explanation::GradCam, Explanation::GradCamPlusPlus];
+    assert_eq!((board.case.time.as_secs(), board.case.explain), (300, both));
     assert_eq!((board.control.every, board.control.seed), (Some(DAY), 1));
     assert_eq!((board.thermal.zones.len(), board.thermal.poll.as_secs()), (0, 2));
     assert!((board.thermal.warm_c, board.thermal.hot_c) == (80.0, 90.0));
     assert_eq!((board.clock, board.daemon.grace.as_secs(), board.daemon.metrics), (ClockTrust::Ntp, 10, None));
+    let panel = Panel {
+        enabled: false,
+        size: [1280, 800],
+        rotation: Rotation::None,
+        scale: 1.0,
+        language: "en",
+        large_letters: false,
+        read_first: false,
+    };
+    assert_eq!(board.panel, panel);
 }
 
 #[test]
@@ -149,7 +170,7 @@ fn every_key_is_heard() {
     assert_eq!((board.worker.memory_bytes, board.worker.time.as_secs()), (512_000_000, 30));
     assert_eq!(board.worker.socket.as_deref(), Some(Path::new("/run/hilum/worker.sock")));
     assert_eq!(board.case.time.as_secs(), 600);
-    assert_eq!(board.case.explain, [Explanation::GradCam, Explanation::GradCamPlusPlus]);
+    assert_eq!(board.case.explain, [Explanation::GradCam]);
     assert_eq!((board.control.every.map(|every| every.as_secs()), board.control.seed), (Some(5400), 7));
     assert_eq!(board.thermal.zones, [Path::new("/sys/class/thermal/thermal_zone0/temp")]);
     assert!((board.thermal.warm_c, board.thermal.hot_c) == (70.0, 80.5));
@@ -162,6 +183,33 @@ fn every_key_is_heard() {
         (tls.certificate.as_path(), tls.key.as_path()),
         (Path::new("/etc/hilum/mirror.pem"), Path::new("/etc/hilum/mirror.key"))
     );
+    let panel = Panel {
+        enabled: true,
+        size: [800, 480],
+        rotation: Rotation::Left,
+        scale: 0.8,
+        language: "sw",
+        large_letters: true,
+        read_first: true,
+    };
+    assert_eq!(board.panel, panel);
+}
+
+#[test]
+fn a_panel_is_one_that_there_could_be() {
+    for (key, said) in [
+        ("size = [1280]", "2:8: size, an array, is not 2 whole numbers"),
+        ("size = [1280, 800.5]", "2:8: size, an array, is not 2 whole numbers"),
+        ("size = [1280, 80]", "2:8: size, an array, is outside 320 to 4096 pixels"),
+        ("rotation = 45", "2:12: rotation = 45 is none of 0, 90, 180, 270"),
+        ("rotation = '90'", "2:12: rotation = '90' is not a whole number"),
+        ("language = 'de'", "2:12: language = 'de' is none of en, fr, es, pt, sw, th, hi, ar"),
+    ] {
+        check(&format!("[panel]\n{key}"), said);
+    }
+    for size in [[320, 320], [4096, 4096]] {
+        assert_eq!(board(&format!("name = 'x'\n[panel]\nsize = {size:?}")).panel.size, size);
+    }
 }
 
 #[test]
@@ -203,6 +251,7 @@ fn ranges_end_where_they_say() {
         ("thermal", "warm-c = 40\n", "hot-c", "41", "110", "40", "111"),
         ("thermal", "", "poll-s", "0.5", "60", "0.4", "61"),
         ("daemon", "", "grace-s", "1", "120", "0.9", "121"),
+        ("panel", "", "scale", "0.5", "4", "0.4", "4.1"),
     ] {
         let said = |value: &str| {
             let text = format!("name = 'x'\n[{section}]\n{with}{key} = {value}\n");

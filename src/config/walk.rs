@@ -7,7 +7,7 @@ use hilum_domain::MicronsPerPixel;
 use crate::{
     board::{
         Access, Board, Bundle, Camera, CameraSource, Case, ClockTrust, Control, Daemon, Engine, EngineName,
-        Explanation, KeySource, Mirror, Paths, PublicKey, Share, Store, Thermal, Tls, Worker,
+        Explanation, KeySource, Mirror, Panel, Paths, PublicKey, Rotation, Share, Store, Thermal, Tls, Worker,
     },
     problem::Findings,
     section::{Section, absolute},
@@ -34,6 +34,7 @@ pub(crate) fn board(tree: Table, findings: &mut Findings) -> Option<Board> {
         let clock = top.section("clock", clock);
         let daemon = top.section("daemon", daemon);
         let mirror = top.optional_section("mirror", mirror);
+        let panel = top.section("panel", panel);
         Some(Board {
             name: name?,
             paths: paths?,
@@ -51,6 +52,7 @@ pub(crate) fn board(tree: Table, findings: &mut Findings) -> Option<Board> {
             clock: clock?,
             daemon: daemon?,
             mirror: mirror?,
+            panel: panel?,
         })
     })
 }
@@ -174,7 +176,7 @@ fn worker(section: &mut Section) -> Option<Worker> {
 fn case(section: &mut Section) -> Option<Case> {
     let time = section.seconds("time-s", 10.0..=3600.0, 300.0);
     let methods = [("gradcam", Explanation::GradCam), ("gradcam++", Explanation::GradCamPlusPlus)];
-    let explain = section.words("explain", &methods, &[Explanation::GradCamPlusPlus]);
+    let explain = section.words("explain", &methods, &[Explanation::GradCam, Explanation::GradCamPlusPlus]);
     Some(Case { time: time?, explain: explain? })
 }
 
@@ -244,4 +246,25 @@ fn mirror(section: &mut Section) -> Option<Mirror> {
         return section.contradiction("listen", message);
     }
     Some(Mirror { listen, tls })
+}
+
+fn panel(section: &mut Section) -> Option<Panel> {
+    let enabled = section.switch("enabled", false);
+    let size = section.wholes("size", 320..=4096, "pixels", [1280, 800]);
+    let turns = [(0, Rotation::None), (90, Rotation::Right), (180, Rotation::Half), (270, Rotation::Left)];
+    let rotation = section.one_of_wholes("rotation", &turns, Rotation::None);
+    let scale = section.number("scale", 0.5..=4.0, "pixels", 1.0);
+    let language = section.word("language", &Panel::LANGUAGES.map(|code| (code, code)), "en");
+    let large_letters = section.switch("large-letters", false);
+    let read_first = section.switch("read-first", false);
+    let [width, height] = size?;
+    Some(Panel {
+        enabled: enabled?,
+        size: [u16::try_from(width).ok()?, u16::try_from(height).ok()?],
+        rotation: rotation?,
+        scale: scale?,
+        language: language?,
+        large_letters: large_letters?,
+        read_first: read_first?,
+    })
 }
