@@ -12,6 +12,6 @@ mod ready;
 pub use explain::{ExplainMethod, cam_ct, cam_he};
 pub use fusion::{Scores, fuse, scores, standardised};
 pub use pipeline::{
-    Assessed, CtFinding, CtInput, Explanation, HeFinding, Maps, Model, Outcome, Study, Timings, assess,
+    Assessed, CtFinding, CtInput, Explanation, HeFinding, Maps, Model, Outcome, Stage, Study, Timings, assess,
 };
 pub use ready::Ready;

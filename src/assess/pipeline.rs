@@ -166,6 +166,17 @@ pub struct Explanation {
     pub maps: Option<Maps>,
 }
 
+/// What is being done for a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The CT is searched and scored.
+    Ct,
+    /// The fields are normalised and scored.
+    Fields,
+    /// The two are weighed, and it is looked where they looked.
+    Explaining,
+}
+
 /// How long each step took.
 #[derive(Debug, Clone, Default)]
 pub struct Timings(pub Vec<(&'static str, Duration)>);
@@ -186,6 +197,8 @@ pub struct Assessed {
     pub fused: Scores,
     /// The weights of CT and H&E; they sum to 1.
     pub weights: [f64; 2],
+    /// What they would be if nothing were known of the patient; nothing where nothing is, or where one branch alone spoke.
+    pub weights_unknown: Option<[f64; 2]>,
     /// The CT branch.
     pub ct: Option<CtFinding>,
     /// The H&E branch.
@@ -208,6 +221,7 @@ pub enum Outcome {
 }
 
 /// Assesses a case: check quality → normalise → locate → score CT, score H&E → fuse → calibrate → explain → gate.
+/// `stage` is told what begins.
 ///
 /// # Errors
 /// [`EngineFault`] if the engine fails; never for what the input shows.
@@ -217,29 +231,41 @@ pub fn assess(
     engine: &dyn Engine,
     methods: &[ExplainMethod],
     timings: &mut Timings,
+    stage: &mut dyn FnMut(Stage),
 ) -> Result<Outcome, EngineFault> {
     let mut limits = Vec::new();
     let ct = match study.ct {
         None => None,
-        Some(input) => match read_ct(&input, model, engine, &mut limits, timings)? {
-            Ok(finding) => Some(finding),
-            Err(refusal) => return Ok(Outcome::Refused(refusal)),
-        },
+        Some(input) => {
+            stage(Stage::Ct);
+            match read_ct(&input, model, engine, &mut limits, timings)? {
+                Ok(finding) => Some(finding),
+                Err(refusal) => return Ok(Outcome::Refused(refusal)),
+            }
+        }
     };
     let he = match study.he {
         None => None,
-        Some(fields) => match read_he(fields, model, engine, &mut limits, timings)? {
-            Ok(finding) => Some(finding),
-            Err(refusal) => return Ok(Outcome::Refused(refusal)),
-        },
+        Some(fields) => {
+            stage(Stage::Fields);
+            match read_he(fields, model, engine, &mut limits, timings)? {
+                Ok(finding) => Some(finding),
+                Err(refusal) => return Ok(Outcome::Refused(refusal)),
+            }
+        }
     };
+    stage(Stage::Explaining);
     let encoded = standardised(&study.metadata, &model.metadata);
     limits.extend(gate::metadata(&study.metadata, encoded));
     let [of_ct, of_he, of_both] = model.temperatures;
     let from = Instant::now();
+    let mut weights_unknown = None;
     let (weights, fused) = match (&ct, &he) {
         (Some(ct), Some(he)) => {
             let weights = engine.weights(encoded)?.map(f64::from);
+            if study.metadata.encoded().iter().any(Option::is_some) {
+                weights_unknown = Some(engine.weights([0.0; 3])?.map(f64::from));
+            }
             limits.extend(gate::disagreement(&ct.scores, &he.scores));
             (weights, scores(fuse(&ct.scores.logits, &he.scores.logits, weights), of_both))
         }
@@ -261,7 +287,9 @@ pub fn assess(
         limits.push(Limit::new(LimitCode::PhantomBundle, "the bundle was trained on synthetic phantoms"));
     }
     let explanations = timings.time("cam", || explain(ct.as_ref(), he.as_ref(), model, fused.top(), methods));
-    Ok(Outcome::Assessed(Box::new(Assessed { fused, weights, ct, he, metadata: study.metadata, explanations, limits })))
+    let metadata = study.metadata;
+    let assessed = Assessed { fused, weights, weights_unknown, ct, he, metadata, explanations, limits };
+    Ok(Outcome::Assessed(Box::new(assessed)))
 }
 
 fn read_ct(

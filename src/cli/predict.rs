@@ -186,7 +186,7 @@ fn predict(case: &CohortCase, branch: Branch, loaded: &Ready) -> Result<Result<P
     };
     let he = if branch == Branch::Ct { None } else { Some(read_fields(&[case.he()], None)?) };
     let study = Study { ct, he, metadata: case.metadata };
-    let outcome = assess(study, &loaded.model, loaded.engine.as_ref(), &[], &mut Timings::default());
+    let outcome = assess(study, &loaded.model, loaded.engine.as_ref(), &[], &mut Timings::default(), &mut |_| ());
     Ok(match outcome.map_err(Failure::internal)? {
         Outcome::Assessed(result) => Ok(result.fused.probabilities),
         Outcome::Refused(refusal) => Err(refusal),

@@ -40,7 +40,7 @@ pub(crate) struct Done {
 /// report, too.
 pub(crate) fn run(given: Given, order: &Order<'_>, timings: Timings) -> Result<Done, Failure> {
     let Document { report, outcome, files } =
-        produce(given, order.ready, order.methods, now(), timings).map_err(Failure::internal)?;
+        produce(given, order.ready, order.methods, now(), timings, &mut |_| ()).map_err(Failure::internal)?;
     let writing = Instant::now();
     if !files.is_empty() {
         let unfinished = order.out.join(UNFINISHED);

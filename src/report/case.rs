@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hilum_assess::{Assessed, CtInput, ExplainMethod, Maps, Outcome, Ready, Study, Timings, assess};
+use hilum_assess::{Assessed, CtInput, ExplainMethod, Maps, Outcome, Ready, Stage, Study, Timings, assess};
 use hilum_domain::{Limit, Metadata, MicronsPerPixel, Modality, Point, Refusal};
 use hilum_imaging::{Volume, slide::Field};
 use image::{ImageFormat, RgbImage};
@@ -14,9 +14,9 @@ use ndarray::{Array2, Array3};
 use ndarray_npy::WriteNpyExt as _;
 
 use crate::{
-    Bundle, Context, ExplanationFiles, FieldNote, Report,
+    Bundle, Context, ExplanationFiles, FieldNote, Plain, Report,
     document::{assessed, refused},
-    paint::{ct_overlay, field_overlay, resized_map},
+    paint::{ct_overlay, ct_plain, field_overlay, field_plain, resized_map},
     result::result_card,
 };
 
@@ -71,7 +71,8 @@ impl ProduceFault {
 }
 
 /// Assesses a case, and draws maps and overlays of `methods` and the result card. A refusal has a complete report, too.
-/// `created` (RFC 3339) is what the report says of when it was made; `timings` has the stages before this one.
+/// `created` (RFC 3339) is what the report says of when it was made; `timings` has the stages before this one; `stage` is told
+/// what begins.
 ///
 /// # Errors
 /// [`ProduceFault`] if the engine fails or a picture cannot be written.
@@ -81,6 +82,7 @@ pub fn produce(
     methods: &[ExplainMethod],
     created: String,
     mut timings: Timings,
+    stage: &mut dyn FnMut(Stage),
 ) -> Result<Document, ProduceFault> {
     let begun = Instant::now();
     let context = Context {
@@ -98,7 +100,7 @@ pub fn produce(
     let volume = given.ct.as_ref().map(|ct| Arc::clone(&ct.volume));
     let ct = given.ct.map(|GivenCt { volume, lesion, .. }| CtInput { volume, lesion });
     let study = Study { ct, he: given.he, metadata: given.metadata };
-    let mut outcome = assess(study, &ready.model, ready.engine.as_ref(), methods, &mut timings)
+    let mut outcome = assess(study, &ready.model, ready.engine.as_ref(), methods, &mut timings, stage)
         .map_err(ProduceFault::when("assess the case"))?;
     let result = match &mut outcome {
         Outcome::Assessed(result) => {
@@ -112,12 +114,13 @@ pub fn produce(
     };
     let painting = Instant::now();
     let mut drawn = Drawn { files: Vec::new() };
+    let plain = drawn.plain(result, volume.as_deref(), &fields, ready)?;
     let explanations = drawn.explanations(result, volume.as_deref(), &fields, ready, methods)?;
     timings.0.push(("pictures", painting.elapsed()));
     let before: Duration =
         timings.0.iter().filter(|(stage, _)| stage.starts_with("read_")).map(|(_, took)| *took).sum();
     timings.0.push(("total", before + begun.elapsed()));
-    let report = assessed(result, &context, &explanations, &timings);
+    let report = assessed(result, &context, plain, &explanations, &timings);
     Ok(Document { report, outcome, files: drawn.files })
 }
 
@@ -154,6 +157,28 @@ impl Drawn {
         map.write_npy(&mut bytes).map_err(ProduceFault::when("write a map"))?;
         self.files.push((name, bytes));
         Ok(())
+    }
+
+    /// What was read, in pictures of the overlays' size with no map over them.
+    fn plain(
+        &mut self,
+        result: &Assessed,
+        volume: Option<&Volume<i16>>,
+        fields: &[RgbImage],
+        ready: &Ready,
+    ) -> Result<Plain, ProduceFault> {
+        let mut plain = Plain::default();
+        if let (Some(ct), Some(volume)) = (&result.ct, volume) {
+            let name = "ct-plain.png".to_owned();
+            self.picture(name.clone(), &ct_plain(volume, ct, &ready.model.patch))?;
+            plain.ct = Some(name);
+        }
+        for (number, field) in fields.iter().enumerate().map(|(index, field)| (index + 1, field)) {
+            let name = format!("he-plain-{number}.png");
+            self.picture(name.clone(), &field_plain(field))?;
+            plain.he.push(name);
+        }
+        Ok(plain)
     }
 
     /// Maps and overlays of every method, and the result card.

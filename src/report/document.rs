@@ -28,6 +28,7 @@ pub struct Report {
     ct: Option<Ct>,
     he: Option<He>,
     metadata: Clinical,
+    plain: Plain,
     explanations: Vec<Explained>,
     bundle: Bundle,
     timing_ms: BTreeMap<&'static str, f64>,
@@ -90,6 +91,12 @@ struct Weights {
     he: f64,
 }
 
+impl From<[f64; 2]> for Weights {
+    fn from([ct, he]: [f64; 2]) -> Self {
+        Self { ct, he }
+    }
+}
+
 #[derive(Debug, Clone, Serialize)]
 struct Ct {
     #[serde(flatten)]
@@ -146,6 +153,7 @@ struct Clinical {
     smoking: Option<&'static str>,
     specimen: Option<&'static str>,
     missing: Vec<&'static str>,
+    weights_unknown: Option<Weights>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -218,6 +226,15 @@ pub struct Context {
     pub created: String,
 }
 
+/// The pictures of what was read, of the overlays' sizes and with no map over them, relative to the report.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Plain {
+    /// The CT's, where there is one.
+    pub ct: Option<String>,
+    /// One a field.
+    pub he: Vec<String>,
+}
+
 /// The files of an explanation, relative to the report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExplanationFiles {
@@ -233,7 +250,13 @@ pub struct ExplanationFiles {
 
 /// The report of an assessed case.
 #[must_use]
-pub(crate) fn assessed(result: &Assessed, context: &Context, files: &[ExplanationFiles], timings: &Timings) -> Report {
+pub(crate) fn assessed(
+    result: &Assessed,
+    context: &Context,
+    plain: Plain,
+    files: &[ExplanationFiles],
+    timings: &Timings,
+) -> Report {
     let specimen = context.metadata.specimen;
     let prediction = |scores: &Scores| {
         let class = Class::ALL[scores.top()];
@@ -267,7 +290,9 @@ pub(crate) fn assessed(result: &Assessed, context: &Context, files: &[Explanatio
     let mut report = empty(context, "assessed", timings);
     report.limits = result.limits.iter().map(Note::from).collect();
     report.fused = Some(prediction(&result.fused));
-    report.weights = Some(Weights { ct: result.weights[0], he: result.weights[1] });
+    report.weights = Some(result.weights.into());
+    report.metadata.weights_unknown = result.weights_unknown.map(Weights::from);
+    report.plain = plain;
     report.ct = result.ct.as_ref().map(|ct| ct_entry(ct, prediction(&ct.scores), context));
     report.he = result.he.as_ref().map(|he| he_entry(he, prediction(&he.scores), context));
     report.explanations = explanations;
@@ -305,7 +330,9 @@ fn empty(context: &Context, outcome: &'static str, timings: &Timings) -> Report 
             smoking: smoking.map(hilum_domain::Smoking::name),
             specimen: specimen.map(hilum_domain::Specimen::name),
             missing: context.metadata.missing(),
+            weights_unknown: None,
         },
+        plain: Plain::default(),
         explanations: Vec::new(),
         bundle: context.bundle.clone(),
         timing_ms,
@@ -370,6 +397,8 @@ pub fn files_of(report: &[u8]) -> Option<Vec<String>> {
         return None;
     }
     let mut files = vec!["result.png".to_owned(), "ct.png".to_owned()];
+    let plain = report["plain"]["he"].as_array().into_iter().flatten().chain([&report["plain"]["ct"]]);
+    files.extend(plain.filter_map(|name| name.as_str()).map(str::to_owned));
     for explanation in report["explanations"].as_array().into_iter().flatten() {
         let overlays = explanation["overlays"].as_array().into_iter().flatten();
         let named = overlays.chain([&explanation["map"], &explanation["overlay"]]);

@@ -10,7 +10,7 @@ mod paint;
 mod result;
 
 pub use case::{Document, Given, GivenCt, ProduceFault, produce, turned_away};
-pub use document::{Bundle, Context, ExplanationFiles, FieldNote, Note, REPORT_SCHEMA, Report, files_of};
+pub use document::{Bundle, Context, ExplanationFiles, FieldNote, Note, Plain, REPORT_SCHEMA, Report, files_of};
 pub use paint::{blend, resized_map};
 pub use result::notice_card;
 

@@ -137,6 +137,23 @@ pub(crate) fn ct_overlay(
     geometry: &PatchGeometry,
     map: Option<&Array2<f32>>,
 ) -> RgbImage {
+    let words = if map.is_some() { "where the CT network looked" } else { "no map: nothing speaks for the class" };
+    ct_picture(volume, finding, geometry, map, words)
+}
+
+/// The same without a map: what was read.
+#[must_use]
+pub(crate) fn ct_plain(volume: &Volume<i16>, finding: &CtFinding, geometry: &PatchGeometry) -> RgbImage {
+    ct_picture(volume, finding, geometry, None, "what the CT network read")
+}
+
+fn ct_picture(
+    volume: &Volume<i16>,
+    finding: &CtFinding,
+    geometry: &PatchGeometry,
+    map: Option<&Array2<f32>>,
+    words: &str,
+) -> RgbImage {
     let window = Window::around(-600.0, 1500.0);
     let mut canvas = Canvas(RgbImage::new(2 * PANEL + 8, PANEL + CAPTION));
     let middle = volume_middle(volume, finding.lesion);
@@ -164,7 +181,6 @@ pub(crate) fn ct_overlay(
         }
     }
     canvas.picture((i64::from(PANEL) + 8, 0), &patch);
-    let words = if map.is_some() { "where the CT network looked" } else { "no map: nothing speaks for the class" };
     #[expect(clippy::cast_possible_wrap, reason = "512")]
     let below = PANEL as i32 + 4;
     canvas.text((6, below), NOTICE, LIGHT);
@@ -210,18 +226,9 @@ pub(crate) fn field_overlay(
     finding: &HeFinding,
     maps: Option<&[Array2<f32>]>,
 ) -> RgbImage {
-    let width = image.width().min(FIELD_WIDTH);
-    let scale = f64::from(width) / f64::from(image.width());
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the picture")]
-    let scaled = |length: u32| (f64::from(length) * scale).round() as u32;
-    let height = scaled(image.height()).max(1);
-    let small = if width == image.width() {
-        image.clone()
-    } else {
-        imageops::resize(image, width, height, imageops::FilterType::Triangle)
-    };
-    let mut canvas = Canvas(RgbImage::new(width, height + CAPTION));
-    canvas.picture((0, 0), &small);
+    let (mut canvas, scale) = field_canvas(image);
+    let (width, height) = (canvas.0.width(), canvas.0.height() - CAPTION);
+    let scaled = |length: u32| scaled(length, scale);
     let top = maps.map_or(1.0, hottest);
     let most = finding.attention.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
     for (index, tile) in finding.tiles.iter().enumerate().filter(|(_, tile)| tile.field == field) {
@@ -250,6 +257,36 @@ pub(crate) fn field_overlay(
     #[expect(clippy::cast_possible_wrap, reason = "within the picture")]
     canvas.text((6, height as i32 + 4), &format!("{NOTICE} Percentages are attention."), LIGHT);
     canvas.0
+}
+
+/// The field alone, of the same size: what was read.
+#[must_use]
+pub(crate) fn field_plain(image: &RgbImage) -> RgbImage {
+    let (mut canvas, _) = field_canvas(image);
+    #[expect(clippy::cast_possible_wrap, reason = "within the picture")]
+    let below = (canvas.0.height() - CAPTION) as i32 + 4;
+    canvas.text((6, below), NOTICE, LIGHT);
+    canvas.0
+}
+
+fn scaled(length: u32, scale: f64) -> u32 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the picture")]
+    let whole = (f64::from(length) * scale).round() as u32;
+    whole
+}
+
+/// A field with room for words below, and its scale there.
+fn field_canvas(image: &RgbImage) -> (Canvas, f64) {
+    let width = image.width().min(FIELD_WIDTH);
+    let scale = f64::from(width) / f64::from(image.width());
+    let height = scaled(image.height(), scale).max(1);
+    let mut canvas = Canvas(RgbImage::new(width, height + CAPTION));
+    if width == image.width() {
+        canvas.picture((0, 0), image);
+    } else {
+        canvas.picture((0, 0), &imageops::resize(image, width, height, imageops::FilterType::Triangle));
+    }
+    (canvas, scale)
 }
 
 #[cfg(test)]
