@@ -1,9 +1,12 @@
 //! `hilum case`: a case of the running daemon, from a draft to a person's word on it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+};
 
 use hilum_daemon::Request;
-use hilum_domain::{Age, Metadata, MicronsPerPixel, Point};
+use hilum_domain::{Age, Class, Metadata, MicronsPerPixel, Point};
 use serde_json::Value;
 
 use crate::{
@@ -64,6 +67,47 @@ pub(crate) enum Command {
     Capture {
         /// The case.
         case: String,
+        #[command(flatten)]
+        to: To,
+    },
+    /// Mark the lesion of a draft that has a CT.
+    Lesion {
+        /// The case.
+        case: String,
+        /// The lesion, patient LPS in mm.
+        #[arg(value_name = "X,Y,Z", allow_hyphen_values = true, value_parser = lesion)]
+        lesion: Point,
+        #[command(flatten)]
+        to: To,
+    },
+    /// Take a field out of a draft.
+    DropField {
+        /// The case.
+        case: String,
+        /// Which field, from 1, in the order in which they were taken.
+        #[arg(value_name = "N")]
+        field: NonZeroUsize,
+        #[command(flatten)]
+        to: To,
+    },
+    /// Take a case that waits for its result back to being a draft; what an attempt that is under way finds is not kept.
+    Cancel {
+        /// The case.
+        case: String,
+        #[command(flatten)]
+        to: To,
+    },
+    /// Keep what a person sees in the images before they are shown the result; once.
+    #[command(group = clap::ArgGroup::new("seen").args(["class", "cannot_say"]).required(true))]
+    ReadFirst {
+        /// The case.
+        case: String,
+        /// The class.
+        #[arg(long, value_name = "CLASS")]
+        class: Option<Class>,
+        /// The images do not let them say.
+        #[arg(long)]
+        cannot_say: bool,
         #[command(flatten)]
         to: To,
     },
@@ -134,6 +178,12 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
             (Request::Fields { case, paths, um_per_px: um_per_px.map(MicronsPerPixel::um) }, to)
         }
         Command::Capture { case, to } => (Request::Capture { case }, to),
+        Command::Lesion { case, lesion, to } => (Request::Lesion { case, lesion: lesion.lps_mm }, to),
+        Command::DropField { case, field, to } => (Request::DropField { case, index: field.get() - 1 }, to),
+        Command::Cancel { case, to } => (Request::Cancel { case }, to),
+        Command::ReadFirst { case, class, cannot_say: _, to } => {
+            (Request::ReadFirst { case, class: class.map(|class| class.name().to_owned()) }, to)
+        }
         Command::Submit { case, to } => (Request::Submit { case }, to),
         Command::Wait { case, seconds, to } => {
             let answer = to.daemon.ask(&Request::Wait { case, seconds })?;

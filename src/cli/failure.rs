@@ -78,7 +78,7 @@ impl fmt::Display for Failure {
 }
 
 impl From<Denied> for Failure {
-    fn from(Denied { exit, why }: Denied) -> Self {
+    fn from(Denied { exit, why, .. }: Denied) -> Self {
         Self::Said { exit, why }
     }
 }

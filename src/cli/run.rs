@@ -25,7 +25,7 @@ struct Halted {
 
 impl Halted {
     fn new(failure: Failure, runtime: Result<PathBuf, Failure>) -> Box<Self> {
-        let trouble = Trouble::Else(Denied { exit: failure.exit(), why: failure.to_string() });
+        let trouble = Trouble::Else(Denied::new(failure.exit(), failure.to_string()));
         Box::new(Self { failure, trouble, runtime })
     }
 }

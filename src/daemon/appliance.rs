@@ -252,6 +252,7 @@ impl Appliance {
                 tracing::info!(%case, "queued");
                 self.changed();
             }
+            Event::Touched => self.changed(),
             Event::Assessed(done) => self.keep(done).await,
             Event::Replay(case, answer) => {
                 let Some(kept) = case.result else {
@@ -450,6 +451,7 @@ impl Appliance {
         let (case, asked) = (work.number, (*work).clone());
         match self.parts.office.records.with(move |store| store.put_back(&asked, &now)).await {
             Ok(Ok(())) => {}
+            Ok(Err(StoreFault::NoCase)) => tracing::info!(%case, "was withdrawn meanwhile"),
             Ok(Err(fault)) => {
                 tracing::error!(%case, error = %chain(fault), "cannot put a case back yet");
                 self.owed = Some(work);
@@ -471,6 +473,9 @@ impl Appliance {
                     self.parts.office.records.with(move |store| store.finish(&work, refused, &kept, &now)).await;
                 match finished {
                     Ok(Ok(())) => tracing::info!(%case, refused, took_ms, "kept"),
+                    Ok(Err(StoreFault::NoCase | StoreFault::State { .. })) => {
+                        tracing::info!(%case, "was withdrawn: what was found is not kept");
+                    }
                     Ok(Err(fault @ (StoreFault::Disk { .. } | StoreFault::Database { .. }))) => {
                         tracing::error!(%case, error = %chain(fault), "cannot keep a result yet");
                         self.unkept = Some(done);
@@ -535,6 +540,10 @@ impl Appliance {
                     let now = self.parts.clock.now();
                     let put_back = move |store: &mut Store| -> Result<(), StoreFault> {
                         let found = store.case(case)?;
+                        if found.state != State::Queued {
+                            // It was withdrawn meanwhile.
+                            return Ok(());
+                        }
                         let (number, attempt, intake) = (found.number, found.attempts, found.intake);
                         store.put_back(&Work { number, attempt, intake }, &now)
                     };

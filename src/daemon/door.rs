@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     event::Event,
-    protocol::{Denied, Request},
+    protocol::{Denied, No, Request},
     records::{Closed, Records},
 };
 
@@ -76,11 +76,11 @@ impl Door {
         let fresh = |last: &Instant| last.elapsed() < self.access.auto_lock;
         let Some((role, _)) = session.role.filter(|(_, last)| fresh(last)) else {
             session.role = None;
-            return Err(denied("say who you are: log in with the PIN of your role"));
+            return Err(Denied::of(No::Login, "say who you are: log in with the PIN of your role"));
         };
         session.role = Some((role, Instant::now()));
         if !allowed.contains(&role) {
-            return Err(denied(format!("the {} may not do this", role.name())));
+            return Err(Denied::of(No::Role, format!("the {} may not do this", role.name())));
         }
         Ok(role.into())
     }
@@ -95,7 +95,7 @@ impl Door {
         let since = wrong.get(&role).copied().unwrap_or(self.began).elapsed();
         if since < wait {
             let left = (wait - since).as_secs() + 1;
-            return Err(Denied::new(75, format!("too many wrong PINs: wait {left} s")));
+            return Err(Denied::of(No::PinWait, format!("too many wrong PINs: wait {left} s")));
         }
         let stretched = tokio::task::spawn_blocking(move || stretching.stretch(&pin)).await;
         let stretched = stretched.map_err(|_| Denied::from(Closed))??;
@@ -115,7 +115,7 @@ impl Door {
                     0 => format!("wait {} s", self.wait(failures).as_secs()),
                     left => format!("{left} more until a wait begins"),
                 };
-                Err(denied(format!("the PIN is wrong; {what}")))
+                Err(Denied::of(No::PinWrong, format!("the PIN is wrong; {what}")))
             }
             Tried::Right => {
                 session.role = Some((role, Instant::now()));

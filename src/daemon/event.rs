@@ -25,6 +25,8 @@ pub(crate) enum Event {
     Unlocked,
     /// A case waits for its result.
     Queued(CaseNumber),
+    /// Something about a case changed that changes nothing else: who looks at it looks again.
+    Touched,
     /// An attempt at a case ended.
     Assessed(Box<Done>),
     /// A case is to be assessed again and compared.

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use hilum_domain::{Age, CaseNumber, MicronsPerPixel};
+use hilum_domain::{Age, CaseNumber, Class, MicronsPerPixel};
 use hilum_intake::without_patient;
 use hilum_report::NOTICE;
 use hilum_store::{
-    Actor, Case, Delivered, Files, Head, Line, NoOutside, Outside, Packer, Recipient, Review, StoreFault, digits,
+    Actor, Case, Delivered, Files, Head, Line, NoOutside, Outside, Packer, ReadFirst, Recipient, Review, StoreFault,
+    digits,
 };
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -183,6 +184,11 @@ pub(crate) fn reviewed(review: &Review, reason: bool) -> Value {
     shown
 }
 
+/// What a person saw before they were shown the result.
+pub(crate) fn read_first(read: &ReadFirst) -> Value {
+    json!({"class": read.class.map(Class::name), "by": read.by, "claimed": read.claimed, "trusted": read.trusted})
+}
+
 /// `case.json`: what is known of a case beside its result.
 fn described(case: &Case, identity: bool) -> Value {
     let intake = &case.intake;
@@ -214,6 +220,7 @@ fn described(case: &Case, identity: bool) -> Value {
         "ct": intake.volume.as_ref().map(|_| json!({"file": CT, "patient_id": identity})),
         "lesion_lps_mm": intake.lesion.map(|lesion| lesion.lps_mm),
         "fields": fields.collect::<Vec<Value>>(),
+        "read_first": case.read_first.as_ref().map(read_first),
         "review": reviews.last(),
         "reviews": reviews,
     });

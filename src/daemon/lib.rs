@@ -54,7 +54,7 @@ use tokio::{
 pub use appliance::opened;
 pub use inference::Networks;
 pub use key::{NoKey, data_key, read as read_key};
-pub use protocol::{Denied, Request, SOCKET, said};
+pub use protocol::{Denied, No, Request, SOCKET, said};
 pub use reader::worker;
 pub use rescue::{Trouble, rescue};
 

@@ -10,9 +10,11 @@ use std::{
 };
 
 use hilum_device::Clock;
-use hilum_domain::{Age, CaseNumber, Identity, Metadata, Point, Sex, Smoking, Specimen};
-use hilum_intake::{Arrival, Digest, picture_to_bytes};
-use hilum_store::{Actor, BlobName, Case, FieldFile, Head, Intake, Origin, Review, State, Store, StoreFault};
+use hilum_domain::{Age, CaseNumber, Class, Identity, Metadata, Point, Sex, Smoking, Specimen};
+use hilum_intake::{Arrival, Digest, KeptCt, picture_to_bytes};
+use hilum_store::{
+    Action, Actor, BlobName, Case, FieldFile, Head, Intake, Origin, ReadFirst, Review, State, Store, StoreFault,
+};
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
@@ -20,9 +22,9 @@ use crate::{
     camera::Frames,
     control,
     event::Event,
-    export::{Order, reviewed},
+    export::{Order, read_first, reviewed},
     exports::{Next, Taken},
-    protocol::{Denied, Request},
+    protocol::{Denied, No, Request},
     reader::{self, Item, Limits, NotRead, What},
     records::{Closed, Records},
 };
@@ -146,7 +148,20 @@ impl Office {
                 let identity = Identity::new(&first, &second).map_err(|fault| usage(fault.to_string()))?;
                 let age = age.map(Age::from_years).transpose().map_err(|error| usage(error.to_string()))?;
                 let metadata = Metadata { age, sex: named(sex)?, smoking: named(smoking)?, specimen: named(specimen)? };
-                self.open(identity, metadata, confirmed, actor).await
+                match self.open(identity, metadata, confirmed, actor).await? {
+                    Admitted::Draft { case, same, other } => {
+                        let mut answer = stated(case, State::Draft);
+                        answer["same-person"] = same.iter().map(CaseNumber::to_string).collect();
+                        answer["other-second"] = other.iter().map(CaseNumber::to_string).collect();
+                        Ok(answer)
+                    }
+                    Admitted::OtherSecond(cases) => {
+                        let case = cases.first().map(CaseNumber::to_string).unwrap_or_default();
+                        let why = "has the same first identifier and another second one: it may be another patient; check \
+                                   both";
+                        Err(Denied::of(No::Refused, format!("case {case} {why}")))
+                    }
+                }
             }
             Request::Ct { case, path, lesion, other_id } => {
                 let lesion = lesion.map(Point::new);
@@ -154,14 +169,33 @@ impl Office {
             }
             Request::Fields { case, paths, um_per_px } => self.fields(number(&case)?, paths, um_per_px, actor).await,
             Request::Capture { case } => self.capture(number(&case)?, actor).await,
+            Request::Lesion { case, lesion } => {
+                let case = number(&case)?;
+                self.lesion(case, Point::new(lesion), actor).await?;
+                Ok(stated(case, State::Draft))
+            }
+            Request::DropField { case, index } => {
+                let case = number(&case)?;
+                let mut answer = stated(case, State::Draft);
+                answer["fields"] = self.drop_field(case, index, actor).await?.into();
+                Ok(answer)
+            }
+            Request::Cancel { case } => {
+                let case = number(&case)?;
+                self.cancel(case, actor).await?;
+                Ok(stated(case, State::Draft))
+            }
+            Request::ReadFirst { case, class } => {
+                let case = number(&case)?;
+                self.read_first(case, named(class)?, actor).await?;
+                Ok(stated(case, State::Assessed))
+            }
             Request::Submit { case } => self.submit(number(&case)?, actor).await,
             Request::Wait { case, seconds } => self.wait(number(&case)?, seconds).await,
             Request::Show { case } => self.show(number(&case)?, actor).await,
             Request::Review { case, agrees, reason } => {
                 let case = number(&case)?;
-                let review = Review { agrees, reason, by: actor };
-                let now = self.clock.now();
-                self.records.with(move |store| store.review(case, &review, &now)).await??;
+                self.review(case, agrees, reason, actor).await?;
                 Ok(stated(case, State::Reviewed))
             }
             Request::List => {
@@ -172,11 +206,7 @@ impl Office {
                 let trend = self.records.with(|store| control::trend(store)).await??;
                 Ok(json!({"controls": trend.iter().map(control::Point::described).collect::<Vec<_>>()}))
             }
-            Request::Control => {
-                let case = control::open(self, &self.scratch, self.control_seed, actor).await?;
-                self.tell(Event::Queued(case)).await?;
-                Ok(stated(case, State::Queued))
-            }
+            Request::Control => Ok(stated(self.control(actor).await?, State::Queued)),
             Request::Verify { head } => {
                 let saved: Option<Head> = head
                     .map(|head| head.parse())
@@ -208,8 +238,86 @@ impl Office {
         }
     }
 
+    /// Keeps what a person made of a result.
+    pub(crate) async fn review(
+        &self,
+        case: CaseNumber,
+        agrees: bool,
+        reason: String,
+        actor: Actor,
+    ) -> Result<(), Denied> {
+        let review = Review { agrees, reason, by: actor };
+        let now = self.clock.now();
+        self.records.with(move |store| store.review(case, &review, &now)).await??;
+        self.tell(Event::Touched).await
+    }
+
+    /// Has a control case assessed now.
+    pub(crate) async fn control(&self, actor: Actor) -> Result<CaseNumber, Denied> {
+        let case = control::open(self, &self.scratch, self.control_seed, actor).await?;
+        self.tell(Event::Queued(case)).await?;
+        Ok(case)
+    }
+
+    /// Marks the lesion of a draft.
+    pub(crate) async fn lesion(&self, case: CaseNumber, lesion: Point, actor: Actor) -> Result<(), Denied> {
+        let volume = self.draft(case).await?.intake.volume.ok_or_else(|| usage("the draft has no CT"))?;
+        let (files, name) = (self.records.files().clone(), volume.clone());
+        let inside = tokio::task::spawn_blocking(move || -> Result<bool, Denied> {
+            let grid = KeptCt::grid(&files.get(&name)?).map_err(|error| Denied::new(70, error.to_string()))?;
+            Ok(lesion.lps_mm.iter().all(|mm| mm.is_finite()) && grid.contains(lesion))
+        });
+        if !inside.await.map_err(|_| Denied::from(Closed))?? {
+            return Err(Denied::of(No::Refused, "the lesion lies outside the scanned volume"));
+        }
+        let marked = move |intake: &mut Intake| {
+            if intake.volume.as_ref() != Some(&volume) {
+                return Err(usage("the draft has another CT by now"));
+            }
+            intake.lesion = Some(lesion);
+            Ok(())
+        };
+        self.change_by(case, Action::LesionMarked, actor, marked).await
+    }
+
+    /// Takes a field out of a draft, and says how many are left.
+    pub(crate) async fn drop_field(&self, case: CaseNumber, index: usize, actor: Actor) -> Result<usize, Denied> {
+        let dropped = move |intake: &mut Intake| {
+            if index >= intake.fields.len() {
+                return Err(usage("the draft has no such field"));
+            }
+            intake.fields.remove(index);
+            Ok(intake.fields.len())
+        };
+        self.change_by(case, Action::FieldDropped, actor, dropped).await
+    }
+
+    /// Takes a case that waits for its result back to being a draft.
+    pub(crate) async fn cancel(&self, case: CaseNumber, actor: Actor) -> Result<(), Denied> {
+        let now = self.clock.now();
+        let cancelled = move |store: &mut Store| -> Result<Identity, Denied> {
+            let intake = store.intake(case)?;
+            if intake.control {
+                return Err(usage("a control case is the device's own"));
+            }
+            store.withdraw(case, actor, &now)?;
+            Ok(intake.identity)
+        };
+        let identity = self.records.with(cancelled).await??;
+        // An export on the share may be for it, as for every draft.
+        self.tell(Event::Opened(identity)).await?;
+        self.tell(Event::Touched).await
+    }
+
+    /// Keeps what a person sees in the images before they are shown the result.
+    pub(crate) async fn read_first(&self, case: CaseNumber, class: Option<Class>, actor: Actor) -> Result<(), Denied> {
+        let now = self.clock.now();
+        let read = ReadFirst { class, by: actor, claimed: now.claimed.clone(), trusted: now.trusted };
+        Ok(self.records.with(move |store| store.read_first(case, &read, &now)).await??)
+    }
+
     /// Checks the whole store. The files are read beside the store's thread: it has cases to keep meanwhile.
-    async fn verify(&self, saved: Option<Head>) -> Result<Head, Denied> {
+    pub(crate) async fn verify(&self, saved: Option<Head>) -> Result<Head, Denied> {
         let (head, names) = self.records.with(move |store| store.verify_records(saved)).await??;
         for name in names {
             let (files, asked) = (self.records.files().clone(), name.clone());
@@ -224,21 +332,22 @@ impl Office {
         Ok(head)
     }
 
-    async fn tell(&self, event: Event) -> Result<(), Denied> {
+    pub(crate) async fn tell(&self, event: Event) -> Result<(), Denied> {
         self.events.send(event).await.map_err(|_| Closed.into())
     }
 
-    async fn case(&self, case: CaseNumber) -> Result<Case, Denied> {
+    pub(crate) async fn case(&self, case: CaseNumber) -> Result<Case, Denied> {
         Ok(self.records.with(move |store| store.case(case)).await??)
     }
 
-    async fn open(
+    /// Opens a draft, or says which earlier cases have another second identifier if nobody `confirmed` that it is the patient.
+    pub(crate) async fn open(
         &self,
         identity: Identity,
         metadata: Metadata,
         confirmed: bool,
         actor: Actor,
-    ) -> Result<Value, Denied> {
+    ) -> Result<Admitted, Denied> {
         let now = self.clock.now();
         let mut intake = Intake {
             control: false,
@@ -250,7 +359,7 @@ impl Office {
             fields: Vec::new(),
             opened: now.clone(),
         };
-        let (case, same, other) = self
+        let admitted = self
             .records
             .with(move |store| -> Result<_, Denied> {
                 let (mut same, mut other) = (Vec::new(), Vec::new());
@@ -262,24 +371,17 @@ impl Office {
                     let is_same = earlier.identity.second().eq_ignore_ascii_case(intake.identity.second());
                     if is_same { same.push(case) } else { other.push(case) }
                 }
-                if let Some(case) = other.first().filter(|_| !confirmed) {
-                    return Err(Denied::new(
-                        2,
-                        format!(
-                            "case {case} has the same first identifier and another second one: it may be another \
-                             patient; check both"
-                        ),
-                    ));
+                if !other.is_empty() && !confirmed {
+                    return Ok(Admitted::OtherSecond(other));
                 }
                 intake.origin.other_second = !other.is_empty();
-                Ok((store.open_case(&intake, actor, &now)?, same, other))
+                Ok(Admitted::Draft { case: store.open_case(&intake, actor, &now)?, same, other })
             })
             .await??;
-        self.tell(Event::Opened(identity)).await?;
-        let mut answer = stated(case, State::Draft);
-        answer["same-person"] = same.iter().map(CaseNumber::to_string).collect();
-        answer["other-second"] = other.iter().map(CaseNumber::to_string).collect();
-        Ok(answer)
+        if matches!(admitted, Admitted::Draft { .. }) {
+            self.tell(Event::Opened(identity)).await?;
+        }
+        Ok(admitted)
     }
 
     /// Changes a draft, which may have changed since it was looked at.
@@ -289,15 +391,28 @@ impl Office {
         actor: Actor,
         change: impl FnOnce(&mut Intake) -> Result<T, Denied> + Send + 'static,
     ) -> Result<T, Denied> {
+        self.change_by(case, Action::InputTaken, actor, change).await
+    }
+
+    /// Changes a draft; the log says what was done.
+    async fn change_by<T: Send + 'static>(
+        &self,
+        case: CaseNumber,
+        action: Action,
+        actor: Actor,
+        change: impl FnOnce(&mut Intake) -> Result<T, Denied> + Send + 'static,
+    ) -> Result<T, Denied> {
         let now = self.clock.now();
-        self.records
+        let told = self
+            .records
             .with(move |store| -> Result<T, Denied> {
                 let mut intake = store.case(case)?.intake;
                 let told = change(&mut intake)?;
-                store.change_draft(case, &intake, actor, &now)?;
+                store.change_draft_by(case, &intake, action, actor, &now)?;
                 Ok(told)
             })
-            .await?
+            .await??;
+        Ok(told)
     }
 
     /// That a case is a draft, before work is done for it.
@@ -368,7 +483,7 @@ impl Office {
         Ok(kept.map_err(|_| Denied::from(Closed))??)
     }
 
-    async fn ct(
+    pub(crate) async fn ct(
         &self,
         case: CaseNumber,
         path: PathBuf,
@@ -421,7 +536,7 @@ impl Office {
         self.add(case, fields, actor).await
     }
 
-    async fn capture(&self, case: CaseNumber, actor: Actor) -> Result<Value, Denied> {
+    pub(crate) async fn capture(&self, case: CaseNumber, actor: Actor) -> Result<Value, Denied> {
         let mut frames = self.frames.clone().ok_or_else(|| Denied::new(75, "the board has no camera"))?;
         self.draft(case).await?;
         let no_frame = || Denied::new(75, "the camera gives no frame");
@@ -451,7 +566,7 @@ impl Office {
         Ok(answer)
     }
 
-    async fn submit(&self, case: CaseNumber, actor: Actor) -> Result<Value, Denied> {
+    pub(crate) async fn submit(&self, case: CaseNumber, actor: Actor) -> Result<Value, Denied> {
         let Case { intake, .. } = self.case(case).await?;
         if intake.volume.is_none() && intake.fields.is_empty() {
             return Err(usage("a case needs a CT or a field"));
@@ -512,6 +627,7 @@ impl Office {
         answer["fields"] = shown.intake.fields.len().into();
         answer["opened"] = json!({"claimed": shown.intake.opened.claimed, "trusted": shown.intake.opened.trusted});
         answer["report"] = report.unwrap_or_default();
+        answer["read-first"] = shown.read_first.as_ref().map(read_first).unwrap_or_default();
         answer["reviews"] = shown.reviews.iter().map(|review| reviewed(review, true)).collect();
         answer["review"] = shown.reviews.last().map(|review| reviewed(review, true)).unwrap_or_default();
         Ok(answer)
@@ -577,6 +693,20 @@ impl Office {
         let input = mark(arrival);
         Ok(self.records.with(move |store| store.take(&input)).await??)
     }
+}
+
+/// What became of the wish for a draft.
+pub(crate) enum Admitted {
+    /// It is open.
+    Draft {
+        case: CaseNumber,
+        /// Earlier cases of the same two identifiers.
+        same: Vec<CaseNumber>,
+        /// Earlier cases with another second identifier: a person said that it is the patient.
+        other: Vec<CaseNumber>,
+    },
+    /// It may be another patient than that of these cases, which have another second identifier.
+    OtherSecond(Vec<CaseNumber>),
 }
 
 /// For whom an export is.

@@ -79,6 +79,32 @@ pub enum Request {
         /// Which case.
         case: String,
     },
+    /// Marks the lesion of a draft that has a CT.
+    Lesion {
+        /// Which case.
+        case: String,
+        /// The lesion, patient LPS, mm.
+        lesion: [f64; 3],
+    },
+    /// Takes a field out of a draft.
+    DropField {
+        /// Which case.
+        case: String,
+        /// Which field, from 0, in the order in which they were taken.
+        index: usize,
+    },
+    /// Takes a case that waits for its result back to being a draft. What an attempt that is under way finds is not kept.
+    Cancel {
+        /// Which case.
+        case: String,
+    },
+    /// Keeps what a person sees in the images before they are shown the result. It is said once.
+    ReadFirst {
+        /// Which case.
+        case: String,
+        /// The class, or that they cannot say.
+        class: Option<String>,
+    },
     /// Hands a draft over to be assessed, or a case that was set aside once more.
     Submit {
         /// Which case.
@@ -169,6 +195,10 @@ impl Request {
             | Self::Ct { .. }
             | Self::Fields { .. }
             | Self::Capture { .. }
+            | Self::Lesion { .. }
+            | Self::DropField { .. }
+            | Self::Cancel { .. }
+            | Self::ReadFirst { .. }
             | Self::Submit { .. }
             | Self::Wait { .. }
             | Self::Show { .. }
@@ -183,6 +213,46 @@ impl Request {
     }
 }
 
+/// What kind of no it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum No {
+    /// It must not be, whatever the device could do.
+    Refused,
+    /// It was asked for wrongly.
+    Usage,
+    /// What was given cannot be read.
+    Unreadable,
+    /// The device is not well.
+    Internal,
+    /// Not now.
+    NotReady,
+    /// The configuration or the key is not right.
+    Configuration,
+    /// The PIN is wrong.
+    PinWrong,
+    /// After wrong PINs there is a wait.
+    PinWait,
+    /// Another role may do it.
+    Role,
+    /// Nobody is logged in, or not any more.
+    Login,
+}
+
+impl No {
+    /// The exit code of a command that asked this.
+    #[must_use]
+    pub const fn exit(self) -> u8 {
+        match self {
+            Self::Refused => 2,
+            Self::Usage | Self::PinWrong | Self::Role | Self::Login => 64,
+            Self::Unreadable => 65,
+            Self::Internal => 70,
+            Self::NotReady | Self::PinWait => 75,
+            Self::Configuration => 78,
+        }
+    }
+}
+
 /// A request that was not done, as exit code and sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denied {
@@ -190,11 +260,26 @@ pub struct Denied {
     pub exit: u8,
     /// Why. Has nothing of a patient.
     pub why: String,
+    /// What kind of no it is.
+    pub no: No,
 }
 
 impl Denied {
-    pub(crate) fn new(exit: u8, why: impl Into<String>) -> Self {
-        Self { exit, why: why.into() }
+    /// One with the kind that an exit code says.
+    pub fn new(exit: u8, why: impl Into<String>) -> Self {
+        let no = match exit {
+            2 => No::Refused,
+            64 => No::Usage,
+            65 => No::Unreadable,
+            75 => No::NotReady,
+            78 => No::Configuration,
+            _ => No::Internal,
+        };
+        Self { exit, why: why.into(), no }
+    }
+
+    pub(crate) fn of(no: No, why: impl Into<String>) -> Self {
+        Self { exit: no.exit(), why: why.into(), no }
     }
 }
 

@@ -83,24 +83,27 @@ impl KeptCt {
         deflated.finish().map_err(|_| NotKept(VOLUME))
     }
 
+    /// Where the voxels of what [`KeptCt::to_bytes`] wrote lie, without reading them.
+    ///
+    /// # Errors
+    /// [`NotKept`] if there is no header.
+    pub fn grid(bytes: &[u8]) -> Result<Grid, NotKept> {
+        let (header, _) = header(bytes)?;
+        Ok(Grid { size: header.size, origin_lps_mm: header.origin_lps_mm, step_lps_mm: header.step_lps_mm })
+    }
+
     /// Reads what [`KeptCt::to_bytes`] wrote.
     ///
     /// # Errors
     /// [`NotKept`] for any other bytes; never more memory than the header's size asks for, and no more than a scanner's.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, NotKept> {
         let wrong = NotKept(VOLUME);
-        let rest = bytes.strip_prefix(FORMAT).ok_or(wrong)?;
-        let end = rest.iter().take(LONGEST_HEADER).position(|&byte| byte == b'\n').ok_or(wrong)?;
-        let header: Header = serde_json::from_slice(&rest[..end]).map_err(|_| wrong)?;
+        let (header, deflated) = header(bytes)?;
         let [columns, rows, slices] = header.size;
         let count = columns.checked_mul(rows).and_then(|plane| plane.checked_mul(slices));
         let count = count.filter(|count| (1..=MOST_VOXELS).contains(count)).ok_or(wrong)?;
-        let numbers = header.origin_lps_mm.iter().chain(header.step_lps_mm.iter().flatten());
-        if !numbers.copied().all(f64::is_finite) {
-            return Err(wrong);
-        }
         let mut voxels = Vec::new();
-        let mut inflated = ZlibDecoder::new(&rest[end + 1..]);
+        let mut inflated = ZlibDecoder::new(deflated);
         let mut row = vec![0; columns * 2];
         for _ in 0..rows * slices {
             // What is announced and does not come is not made room for.
@@ -119,6 +122,19 @@ impl KeptCt {
         let volume = Volume::new(voxels, grid).ok_or(wrong)?;
         Ok(Self { volume, series_uid: header.series_uid, patient_id: header.patient_id })
     }
+}
+
+/// The header of a kept volume, and its voxels, deflated.
+fn header(bytes: &[u8]) -> Result<(Header, &[u8]), NotKept> {
+    let wrong = NotKept(VOLUME);
+    let rest = bytes.strip_prefix(FORMAT).ok_or(wrong)?;
+    let end = rest.iter().take(LONGEST_HEADER).position(|&byte| byte == b'\n').ok_or(wrong)?;
+    let header: Header = serde_json::from_slice(&rest[..end]).map_err(|_| wrong)?;
+    let numbers = header.origin_lps_mm.iter().chain(header.step_lps_mm.iter().flatten());
+    if !numbers.copied().all(f64::is_finite) {
+        return Err(wrong);
+    }
+    Ok((header, &rest[end + 1..]))
 }
 
 /// What stands before the Patient ID in a header, which ends with it.

@@ -52,10 +52,16 @@ pub enum Action {
     Drafted,
     /// Fields or a volume came to a draft.
     InputTaken,
+    /// The place of the lesion was marked in a draft.
+    LesionMarked,
+    /// A field was taken out of a draft.
+    FieldDropped,
     /// A person said that it is the patient although an identifier is another.
     IdentityOverridden,
     /// A case was handed over to be assessed. From here on it is never lost.
     Queued,
+    /// A case that waited for its result went back to being a draft.
+    Withdrawn,
     /// An attempt at a case began.
     Begun,
     /// A result was kept.
@@ -64,6 +70,8 @@ pub enum Action {
     Refused,
     /// Two attempts died: the input is not tried again.
     SetAside,
+    /// A person said what they see, before they were shown the result.
+    ReadFirst,
     /// A result was looked at.
     Viewed,
     /// A person agreed, or did not. Written by version 1 of the store only.
@@ -93,6 +101,19 @@ pub struct Head {
     pub entries: u64,
     /// The hash of the last.
     pub hash: Hash,
+}
+
+impl Actor {
+    /// The name in the log.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Device => "device",
+            Self::Operator => "operator",
+            Self::Reviewer => "reviewer",
+            Self::Administrator => "administrator",
+        }
+    }
 }
 
 impl Head {

@@ -1,6 +1,6 @@
 //! A case as it is kept, and the states it goes through.
 
-use hilum_domain::{Age, CaseNumber, Identity, Metadata, MicronsPerPixel, Moment, Point};
+use hilum_domain::{Age, CaseNumber, Class, Identity, Metadata, MicronsPerPixel, Moment, Point};
 use serde::{Deserialize, Serialize};
 
 use crate::{Actor, BlobName, StoreFault};
@@ -48,7 +48,8 @@ states! {
 }
 
 impl State {
-    /// Whether a case may go from here to there.
+    /// Whether a case may go from here to there. Besides, a person may withdraw one that is queued
+    /// ([`Store::withdraw`](crate::Store::withdraw)).
     #[must_use]
     pub const fn may_become(self, next: Self) -> bool {
         use State::{Assessed, Draft, Expired, Exported, Queued, Refused, Reviewed, SetAside};
@@ -189,6 +190,43 @@ pub(crate) fn reviews_from(bytes: &[u8]) -> Result<Vec<Review>, StoreFault> {
     })
 }
 
+/// What a person saw in the images before they were shown the result. It is said once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadFirst {
+    /// The class, or that they could not say.
+    pub class: Option<Class>,
+    /// Who, as a role.
+    pub by: Actor,
+    /// When, as the clock claimed, RFC 3339 in UTC.
+    pub claimed: String,
+    /// Whether there was a reason to believe it.
+    pub trusted: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReadRecord {
+    class: Option<String>,
+    by: Actor,
+    claimed: String,
+    trusted: bool,
+}
+
+impl ReadFirst {
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, StoreFault> {
+        let class = self.class.map(|class| class.name().to_owned());
+        let record = ReadRecord { class, by: self.by, claimed: self.claimed.clone(), trusted: self.trusted };
+        serde_json::to_vec(&record).map_err(StoreFault::record)
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, StoreFault> {
+        let ReadRecord { class, by, claimed, trusted } = serde_json::from_slice(bytes).map_err(StoreFault::record)?;
+        let class = class.map(|name| name.parse()).transpose();
+        let class = class.map_err(|_| StoreFault::record(serde::de::Error::custom("a class")))?;
+        Ok(Self { class, by, claimed, trusted })
+    }
+}
+
 /// A case with everything that is kept of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Case {
@@ -204,6 +242,8 @@ pub struct Case {
     pub result: Option<Kept>,
     /// What people made of that, the oldest first.
     pub reviews: Vec<Review>,
+    /// What a person saw before that.
+    pub read_first: Option<ReadFirst>,
 }
 
 /// An intake as it is written. The domain does not know how it looks in a file.

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// What the tables look like, one step a version. A step that shipped is never changed.
-pub(crate) const STEPS: [&str; 2] = [
+pub(crate) const STEPS: [&str; 3] = [
     "
     CREATE TABLE cases (
         number   INTEGER PRIMARY KEY,
@@ -75,6 +75,8 @@ pub(crate) const STEPS: [&str; 2] = [
     // All that people made of a result, where there was the last. What is sealed stays as it is until the next one comes. An
     // older program, which would keep the last only and does not know every word of the log, does not open this.
     "ALTER TABLE cases RENAME COLUMN review TO reviews;",
+    // What a person saw before they saw the result. The log has words for that and for what is taken back.
+    "ALTER TABLE cases ADD COLUMN read_first BLOB;",
 ];
 
 /// What a database file is, to whoever finds it: "Hilu".
@@ -326,7 +328,7 @@ pub(crate) fn row_hash(connection: &Connection, case: CaseNumber) -> Result<Hash
     };
     connection
         .query_row(
-            "SELECT state, attempts, control, search, record, sealed, reviews
+            "SELECT state, attempts, control, search, record, sealed, reviews, read_first
              FROM cases LEFT JOIN results USING (number) WHERE number = ?1",
             [case.0],
             |row| {
@@ -335,6 +337,10 @@ pub(crate) fn row_hash(connection: &Connection, case: CaseNumber) -> Result<Hash
                 part(Some(&row.get::<_, i64>(2)?.to_le_bytes()));
                 for column in 3..7 {
                     part(row.get_ref(column)?.as_blob_or_null()?);
+                }
+                // The rows of before had no such column, and their hashes are in the log.
+                if let Some(read_first) = row.get_ref(7)?.as_blob_or_null()? {
+                    part(Some(read_first));
                 }
                 Ok(())
             },

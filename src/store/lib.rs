@@ -23,7 +23,7 @@ mod tests;
 pub use age::{AgeIdentity, NotAge, Opening, Recipient};
 pub use audit::{Action, Actor, Entry, Hash, Head, NoHead, Tampering};
 pub use blob::{BlobName, Files, make_folder, replace};
-pub use case::{Case, FieldFile, Intake, Kept, NoReason, Origin, Review, State};
+pub use case::{Case, FieldFile, Intake, Kept, NoReason, Origin, ReadFirst, Review, State};
 pub use database::Opened;
 pub use error::StoreFault;
 pub use export::{Contents, Damaged, Delivered, NoOutside, Outside, Packed, Packer, check};

@@ -13,7 +13,7 @@ use rusqlite::{OptionalExtension as _, Transaction};
 use zeroize::Zeroizing;
 
 use crate::{
-    Action, Actor, BlobName, Case, DataKey, Entry, Head, Intake, Kept, Opened, Review, State, StoreFault,
+    Action, Actor, BlobName, Case, DataKey, Entry, Head, Intake, Kept, Opened, ReadFirst, Review, State, StoreFault,
     audit::{self, Event, Hash},
     blob::{Files, make_folder, replace},
     case::reviews_from,
@@ -25,6 +25,8 @@ use crate::{
 const BALLAST: usize = 1 << 20;
 /// What reviews are sealed for, since version 1.
 const REVIEWS: &str = "review";
+/// What the first reading is sealed for.
+const READ_FIRST: &str = "read-first";
 /// An input that killed the process so often is not tried again.
 const ATTEMPTS: u32 = 2;
 
@@ -223,14 +225,22 @@ impl Store {
         self.database.write(change)
     }
 
+    /// The room that is left, bytes.
+    ///
+    /// # Errors
+    /// [`StoreFault::Disk`]
+    pub fn free(&self) -> Result<u64, StoreFault> {
+        let disk = rustix::fs::statvfs(&self.folder)
+            .map_err(|error| StoreFault::Disk { attempt: "ask for the room that is left", source: error.into() })?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
     /// Whether there is room to take something in.
     ///
     /// # Errors
     /// [`StoreFault::Full`]
     pub fn room(&self) -> Result<(), StoreFault> {
-        let disk = rustix::fs::statvfs(&self.folder)
-            .map_err(|error| StoreFault::Disk { attempt: "ask for the room that is left", source: error.into() })?;
-        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        let free = self.free()?;
         if free < self.watermark {
             return Err(StoreFault::Full { free_mb: free >> 20 });
         }
@@ -287,7 +297,25 @@ impl Store {
         actor: Actor,
         now: &Moment,
     ) -> Result<(), StoreFault> {
-        self.room()?;
+        self.change_draft_by(case, intake, Action::InputTaken, actor, now)
+    }
+
+    /// [`Self::change_draft`] for another reason than that an input was taken: the log says `action`. What takes a field out
+    /// of a draft needs no room.
+    ///
+    /// # Errors
+    /// As [`Self::change_draft`].
+    pub fn change_draft_by(
+        &mut self,
+        case: CaseNumber,
+        intake: &Intake,
+        action: Action,
+        actor: Actor,
+        now: &Moment,
+    ) -> Result<(), StoreFault> {
+        if action != Action::FieldDropped {
+            self.room()?;
+        }
         let record = self.key()?.seal(&place(case, "record"), &intake.to_bytes()?);
         let search = self.search(intake.identity.first())?;
         let files: BTreeSet<BlobName> = intake.files().cloned().collect();
@@ -297,8 +325,8 @@ impl Store {
         let earlier = self.case(case)?.intake;
         let said_before = earlier.origin.other_id && earlier.volume == intake.volume;
         let actions: &[Action] = match intake.origin.other_id && !said_before {
-            true => &[Action::InputTaken, Action::IdentityOverridden],
-            false => &[Action::InputTaken],
+            true => &[action, Action::IdentityOverridden],
+            false => &[action],
         };
         self.step(case, State::Draft, actor, actions, now, |transaction| {
             executed(
@@ -339,6 +367,23 @@ impl Store {
         }
         self.step(case, State::Queued, actor, &[Action::Queued], now, |transaction| {
             executed(transaction, "UPDATE cases SET attempts = 0 WHERE number = ?1", [case.0])
+        })
+    }
+
+    /// Takes a case that waits for its result, or is being assessed, back to being a draft. What an attempt that is under
+    /// way finds is not kept: it ends nothing any more.
+    ///
+    /// # Errors
+    /// [`StoreFault::State`] if it does not wait.
+    pub fn withdraw(&mut self, case: CaseNumber, actor: Actor, now: &Moment) -> Result<(), StoreFault> {
+        self.database.write(|transaction| {
+            let (state, _) = state_of(transaction, case)?;
+            if state != State::Queued {
+                return Err(StoreFault::State { state: state.name(), wanted: "withdrawn" });
+            }
+            let back = "UPDATE cases SET state = ?2, attempts = 0 WHERE number = ?1";
+            executed(transaction, back, (case.0, State::Draft.name()))?;
+            logged(transaction, now, actor, Action::Withdrawn, case)
         })
     }
 
@@ -386,7 +431,7 @@ impl Store {
     /// Takes an attempt back that an orderly stop interrupted: it was not the input's fault.
     ///
     /// # Errors
-    /// [`StoreFault::State`] if the case was not being assessed.
+    /// [`StoreFault::NoCase`] if the case is not being assessed: it was withdrawn, for one.
     pub fn put_back(&mut self, work: &Work, now: &Moment) -> Result<(), StoreFault> {
         let (number, attempt) = (work.number, work.attempt);
         self.end(|store| {
@@ -394,7 +439,7 @@ impl Store {
                 executed(
                     transaction,
                     "UPDATE cases SET attempts = ?2 WHERE number = ?1 AND state = 'queued' AND attempts = ?3",
-                    (number.0, attempt - 1, attempt),
+                    (number.0, attempt.saturating_sub(1), attempt),
                 )?;
                 logged(transaction, now, Actor::Device, Action::Queued, number)
             })
@@ -532,6 +577,27 @@ impl Store {
         })
     }
 
+    /// Keeps what a person saw in the images before they were shown the result. Once: what was said stands.
+    ///
+    /// # Errors
+    /// [`StoreFault::State`] if there is no result that nobody reviewed, or somebody has said it before.
+    pub fn read_first(&mut self, case: CaseNumber, read: &ReadFirst, now: &Moment) -> Result<(), StoreFault> {
+        const WANTED: &str = "read first";
+        let sealed = self.key()?.seal(&place(case, READ_FIRST), &Zeroizing::new(read.to_bytes()?));
+        self.database.write(|transaction| {
+            let (state, _) = state_of(transaction, case)?;
+            if state != State::Assessed {
+                return Err(StoreFault::State { state: state.name(), wanted: WANTED });
+            }
+            let once = "UPDATE cases SET read_first = ?2 WHERE number = ?1 AND read_first IS NULL";
+            executed(transaction, once, (case.0, &sealed)).map_err(|fault| match fault {
+                StoreFault::NoCase => StoreFault::State { state: "read", wanted: WANTED },
+                fault => fault,
+            })?;
+            logged(transaction, now, read.by, Action::ReadFirst, case)
+        })
+    }
+
     /// Enters in the log that a case left the box in a file with this SHA-256, and answers with the state it has then: one
     /// that nobody reviewed stays as it was.
     ///
@@ -576,12 +642,13 @@ impl Store {
         if state == State::Expired {
             return Err(StoreFault::NoCase);
         }
-        let (record, result, reviews): (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>) = self
+        type Columns = (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>);
+        let (record, result, reviews, read_first): Columns = self
             .read()
             .query_row(
-                "SELECT record, sealed, reviews FROM cases LEFT JOIN results USING (number) WHERE number = ?1",
+                "SELECT record, sealed, reviews, read_first FROM cases LEFT JOIN results USING (number) WHERE number = ?1",
                 [number.0],
-                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
             )
             .map_err(StoreFault::database("read a case"))?;
         let key = self.key()?;
@@ -592,7 +659,23 @@ impl Store {
             serde_json::from_slice(&plain).map_err(StoreFault::record)
         });
         let reviews = reviews.map(|sealed| reviews_from(&open(REVIEWS, &sealed)?)).transpose()?.unwrap_or_default();
-        Ok(Case { number, state, attempts, intake, result: result.transpose()?, reviews })
+        let read_first = read_first.map(|sealed| ReadFirst::from_bytes(&open(READ_FIRST, &sealed)?)).transpose()?;
+        Ok(Case { number, state, attempts, intake, result: result.transpose()?, reviews, read_first })
+    }
+
+    /// What was known of a case before it was assessed; [`Self::case`] reads its result as well, which is much more.
+    ///
+    /// # Errors
+    /// [`StoreFault::NoCase`], or [`StoreFault::Sealed`] under another key.
+    pub fn intake(&self, number: CaseNumber) -> Result<Intake, StoreFault> {
+        let record: Option<Vec<u8>> = self
+            .read()
+            .query_row("SELECT record FROM cases WHERE number = ?1 AND state != 'expired'", [number.0], |row| {
+                row.get(0)
+            })
+            .optional()
+            .map_err(StoreFault::database("read a case"))?;
+        Intake::from_bytes(&self.key()?.open(&place(number, "record"), &record.ok_or(StoreFault::NoCase)?)?)
     }
 
     /// Every case, in the order of their numbers.
@@ -705,7 +788,7 @@ impl Store {
         self.step(case, State::Expired, actor, &[Action::Expired], now, |transaction| {
             executed(
                 transaction,
-                "UPDATE cases SET record = x'', search = x'', reviews = NULL WHERE number = ?1",
+                "UPDATE cases SET record = x'', search = x'', reviews = NULL, read_first = NULL WHERE number = ?1",
                 [case.0],
             )?;
             transaction

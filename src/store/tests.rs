@@ -187,9 +187,61 @@ fn a_store_of_version_1_opens_with_what_was_in_it() {
         for path in BOTH {
             let database = rusqlite::Connection::open(folder.path().join(path)).expect("opens");
             let version: u32 = database.pragma_query_value(None, "user_version", |row| row.get(0)).expect("readable");
-            assert_eq!(version, 2);
+            assert_eq!(version, 3);
         }
     }
+}
+
+#[test]
+fn what_is_withdrawn_is_a_draft_again_and_no_attempt_ends_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut store, _) = opened(folder.path());
+    let case = queued(&mut store, "1");
+    let work = store.begin(&BTreeSet::new(), &now()).expect("readable").work.expect("work");
+    store.withdraw(case, Actor::Operator, &now()).expect("it waited");
+    let again = |store: &mut Store| store.withdraw(case, Actor::Operator, &now());
+    assert!(matches!(again(&mut store), Err(StoreFault::State { state: "draft", .. })));
+    let state = |store: &Store| store.case(case).expect("there").state;
+    assert!(matches!(store.finish(&work, false, &kept(), &now()), Err(StoreFault::State { .. })));
+    assert!(matches!(store.put_back(&work, &now()), Err(StoreFault::NoCase)));
+    assert_eq!(state(&store), State::Draft);
+    // Handed over once more, while that attempt goes on.
+    store.submit(case, Actor::Operator, &now()).expect("queued");
+    assert!(matches!(store.finish(&work, false, &kept(), &now()), Err(StoreFault::NoCase)));
+    assert_eq!(state(&store), State::Queued);
+    let work = store.begin(&BTreeSet::new(), &now()).expect("readable").work.expect("work");
+    store.finish(&work, false, &kept(), &now()).expect("kept");
+    assert!(again(&mut store).is_err(), "what has a result keeps it");
+    store.verify(None).expect("whole");
+}
+
+#[test]
+fn what_was_read_first_is_said_once_and_bound_to_the_log() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut store, _) = opened(folder.path());
+    let case = queued(&mut store, "1");
+    let read = ReadFirst {
+        class: Some(hilum_domain::Class::SmallCellCarcinoma),
+        by: Actor::Reviewer,
+        claimed: now().claimed,
+        trusted: false,
+    };
+    assert!(store.read_first(case, &read, &now()).is_err(), "there is no result to be read before");
+    let work = store.begin(&BTreeSet::new(), &now()).expect("readable").work.expect("work");
+    store.finish(&work, false, &kept(), &now()).expect("kept");
+    store.read_first(case, &read, &now()).expect("kept");
+    let other = ReadFirst { class: None, ..read.clone() };
+    assert!(matches!(store.read_first(case, &other, &now()), Err(StoreFault::State { state: "read", .. })));
+    assert_eq!(store.case(case).expect("there").read_first, Some(read));
+    assert_eq!(store.log().expect("whole").last().map(|entry| entry.action), Some(Action::ReadFirst));
+    store.verify(None).expect("whole");
+    drop(store);
+    for path in BOTH {
+        let database = rusqlite::Connection::open(folder.path().join(path)).expect("opens");
+        database.execute("UPDATE cases SET read_first = NULL", []).expect("changed");
+    }
+    // What is taken out of both copies is missed.
+    assert!(matches!(Store::open(folder.path(), 0, &now()), Err(StoreFault::BothLost)));
 }
 
 #[test]
@@ -378,7 +430,7 @@ fn every_edit_is_found_and_the_copy_stands_in() {
         "UPDATE cases SET reviews = x'' WHERE number = 2",
         "DELETE FROM files WHERE number = 2",
         "DELETE FROM files; DELETE FROM cases WHERE number = 3",
-        "INSERT INTO cases SELECT 9, control, state, attempts, search, record, reviews FROM cases WHERE number = 1",
+        "INSERT INTO cases SELECT 9, control, state, attempts, search, record, reviews, read_first FROM cases WHERE number = 1",
         "DELETE FROM audit WHERE number = 2",
         "DELETE FROM audit WHERE number = 7",
         "UPDATE audit SET line = replace(line, 'operator', 'reviewer') WHERE number = 3",

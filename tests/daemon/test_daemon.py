@@ -89,6 +89,10 @@ def test_from_draft_to_review(box, hilum, phantoms):
         assert line in shown, shown
     report = checked(hilum.json("case", "show", case)["report"])
     assert report["outcome"] == "assessed" and report["ct"] and report["he"]
+    assert report["plain"] == {"ct": "ct-plain.png", "he": ["he-plain-1.png", "he-plain-2.png"]}
+    unknown = report["metadata"]["weights_unknown"]
+    assert sum(unknown.values()) == pytest.approx(1) and unknown != report["weights"]
+    assert {entry["method"] for entry in report["explanations"]} == {"gradcam", "gradcam++"}
     assert hilum("case", "review", case, "--agree", "--reason", "as expected") == f"{case} reviewed"
     shown = hilum.json("case", "show", case)
     assert shown["state"] == "reviewed" and shown["review"]["agrees"] is True and shown["reviews"] == [shown["review"]]
@@ -116,7 +120,8 @@ def test_the_result_is_the_one_that_analyze_gives(box, hilum, phantoms, tmp_path
         inputs = [*place(patient), "--um-per-px", "0.5"] if number else place(patient)
         words = ["--ct", patient["ct"], "--he", patient["he"], *inputs, *facts(patient)]
         out = tmp_path / f"report-{number}"
-        subprocess.run([HILUM, "analyze", *map(str, words), "--out", out], check=True, capture_output=True)
+        both = ["--explain", "gradcam,gradcam++"]
+        subprocess.run([HILUM, "analyze", *map(str, words), *both, "--out", out], check=True, capture_output=True)
         alone = checked(json.loads((out / "report.json").read_text()))
 
         case = hilum.open(patient["patient_id"], *facts(patient))
@@ -170,6 +175,89 @@ def test_a_case_from_the_camera(appliance):
     hilum("case", "submit", case)
     assert hilum("case", "wait", case) == f"{case} assessed"
     assert "capture" not in hilum("case", "capture", case, code=64), "it is no draft any more"
+
+
+def test_a_draft_is_changed_until_it_is_handed_over(box, hilum, phantoms):
+    patient = phantoms[0]
+    box.start()
+    case = hilum.open(patient["patient_id"], *facts(patient))
+    hilum("case", "lesion", case, "0,0,0", code=64), "there is no CT"
+    hilum("case", "ct", case, patient["ct"])
+    lesion = place(patient)[1]
+    hilum("case", "lesion", case, "0,0,90000", code=2), "outside"
+    assert hilum("case", "lesion", case, lesion) == f"{case} draft"
+    hilum("case", "he", case, patient["he"])
+    assert hilum("case", "drop-field", case, 1) == f"{case} draft; 1 fields"
+    hilum("case", "drop-field", case, 2, code=64), "there is one"
+    hilum("case", "drop-field", case, 0, code=64), "they count from 1"
+    hilum("case", "submit", case)
+    assert hilum("case", "wait", case) == f"{case} assessed"
+    report = checked(hilum.json("case", "show", case)["report"])
+    assert report["ct"]["lesion_suggested"] is False
+    assert report["ct"]["lesion_lps_mm"] == pytest.approx([float(mm) for mm in lesion.split(",")])
+    assert len(report["he"]["fields"]) == 1
+    for words in (["lesion", case, lesion], ["drop-field", case, 1], ["cancel", case]):
+        hilum("case", *words, code=64), "it is no draft any more"
+    assert box.stop() == 0
+    actions = [entry["action"] for entry in box.audit() if entry["case"] == 1]
+    assert actions[:6] == ["drafted", "input-taken", "lesion-marked", "input-taken", "field-dropped", "queued"]
+
+
+def test_a_case_that_waits_is_a_draft_again(box, hilum, phantoms):
+    box.start()
+    box.until(lambda status: status["networks"]["state"] == "ready", PATIENCE_S)
+    with box.desk() as desk:
+        cases = []
+        # One is being assessed, or ends before it is cancelled; the others wait.
+        for patient in (phantoms[0], phantoms[1], phantoms[0]):
+            case = desk.open_case(patient["patient_id"])["case"]
+            desk.ct(case, patient["ct"])
+            desk.fields(case, patient["he"], um_per_px=0.5)
+            cases.append(case)
+        for case in cases:
+            desk.ask("submit", case=case)
+        for case in cases[1:]:
+            assert desk.ask("cancel", case=case)["state"] == "draft"
+        assert desk.wait(cases[0]) == "assessed"
+        states = desk.states()
+        assert [states[case] for case in cases] == ["assessed", "draft", "draft"]
+        # It can be changed, and handed over again.
+        desk.ask("drop-field", case=cases[1], index=0)
+        desk.ask("submit", case=cases[1])
+        assert desk.wait(cases[1]) == "assessed"
+        # What is being assessed just now ends nothing.
+        desk.ask("submit", case=cases[2])
+        box.until(lambda status: status["running"] == cases[2], PATIENCE_S)
+        desk.ask("cancel", case=cases[2])
+        box.until(lambda status: status["running"] is None, PATIENCE_S)
+        shown = desk.ask("show", case=cases[2])
+        assert (shown["state"], shown["report"]) == ("draft", None)
+        desk.ask("submit", case=cases[2])
+        assert desk.wait(cases[2]) == "assessed"
+    assert "ERROR" not in box.said()
+    assert box.stop() == 0
+    actions = [entry["action"] for entry in box.audit() if entry["case"] == 2]
+    assert "withdrawn" in actions and actions.count("assessed") == 1
+    box.verified()
+
+
+def test_what_a_person_saw_before_the_result_is_said_once(box, hilum, phantoms):
+    patient = phantoms[0]
+    box.start()
+    case = hilum.open(patient["patient_id"])
+    hilum("case", "he", case, patient["he"], "--um-per-px", 0.5)
+    hilum("case", "read-first", case, "--cannot-say", code=64), "there is no result yet"
+    hilum("case", "submit", case)
+    assert hilum("case", "wait", case) == f"{case} assessed"
+    assert hilum.json("case", "show", case)["read-first"] is None
+    hilum("case", "read-first", case, "--class", "teratoma", code=64)
+    assert hilum("case", "read-first", case, "--class", "normal") == f"{case} assessed"
+    hilum("case", "read-first", case, "--cannot-say", code=64), "it is said once"
+    read = hilum.json("case", "show", case)["read-first"]
+    assert read["class"] == "normal" and read["by"] == "operator" and read["claimed"]
+    assert box.stop() == 0
+    assert [entry["action"] for entry in box.audit() if entry["case"] == 1].count("read-first") == 1
+    box.verified()
 
 
 # --- what is denied ---
