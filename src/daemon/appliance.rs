@@ -8,7 +8,7 @@ use std::{
 
 use hilum_config::Thermal as Heat;
 use hilum_device::{Celsius, Clock, Thermal, linux::since_boot};
-use hilum_domain::{CaseNumber, Limit, LimitCode};
+use hilum_domain::{CaseNumber, Limit, LimitCode, Moment};
 use hilum_store::{Action, Actor, Begun, Opened, Role, State, Store, StoreFault, Work};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
@@ -33,7 +33,7 @@ const OLD: Duration = Duration::from_secs(30);
 
 /// How warm the board is, as far as work is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Warmth {
+pub(crate) enum Warmth {
     Cool,
     /// After each case the board rests as long as the case took.
     Warm,
@@ -52,10 +52,38 @@ impl Warmth {
 }
 
 /// What is loaded, or why nothing is.
-enum Networks {
+#[derive(Debug, Clone)]
+pub(crate) enum Networks {
     Loading,
     Ready(Loaded),
     Rejected(String),
+}
+
+/// What the control cases say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Controlled {
+    /// The board has none.
+    Off,
+    Well,
+    /// None was answered yet.
+    Never,
+    Overdue,
+    Failed,
+}
+
+/// How the device is, as the loop knows it without asking anybody.
+#[derive(Debug, Clone)]
+pub(crate) struct Vitals {
+    pub(crate) board: String,
+    pub(crate) networks: Networks,
+    pub(crate) warmth: Warmth,
+    pub(crate) celsius: Option<f64>,
+    /// Whether the board can tell how warm it is.
+    pub(crate) feels: bool,
+    pub(crate) share: Option<bool>,
+    pub(crate) camera: Option<bool>,
+    pub(crate) control: Controlled,
+    pub(crate) now: Moment,
 }
 
 /// A case that the inference thread has.
@@ -305,6 +333,9 @@ impl Appliance {
                 // Who asked may have gone away.
                 drop(answer.send(self.exports.of_case(case, &identity)));
             }
+            Event::Offered(answer) => drop(answer.send(self.exports.offered())),
+            Event::Picked(key, answer) => drop(answer.send(self.exports.folder(key))),
+            Event::Vitals(answer) => drop(answer.send(self.vitals())),
             Event::Camera(there) => {
                 tracing::info!(there, "the camera");
                 self.camera = Some(there);
@@ -562,6 +593,29 @@ impl Appliance {
             self.parts.office.records.with(move |store| store.note(Actor::Device, Action::Stopped, &now)).await
         {
             tracing::error!(error = %chain(fault), "cannot enter the stop in the log");
+        }
+    }
+
+    fn vitals(&self) -> Vitals {
+        let now = self.parts.clock.now();
+        let limit = |every| control::limit(&self.controls, every, &now).map(|limit| limit.code);
+        let control = match self.parts.control.map(limit) {
+            None => Controlled::Off,
+            Some(None) => Controlled::Well,
+            Some(Some(LimitCode::ControlFailed)) => Controlled::Failed,
+            Some(Some(_)) if self.controls.iter().all(|point| point.good.is_none()) => Controlled::Never,
+            Some(Some(_)) => Controlled::Overdue,
+        };
+        Vitals {
+            board: self.parts.name.clone(),
+            networks: self.networks.clone(),
+            warmth: self.warmth,
+            celsius: self.temperature.map(|Celsius(degrees)| degrees),
+            feels: !self.parts.heat.zones.is_empty(),
+            share: self.share,
+            camera: self.camera,
+            control,
+            now,
         }
     }
 

@@ -36,10 +36,21 @@ pub(crate) struct Door {
 }
 
 /// One connection's person.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Session {
     /// Who logged in, and when they last asked.
     role: Option<(Role, Instant)>,
+}
+
+/// Who a session is taken for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Nobody has a PIN: whoever comes may do everything.
+    Open,
+    /// Somebody is logged in.
+    Role(Role),
+    /// Somebody would have to be.
+    Nobody,
 }
 
 fn denied(why: impl Into<String>) -> Denied {
@@ -73,8 +84,7 @@ impl Door {
             // Nobody has a PIN: whoever reaches the socket is whoever they have to be.
             return Ok(allowed.first().copied().map_or(Actor::Device, Actor::from));
         }
-        let fresh = |last: &Instant| last.elapsed() < self.access.auto_lock;
-        let Some((role, _)) = session.role.filter(|(_, last)| fresh(last)) else {
+        let Some(role) = self.role(session) else {
             session.role = None;
             return Err(Denied::of(No::Login, "say who you are: log in with the PIN of your role"));
         };
@@ -83,6 +93,29 @@ impl Door {
             return Err(Denied::of(No::Role, format!("the {} may not do this", role.name())));
         }
         Ok(role.into())
+    }
+
+    /// Who is logged in and did not keep silent for too long.
+    fn role(&self, session: &Session) -> Option<Role> {
+        session.role.filter(|(_, last)| last.elapsed() < self.access.auto_lock).map(|(role, _)| role)
+    }
+
+    /// Who a session is taken for. Asking this is no sign of life.
+    pub(crate) async fn standing(&self, session: &Session) -> Result<Standing, Denied> {
+        if self.records.with(|store| store.people()).await??.is_empty() {
+            return Ok(Standing::Open);
+        }
+        Ok(self.role(session).map_or(Standing::Nobody, Standing::Role))
+    }
+
+    /// Somebody is there, without asking for anything.
+    pub(crate) fn touched(&self, session: &mut Session) {
+        session.role = self.role(session).map(|role| (role, Instant::now()));
+    }
+
+    /// When a session ends if its person keeps silent.
+    pub(crate) fn ends(&self, session: &Session) -> Option<Instant> {
+        session.role.map(|(_, last)| last + self.access.auto_lock)
     }
 
     /// Tries a PIN.

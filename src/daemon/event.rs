@@ -8,7 +8,8 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use crate::{
-    exports::Taken,
+    appliance::Vitals,
+    exports::{Offered, Taken},
     inference::{Done, Failed, Loaded},
     protocol::Denied,
     reader::NotRead,
@@ -39,10 +40,16 @@ pub(crate) enum Event {
     Given(PathBuf),
     /// What of the share concerns a case?
     OfCase(CaseNumber, Identity, oneshot::Sender<Value>),
+    /// Which exports on the share wait for a person to pick one?
+    Offered(oneshot::Sender<Vec<Offered>>),
+    /// Where does an export lie that was offered?
+    Picked(u64, oneshot::Sender<Option<PathBuf>>),
     /// Whether the camera gives frames.
     Camera(bool),
     /// How is the device?
     Status(oneshot::Sender<Value>),
+    /// How is it, as far as the loop knows without asking the store?
+    Vitals(oneshot::Sender<Vitals>),
     /// A control case was handed over, or could not be.
     Control(Result<CaseNumber, Denied>),
     /// A part ended that should not have.

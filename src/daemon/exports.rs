@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -30,6 +30,29 @@ pub(crate) struct Next {
     pub(crate) others: Vec<String>,
 }
 
+/// What an export says of itself.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub(crate) struct Label {
+    pub(crate) patient_id: String,
+    /// As in 2026-11-01; nothing where the scanner did not say it.
+    pub(crate) study_date: Option<String>,
+    pub(crate) slices: u64,
+}
+
+impl std::fmt::Debug for Label {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Label(…)")
+    }
+}
+
+/// An export that waits, as a person is shown it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Offered {
+    /// Which it is, and with which content.
+    pub(crate) key: u64,
+    pub(crate) label: Label,
+}
+
 /// What became of an export that was read.
 #[derive(Debug)]
 pub(crate) enum Taken {
@@ -37,12 +60,12 @@ pub(crate) enum Taken {
     Before,
     /// It went to this draft.
     By(CaseNumber),
-    /// There is no draft for it: its Patient ID.
-    ByNobody(String),
-    /// There is a draft for it, and another export may be meant: its Patient ID.
-    Held(String),
-    /// It is more of what this case had when it was handed over: with its Patient ID.
-    Late(CaseNumber, String),
+    /// There is no draft for it.
+    ByNobody(Label),
+    /// There is a draft for it, and another export may be meant.
+    Held(Label),
+    /// It is more of what this case had when it was handed over.
+    Late(CaseNumber, Label),
 }
 
 /// An export that no case took.
@@ -60,7 +83,7 @@ enum Standing {
     Unread,
     /// It can be read.
     Waiting {
-        patient_id: String,
+        label: Label,
         /// A case that was handed over with less of it.
         late: Option<CaseNumber>,
         /// There may be a draft for it.
@@ -73,10 +96,16 @@ enum Standing {
 impl Standing {
     fn patient_id(&self) -> Option<&str> {
         match self {
-            Self::Waiting { patient_id, .. } => Some(patient_id),
+            Self::Waiting { label, .. } => Some(&label.patient_id),
             Self::Unread | Self::Refused { .. } => None,
         }
     }
+}
+
+/// What an export with this content is called to whoever may pick it. Says nothing of its name.
+fn key(arrival: &Arrival) -> u64 {
+    let bytes = |digest: &Digest| digest.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+    bytes(&arrival.name) ^ bytes(&arrival.stamp).rotate_left(32)
 }
 
 fn alike(one: &str, other: &str) -> bool {
@@ -118,8 +147,8 @@ impl Exports {
 
     fn look_again(&mut self, of: &str) {
         for export in self.all.values_mut() {
-            if let Standing::Waiting { patient_id, wanted, .. } = &mut export.standing {
-                *wanted |= alike(patient_id, of);
+            if let Standing::Waiting { label, wanted, .. } = &mut export.standing {
+                *wanted |= alike(&label.patient_id, of);
             }
         }
     }
@@ -141,7 +170,7 @@ impl Exports {
         let due = |export: &Export| export.not_before <= now;
         let unread = |export: &Export| matches!(export.standing, Standing::Unread);
         let wanted = |export: &Export| match &export.standing {
-            Standing::Waiting { patient_id, wanted: true, .. } => self.of_patient(patient_id) == 1,
+            Standing::Waiting { label, wanted: true, .. } => self.of_patient(&label.patient_id) == 1,
             _ => false,
         };
         let mut of_all: Vec<&Export> = self.all.values().filter(|export| due(export)).collect();
@@ -182,16 +211,16 @@ impl Exports {
                 self.all.remove(&arrival.name);
                 self.look_again(&was.unwrap_or_default());
             }
-            Ok(Taken::ByNobody(patient_id)) => {
-                let wanted = self.opened.iter().any(|first| alike(first, &patient_id));
-                export.standing = Standing::Waiting { patient_id, late: None, wanted };
+            Ok(Taken::ByNobody(label)) => {
+                let wanted = self.opened.iter().any(|first| alike(first, &label.patient_id));
+                export.standing = Standing::Waiting { label, late: None, wanted };
             }
-            Ok(Taken::Held(patient_id)) => {
-                export.standing = Standing::Waiting { patient_id, late: None, wanted: true };
+            Ok(Taken::Held(label)) => {
+                export.standing = Standing::Waiting { label, late: None, wanted: true };
             }
-            Ok(Taken::Late(case, patient_id)) => {
-                let wanted = self.opened.iter().any(|first| alike(first, &patient_id));
-                export.standing = Standing::Waiting { patient_id, late: Some(case), wanted };
+            Ok(Taken::Late(case, label)) => {
+                let wanted = self.opened.iter().any(|first| alike(first, &label.patient_id));
+                export.standing = Standing::Waiting { label, late: Some(case), wanted };
             }
             Err(NotRead::NoRoom(_)) => {
                 export.not_before = now + WAITS[0];
@@ -215,6 +244,26 @@ impl Exports {
         }
         self.no_room = false;
         None
+    }
+
+    /// Those that can be read and went to no draft, in the order of their folders.
+    pub(crate) fn offered(&self) -> Vec<Offered> {
+        let mut waiting: Vec<(&Export, &Label)> = self
+            .all
+            .values()
+            .filter_map(|export| match &export.standing {
+                Standing::Waiting { label, .. } => Some((export, label)),
+                Standing::Unread | Standing::Refused { .. } => None,
+            })
+            .collect();
+        waiting.sort_by(|(a, _), (b, _)| a.arrival.folder.cmp(&b.arrival.folder));
+        waiting.into_iter().map(|(export, label)| Offered { key: key(&export.arrival), label: label.clone() }).collect()
+    }
+
+    /// The folder of an export that was offered, if it is there with that content still.
+    pub(crate) fn folder(&self, offered: u64) -> Option<PathBuf> {
+        let same = |export: &&Export| key(&export.arrival) == offered;
+        self.all.values().find(same).map(|export| export.arrival.folder.clone())
     }
 
     /// Whether a case was handed over with less than lies on the share now.
@@ -271,8 +320,12 @@ mod tests {
         exports.next(now).map(|next| (next.arrival.name[0], next.others_unread, next.others.len()))
     }
 
+    fn label(id: &str) -> Label {
+        Label { patient_id: id.to_owned(), study_date: Some("2026-11-01".into()), slices: 3 }
+    }
+
     fn nobody(id: &str) -> Result<Taken, NotRead> {
-        Ok(Taken::ByNobody(id.to_owned()))
+        Ok(Taken::ByNobody(label(id)))
     }
 
     #[test]
@@ -305,10 +358,25 @@ mod tests {
         assert_eq!(next(&mut exports, now), None);
         exports.ended(&arrival(1, 0), Ok(Taken::By(CaseNumber(1))), now);
         assert_eq!(next(&mut exports, now), Some((1, false, 0)));
-        exports.ended(&arrival(1, 1), Ok(Taken::Late(CaseNumber(1), "4711".into())), now);
+        exports.ended(&arrival(1, 1), Ok(Taken::Late(CaseNumber(1), label("4711"))), now);
         assert!(exports.has_more_of(CaseNumber(1)) && !exports.has_more_of(CaseNumber(2)));
         assert_eq!(exports.given(Path::new("/share/1/")), Some(arrival(1, 1)));
         assert!(!exports.has_more_of(CaseNumber(1)));
+    }
+
+    #[test]
+    fn what_waits_is_offered_by_a_key_that_a_change_voids() {
+        let (mut exports, now) = (Exports::default(), Instant::now());
+        exports.arrived(arrival(1, 0), now);
+        assert_eq!(exports.offered(), [], "nobody has read it");
+        next(&mut exports, now);
+        exports.ended(&arrival(1, 0), nobody("4711"), now);
+        let offered = exports.offered();
+        assert_eq!(offered.iter().map(|offered| &offered.label).collect::<Vec<_>>(), [&label("4711")]);
+        assert_eq!(exports.folder(offered[0].key).as_deref(), Some(Path::new("/share/1")));
+        exports.arrived(arrival(1, 1), now);
+        assert_eq!(exports.folder(offered[0].key), None, "it has other content");
+        assert!(!format!("{offered:?}").contains("4711"));
     }
 
     #[test]

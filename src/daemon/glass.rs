@@ -9,25 +9,28 @@ use hilum_screen::{
 use tokio::sync::{mpsc, watch};
 
 /// What the panel shows.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct Glass {
-    /// Its pixels.
+    /// Its pixels: many show one frame.
     pub(crate) frame: Arc<Frame>,
-    /// Nobody is logged in who would have to be.
+    /// Whether nobody is logged in who would have to be: then nothing of a patient is on it.
     pub(crate) locked: bool,
 }
 
-/// The newest wins; nothing while there is no screen.
+/// The newest picture wins, and nobody waits for an old one. Nothing before the first.
 pub(crate) type Glasses = watch::Receiver<Option<Glass>>;
 
 /// What a hand does.
-#[cfg_attr(not(test), expect(dead_code, reason = "the screen's thread looks into it"))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Hand {
-    /// A finger.
+    /// A finger, or what stands for one.
     Touch(Touch),
-    /// A key.
+    /// A key, a scanner's character, a button on the box.
     Key(Key),
 }
 
-/// Bounded.
+/// Where hands go. Bounded: an input that finds it full drops what it has, and says so with [`Phase::Lost`] before the next
+/// touch.
+///
+/// [`Phase::Lost`]: hilum_screen::event::Phase::Lost
 pub(crate) type Hands = mpsc::Sender<Hand>;

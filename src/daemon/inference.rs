@@ -1,6 +1,7 @@
 //! The thread that runs the networks. Never a thread of the event loop: a case takes seconds.
 
 use std::{
+    collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::{Arc, mpsc},
@@ -8,13 +9,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hilum_assess::{ExplainMethod, Outcome, Ready, Timings};
-use hilum_domain::{Limit, LimitCode};
+use hilum_assess::{ExplainMethod, Outcome, Ready, Stage, Timings};
+use hilum_domain::{CaseNumber, Limit, LimitCode};
+use hilum_imaging::slide::SlideContract;
 use hilum_infer::{Bundle, TractEngine, Trust};
 use hilum_intake::{KeptCt, field_from_bytes};
 use hilum_report::{Given, GivenCt, produce};
 use hilum_store::{Files, Intake, Kept, StoreFault, Work};
-use tokio::sync::mpsc as channel;
+use tokio::sync::{mpsc as channel, watch};
 
 use crate::{event::Event, supervise::thread_of};
 
@@ -46,6 +48,29 @@ pub(crate) enum Job {
     /// A case that has a result: is it the same again?
     Replay { intake: Box<Intake>, kept: Box<Kept>, answer: tokio::sync::oneshot::Sender<Result<Vec<String>, Failed>> },
 }
+
+/// What is being done for a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Doing {
+    /// Its files are read and checked.
+    Reading,
+    /// What the pipeline does.
+    Stage(Stage),
+}
+
+/// What the thread does, for whoever waits.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Bench {
+    /// The case that it has, or had last, and since when.
+    pub(crate) case: Option<(CaseNumber, Doing, Instant)>,
+    /// What the bundle asks of fields, once it is loaded.
+    pub(crate) contract: Option<SlideContract>,
+    /// How long cases took lately, by whether they had a CT and fields.
+    pub(crate) usual: BTreeMap<[bool; 2], Duration>,
+}
+
+/// The newest wins.
+pub(crate) type Benches = watch::Receiver<Bench>;
 
 /// A case whose attempt ended.
 #[derive(Debug)]
@@ -81,6 +106,7 @@ pub(crate) fn start(
     networks: Networks,
     files: Files,
     events: channel::Sender<Event>,
+    bench: watch::Sender<Bench>,
 ) -> std::io::Result<mpsc::SyncSender<Job>> {
     let (jobs, asked) = mpsc::sync_channel(WAITING);
     let told = events.clone();
@@ -107,18 +133,35 @@ pub(crate) fn start(
         if events.blocking_send(Event::Networks(Ok(loaded))).is_err() {
             return;
         }
+        bench.send_modify(|bench| bench.contract = Some(ready.model.slide));
         while let Ok(job) = asked.recv() {
             match job {
                 Job::Case { work, created, device } => {
                     let began = Instant::now();
-                    let result =
-                        guarded(|| assessed(&work.intake, (created, device), &ready, &networks.methods, &files));
+                    let doing = |doing| {
+                        bench.send_modify(|bench| bench.case = Some((work.number, doing, began)));
+                    };
+                    doing(Doing::Reading);
+                    let mut stage = |stage| doing(Doing::Stage(stage));
+                    let result = guarded(|| {
+                        assessed(&work.intake, (created, device), &ready, &networks.methods, &files, &mut stage)
+                    });
                     let result = result.and_then(|(report, files_of, refused)| {
                         let named = files_of.into_iter().map(|(name, bytes)| Ok((name, files.put(&bytes)?)));
                         let named = named.collect::<Result<Vec<_>, StoreFault>>();
                         Ok((Kept { report, files: named.map_err(|fault| Failed::Device(fault.into()))? }, refused))
                     });
-                    let done = Done { work, result, took: began.elapsed() };
+                    let took = began.elapsed();
+                    bench.send_modify(|bench| match &result {
+                        Ok((_, false)) => {
+                            let inputs = [work.intake.volume.is_some(), !work.intake.fields.is_empty()];
+                            bench.usual.insert(inputs, took);
+                        }
+                        // It is early to say how long such a case takes.
+                        Ok((_, true)) => {}
+                        Err(_) => bench.case = None,
+                    });
+                    let done = Done { work, result, took };
                     if events.blocking_send(Event::Assessed(Box::new(done))).is_err() {
                         return;
                     }
@@ -155,10 +198,11 @@ fn assessed(
     ready: &Ready,
     methods: &[ExplainMethod],
     files: &Files,
+    stage: &mut dyn FnMut(Stage),
 ) -> Result<Produced, Failed> {
     let mut given = given(intake, files)?;
     given.device.extend(device);
-    let document = produce(given, ready, methods, created, Timings::default(), &mut |_| ());
+    let document = produce(given, ready, methods, created, Timings::default(), stage);
     let document = document.map_err(|fault| Failed::Attempt(fault.into()))?;
     let report = document.report.to_json().map_err(|error| Failed::Attempt(error.into()))?;
     let report = String::from_utf8(report).map_err(|error| Failed::Attempt(error.into()))?;
@@ -227,7 +271,7 @@ fn replayed(intake: &Intake, kept: &Kept, ready: &Ready, files: &Files) -> Resul
         (code.is_of_device() || code == LimitCode::CtRevised)
             .then(|| Limit::new(code, limit["message"].as_str().unwrap_or_default()))
     });
-    let (report, pictures, _) = assessed(intake, (created, device.collect()), ready, &methods, files)?;
+    let (report, pictures, _) = assessed(intake, (created, device.collect()), ready, &methods, files, &mut |_| ())?;
     let mut now: serde_json::Value = serde_json::from_str(&report).map_err(attempt)?;
     let without_plain = without_later(&then, &mut now);
     let mut differences = Vec::new();

@@ -16,9 +16,11 @@ mod exports;
 mod glass;
 mod inference;
 mod key;
+mod live;
 mod metrics;
 mod mirror;
 mod office;
+mod panel;
 mod protocol;
 mod reader;
 mod records;
@@ -26,7 +28,9 @@ mod rescue;
 mod sandbox;
 mod share;
 mod supervise;
+mod told;
 mod watchdog;
+mod wishes;
 
 use std::{
     fs, io,
@@ -64,11 +68,10 @@ use event::Event;
 use office::Office;
 use reader::Limits;
 use records::{Place, Records};
+use told::Fitted;
 
 /// Events wait here; a part that tells more waits. The loop only ever waits for the store.
 const EVENTS: usize = 64;
-/// Touches and keys wait here; who tells more waits.
-const HANDS: usize = 64;
 /// So many readers of outside bytes at once for people: their memory adds up. Share and camera have one each.
 const READERS: usize = 1;
 
@@ -188,24 +191,32 @@ async fn running(setup: Setup) -> Result<(), Fault> {
     let door = Arc::new(door);
     let desk::Desk { listener, lock: _held } =
         desk::open(&runtime.join(SOCKET)).map_err(Fault::machine("open the socket"))?;
-    let (glass, glasses) = watch::channel(None);
-    let (hands, _touched) = mpsc::channel(HANDS);
     let looked = Arc::<mirror::Counts>::default();
-    if let Some(settings) = board.mirror {
-        let door = Arc::clone(&door);
-        let login: mirror::Login = Arc::new(move |role, pin| {
-            let door = Arc::clone(&door);
-            Box::pin(async move { door.login(&mut Session::default(), role, pin.to_string()).await.map(drop) })
-        });
-        let served = mirror::Served { settings, auto_lock, glasses, hands, login, counts: Arc::clone(&looked) };
-        supervise::task_of("mirror", tell.clone(), move || mirror::serve(served.clone()));
-    }
     if let Some(address) = board.daemon.metrics {
-        tokio::spawn(metrics::serve(address, office.clone(), looked));
+        tokio::spawn(metrics::serve(address, office.clone(), Arc::clone(&looked)));
     }
-    let desk = tokio::spawn(desk::serve(listener, office.clone(), door));
-    let jobs = inference::start(networks, records.files().clone(), tell.clone())
+    let desk = tokio::spawn(desk::serve(listener, office.clone(), Arc::clone(&door)));
+    let (doing, bench) = watch::channel(inference::Bench::default());
+    let jobs = inference::start(networks, records.files().clone(), tell.clone(), doing)
         .map_err(Fault::machine("start the inference thread"))?;
+    let fitted = Fitted { camera: office.frames.is_some(), share: board.share.is_some() };
+    let (going, ended) = watch::channel(());
+    if board.panel.enabled {
+        let (panel, back) = panel::start(board.panel, None, auto_lock, data.clone(), ended, tell.clone())
+            .map_err(Fault::machine("start the panel's thread"))?;
+        if let Some(settings) = board.mirror {
+            let door = Arc::clone(&door);
+            let login: mirror::Login = Arc::new(move |role, pin| {
+                let door = Arc::clone(&door);
+                Box::pin(async move { door.login(&mut Session::default(), role, pin.to_string()).await.map(drop) })
+            });
+            let panel::Panel { glasses, hands } = panel;
+            let served = mirror::Served { settings, auto_lock, glasses, hands, login, counts: looked };
+            supervise::task_of("mirror", tell.clone(), move || mirror::serve(served.clone()));
+        }
+        let parts = wishes::Parts { office: office.clone(), door, bench, back, fitted, data };
+        wishes::start(parts, tell.clone());
+    }
     let stopping = Arc::new(AtomicBool::new(false));
     if let Some(share) = board.share {
         share::watch(share, tell.clone(), Arc::clone(&stopping)).map_err(Fault::machine("watch the share"))?;
@@ -255,8 +266,8 @@ async fn running(setup: Setup) -> Result<(), Fault> {
         return Err(Fault::Hung);
     }
     // The store's thread ends with the last handle of it; whoever still holds one has the grace time.
-    // The mirror ends with what it shows.
-    drop((appliance, events, tell, glass));
+    // The panel's thread ends with this, and with it whatever shows it and answers it.
+    drop((appliance, events, tell, going));
     let closed = records.close(board.daemon.grace).await;
     if !closed || !store_thread.is_finished() {
         tracing::warn!("the store did not close in time; everything acknowledged is on the disk");

@@ -23,7 +23,7 @@ use crate::{
     control,
     event::Event,
     export::{Order, read_first, reviewed},
-    exports::{Next, Taken},
+    exports::{Label, Next, Taken},
     protocol::{Denied, No, Request},
     reader::{self, Item, Limits, NotRead, What},
     records::{Closed, Records},
@@ -651,6 +651,7 @@ impl Office {
             return Err(Denied::new(70, "the reader gave no volume").into());
         };
         let (name, wanted) = (hex(&arrival.name), patient_id.clone());
+        let label = Label { patient_id: patient_id.clone(), study_date: study_date.clone(), slices };
         let found = {
             let name = name.clone();
             self.records.with(move |store| found(store, &wanted, &name, slices)).await??
@@ -659,7 +660,7 @@ impl Office {
         let case = match found {
             Found::Same(case) => case,
             Found::Draft(case) if !several => case,
-            Found::Draft(_) => return Ok(Taken::Held(patient_id)),
+            Found::Draft(_) => return Ok(Taken::Held(label)),
             Found::Late(case, volume) => {
                 let files = self.records.files().clone();
                 let same = move || files.get(&volume).is_ok_and(|kept| *kept == bytes);
@@ -667,9 +668,9 @@ impl Office {
                     self.has_taken(&arrival).await?;
                     return Ok(Taken::Before);
                 }
-                return Ok(Taken::Late(case, patient_id));
+                return Ok(Taken::Late(case, label));
             }
-            Found::None => return Ok(Taken::ByNobody(patient_id)),
+            Found::None => return Ok(Taken::ByNobody(label)),
         };
         let volume = self.kept(bytes).await?;
         self.change(case, Actor::Device, move |intake| {

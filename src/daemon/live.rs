@@ -1,0 +1,188 @@
+//! What the camera sees, for whoever looks at the panel: small, and with what it is worth.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use hilum_device::Frame;
+use hilum_domain::RefusalCode;
+use hilum_imaging::{
+    field::rescale,
+    slide::{self, SlideContract},
+    stain::Stains,
+};
+use hilum_screen::model::{Condition, Live, Picture};
+use image::{RgbImage, imageops};
+use tokio::{
+    sync::watch,
+    task::{JoinHandle, spawn_blocking},
+};
+
+use crate::{camera::Frames, inference::Benches};
+
+/// A picture is at most so wide, pixels.
+const WIDEST: u32 = 960;
+/// Between the beginnings of two verdicts.
+const VERDICTS: Duration = Duration::from_millis(200);
+/// So much of a picture that is white beyond measure hides tissue.
+const CLIPPED: f64 = 0.5;
+
+/// What a frame is worth, and what to do: a message of the catalogues.
+type Verdict = (Condition, &'static str);
+
+/// Nobody knows yet.
+const CHECKING: Verdict = (Condition::Unknown, "live-checking");
+
+/// Shows frames at the camera's rate until it is dropped. A frame that comes while one is made small takes its place.
+pub(crate) async fn watched(mut frames: Frames, bench: Benches, live: Arc<watch::Sender<Option<Live>>>) {
+    let mut verdict = CHECKING;
+    let mut judging: Option<JoinHandle<Verdict>> = None;
+    let mut judged: Option<Instant> = None;
+    loop {
+        let frame = frames.borrow_and_update().clone();
+        let shown = match frame {
+            None => {
+                verdict = CHECKING;
+                None
+            }
+            Some(frame) => {
+                if judging.is_none() && judged.is_none_or(|at| at.elapsed() >= VERDICTS) {
+                    judged = Some(Instant::now());
+                    let (frame, contract) = (Arc::clone(&frame), bench.borrow().contract);
+                    judging =
+                        Some(spawn_blocking(move || contract.map_or(CHECKING, |contract| judge(&frame, &contract))));
+                }
+                // A picture that cannot be made small is left out.
+                let small = spawn_blocking(move || small(&frame.image)).await.ok();
+                small.map(|picture| {
+                    let (condition, advice) = verdict;
+                    Live { picture: Picture(picture), condition, advice, heat: None, can_heat: false }
+                })
+            }
+        };
+        live.send_replace(shown);
+        loop {
+            let verdict_made = async {
+                match &mut judging {
+                    Some(judging) => judging.await.unwrap_or(CHECKING),
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                changed = frames.changed() => match changed {
+                    Ok(()) => break,
+                    Err(_) => return,
+                },
+                made = verdict_made => {
+                    judging = None;
+                    verdict = made;
+                    live.send_modify(|live| {
+                        if let Some(live) = live {
+                            (live.condition, live.advice) = made;
+                        }
+                    });
+                }
+            }
+        }
+    }
+}
+
+fn small(image: &Arc<RgbImage>) -> Arc<RgbImage> {
+    if image.width() <= WIDEST {
+        return Arc::clone(image);
+    }
+    let height = (image.height() * WIDEST / image.width()).max(1);
+    Arc::new(imageops::thumbnail(image.as_ref(), WIDEST, height))
+}
+
+/// What a field that is this frame would be worth to whoever reads it, by the same gate as every field.
+fn judge(frame: &Frame, contract: &SlideContract) -> Verdict {
+    let image = frame.image.as_ref();
+    let Some(scale) = frame.scale else {
+        // What a picture shows comes first: its scale would not help.
+        let shown = slide::judge(image, true, 1, 0.0, 0.0);
+        return shown.refusal.map_or_else(
+            || advice(RefusalCode::ScaleUnknown, 0.0),
+            |refusal| advice(refusal.code, shown.exposure.clipped_share),
+        );
+    };
+    if let Some(refusal) = slide::too_coarse(image, scale, 1, contract) {
+        return advice(refusal.code, 0.0);
+    }
+    let image = rescale(image.clone(), scale, contract.scale);
+    let quality = slide::judge(&image, true, 1, contract.min_tissue_share, contract.min_focus);
+    match quality.refusal {
+        Some(refusal) => advice(refusal.code, quality.exposure.clipped_share),
+        None if Stains::of_image(&image).is_err() => advice(RefusalCode::StainDegenerate, 0.0),
+        None => (Condition::Well, "live-good"),
+    }
+}
+
+/// What to do about a field that would be refused, of which so much is white beyond measure.
+fn advice(code: RefusalCode, clipped: f64) -> Verdict {
+    match code {
+        RefusalCode::Blurred => (Condition::Warn, "live-blurred"),
+        RefusalCode::TooDark => (Condition::Warn, "live-dark"),
+        RefusalCode::Blank | RefusalCode::TooLittleTissue if clipped >= CLIPPED => (Condition::Warn, "live-bright"),
+        RefusalCode::Blank | RefusalCode::TooLittleTissue | RefusalCode::TooSmall => {
+            (Condition::Warn, "live-no-tissue")
+        }
+        RefusalCode::NotColour | RefusalCode::StainDegenerate => (Condition::Stop, "live-no-colour"),
+        RefusalCode::ScaleUnknown | RefusalCode::ScaleTooCoarse => (Condition::Stop, "live-no-scale"),
+        _ => CHECKING,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hilum_domain::MicronsPerPixel;
+    use image::Rgb;
+
+    use super::*;
+
+    fn contract() -> SlideContract {
+        SlideContract {
+            tile_px: 224,
+            scale: MicronsPerPixel::plausible(0.5).expect("plausible"),
+            min_tissue_share: 0.05,
+            min_focus: 0.09,
+            max_stain_distance_deg: 20.0,
+        }
+    }
+
+    fn frame(image: RgbImage, um: Option<f64>) -> Frame {
+        Frame {
+            image: Arc::new(image),
+            sequence: 1,
+            at: Duration::ZERO,
+            scale: um.and_then(MicronsPerPixel::plausible),
+        }
+    }
+
+    #[track_caller]
+    fn check(image: RgbImage, um: Option<f64>, want: &str) {
+        assert_eq!(judge(&frame(image, um), &contract()).1, want);
+    }
+
+    #[test]
+    fn what_to_do_is_what_the_gate_would_refuse() {
+        let flat = |level: [u8; 3]| RgbImage::from_pixel(320, 320, Rgb(level));
+        check(flat([4, 4, 4]), Some(0.5), "live-dark");
+        check(flat([255, 255, 255]), Some(0.5), "live-bright");
+        check(flat([244, 244, 244]), Some(0.5), "live-no-tissue");
+        check(flat([120, 120, 120]), Some(0.5), "live-no-colour");
+        check(flat([200, 120, 180]), Some(0.5), "live-blurred");
+        check(flat([200, 120, 180]), None, "live-no-scale");
+        check(flat([200, 120, 180]), Some(4.0), "live-no-scale");
+        check(flat([4, 4, 4]), None, "live-dark");
+    }
+
+    #[test]
+    fn a_picture_is_made_small_and_keeps_its_shape() {
+        let wide = Arc::new(RgbImage::new(1920, 1080));
+        assert_eq!(small(&wide).dimensions(), (960, 540));
+        let narrow = Arc::new(RgbImage::new(640, 480));
+        assert!(Arc::ptr_eq(&small(&narrow), &narrow));
+    }
+}
