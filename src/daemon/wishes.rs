@@ -52,6 +52,9 @@ const MOST_LINES: u64 = 50;
 const MOST_CANDIDATES: usize = 8;
 /// Fields of a draft are shown so wide, pixels.
 const SMALL: u32 = 320;
+/// Pictures of a result are shown at most so wide, pixels, and together take at most so many bytes.
+const LARGE: u32 = 1280;
+const ALBUM: u64 = 128_000_000;
 /// How often the device's health is looked at while somebody works with the panel, and while it is locked: the clock is on it.
 const LOOKS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
 
@@ -138,7 +141,8 @@ struct Followed {
 #[derive(Default)]
 struct Album {
     of: Option<CaseNumber>,
-    pictures: BTreeMap<(BlobName, bool), Picture>,
+    /// By how wide they may be.
+    pictures: BTreeMap<(BlobName, u32), Picture>,
 }
 
 #[derive(Clone)]
@@ -256,7 +260,11 @@ impl Clerk {
                 tokio::spawn(async move { clerk.refresh(term).await });
             }
             Ask::Touched => self.door.touched(&mut self.here().session),
-            Ask::Wish(Wish::Logout) => self.lock_out(),
+            Ask::Wish(Wish::Logout) => {
+                // The screen locked itself, and knows it.
+                let term = self.leave();
+                tokio::spawn(async move { clerk.refresh(term).await });
+            }
             Ask::Wish(Wish::Login(role, pin)) => {
                 let term = self.leave();
                 tokio::spawn(async move { clerk.login(term, role, pin).await });
@@ -398,7 +406,11 @@ impl Clerk {
                 };
                 vec![Told::Opened(opened)]
             }
-            Wish::Case(case) => vec![self.looked_at(term, case, actor).await?],
+            Wish::Case(case) => {
+                let now = office.clock.now();
+                office.records.with(move |store| store.viewed(case, actor, &now)).await??;
+                vec![self.state_of(term, case, None).await?]
+            }
             Wish::Exports(case) => {
                 let intake = office.case(case).await?.intake;
                 let offered = self.ask(Event::Offered).await?;
@@ -431,7 +443,7 @@ impl Clerk {
                 office.submit(case, actor).await?;
                 self.here().scan = None;
                 // Its end may have come already.
-                vec![self.state_of(term, case, actor).await?]
+                vec![self.state_of(term, case, Some(actor)).await?]
             }
             Wish::Cancel(case) => {
                 office.cancel(case, actor).await?;
@@ -440,11 +452,11 @@ impl Clerk {
             }
             Wish::ReadFirst(case, class) => {
                 office.read_first(case, class, actor).await?;
-                vec![self.state_of(term, case, actor).await?]
+                vec![self.state_of(term, case, None).await?]
             }
             Wish::Review(case, opinion) => {
                 office.review(case, opinion.agrees, opinion.reason, actor).await?;
-                vec![self.state_of(term, case, actor).await?]
+                vec![self.state_of(term, case, None).await?]
             }
             Wish::Export(case, identity) => {
                 let within = office.exports.clone();
@@ -453,7 +465,7 @@ impl Clerk {
                 let to = to.ok_or_else(|| Denied::of(No::NotReady, "there is no folder for exports"))?;
                 let answer = office.export(Order { case, to, recipient: None, identity }, actor).await?;
                 let file = answer["file"].as_str().unwrap_or_default().into();
-                vec![Told::Exported(case, file), self.state_of(term, case, actor).await?]
+                vec![Told::Exported(case, file), self.state_of(term, case, None).await?]
             }
             Wish::Log(skipped) => vec![Told::Log(self.log(skipped).await?)],
             Wish::Control => {
@@ -520,7 +532,7 @@ impl Clerk {
 
     async fn draft(&self, case: Case) -> Result<Draft, Denied> {
         let fields: Vec<BlobName> = case.intake.fields.iter().map(|field| field.picture.clone()).collect();
-        let fields = self.pictures(case.number, fields, true).await?;
+        let fields = self.pictures(case.number, fields, SMALL).await?;
         Ok(Draft {
             patient: told::patient(case.number, &case.intake),
             metadata: case.intake.metadata,
@@ -530,24 +542,24 @@ impl Clerk {
         })
     }
 
-    /// Pictures of a case, small or as they are. Those that were shown before are the same again.
-    async fn pictures(&self, case: CaseNumber, names: Vec<BlobName>, small: bool) -> Result<Vec<Picture>, Denied> {
+    /// Pictures of a case, at most so wide. Those that were shown before are the same again.
+    async fn pictures(&self, case: CaseNumber, names: Vec<BlobName>, widest: u32) -> Result<Vec<Picture>, Denied> {
         let missing: BTreeSet<BlobName> = {
             let mut here = self.here();
             if here.album.of != Some(case) {
                 here.album = Album { of: Some(case), pictures: BTreeMap::new() };
             }
-            names.iter().filter(|name| !here.album.pictures.contains_key(&((*name).clone(), small))).cloned().collect()
+            names.iter().filter(|name| !here.album.pictures.contains_key(&((*name).clone(), widest))).cloned().collect()
         };
         let files = self.office.records.files().clone();
-        let read = spawn_blocking(move || missing.into_iter().map(|name| read(&files, name, small)).collect());
+        let read = spawn_blocking(move || missing.into_iter().map(|name| read(&files, name, widest)).collect());
         let read: Result<Vec<(BlobName, Picture)>, Denied> = read.await.map_err(|_| Denied::from(Closed))?;
         let read: BTreeMap<BlobName, Picture> = read?.into_iter().collect();
         let mut here = self.here();
-        let known = |name: &BlobName| here.album.pictures.get(&(name.clone(), small)).cloned();
+        let known = |name: &BlobName| here.album.pictures.get(&(name.clone(), widest)).cloned();
         let pictures = names.iter().filter_map(|name| read.get(name).cloned().or_else(|| known(name))).collect();
         if here.album.of == Some(case) {
-            here.album.pictures.extend(read.into_iter().map(|(name, picture)| ((name, small), picture)));
+            here.album.pictures.extend(read.into_iter().map(|(name, picture)| ((name, widest), picture)));
         }
         Ok(pictures)
     }
@@ -591,15 +603,9 @@ impl Clerk {
         Ok(self.office.records.with(read).await??)
     }
 
-    /// A case for whoever looks at it: entered in the log.
-    async fn looked_at(&self, term: u64, case: CaseNumber, actor: Actor) -> Result<Told, Denied> {
-        let now = self.office.clock.now();
-        self.office.records.with(move |store| store.viewed(case, actor, &now)).await??;
-        self.state_of(term, case, actor).await
-    }
-
-    /// A case as it is now; one that waits is followed.
-    async fn state_of(&self, term: u64, number: CaseNumber, actor: Actor) -> Result<Told, Denied> {
+    /// A case as it is now; one that waits is followed. If it is its result, the log says that the `viewer` looks at it;
+    /// nobody, where it says so already.
+    async fn state_of(&self, term: u64, number: CaseNumber, viewer: Option<Actor>) -> Result<Told, Denied> {
         let case = self.office.case(number).await?;
         match case.state {
             State::Draft => {
@@ -616,11 +622,15 @@ impl Clerk {
                         Ok(Told::Waiting(waiting))
                     }
                     // It ended just now.
-                    None => Box::pin(self.looked_at(term, number, actor)).await,
+                    None => Box::pin(self.state_of(term, number, viewer)).await,
                 }
             }
             _ => {
                 self.here().followed.remove(&number);
+                if let Some(actor) = viewer {
+                    let now = self.office.clock.now();
+                    self.office.records.with(move |store| store.viewed(number, actor, &now)).await??;
+                }
                 self.shown(case).await
             }
         }
@@ -664,7 +674,8 @@ impl Clerk {
         let kept = case.result.iter().flat_map(|kept| &kept.files);
         let (names, blobs): (Vec<String>, Vec<BlobName>) =
             kept.filter(|(name, _)| named.contains(name)).cloned().unzip();
-        let pictures = self.pictures(case.number, blobs, false).await?;
+        let widest = widest(blobs.len());
+        let pictures = self.pictures(case.number, blobs, widest).await?;
         let pictures: BTreeMap<String, Picture> = names.into_iter().zip(pictures).collect();
         let within = self.office.exports.clone();
         let to = spawn_blocking(move || within.as_deref().and_then(destination)).await.ok().flatten();
@@ -730,7 +741,7 @@ impl Clerk {
                 },
                 // Whoever was told by another way has it already.
                 Ok(_) if self.here().followed.remove(&number).is_none() => continue,
-                Ok(_) => self.looked_at(term, number, actor).await,
+                Ok(_) => self.state_of(term, number, Some(actor)).await,
                 Err(denied) => {
                     self.here().followed.remove(&number);
                     Err(denied)
@@ -747,7 +758,8 @@ fn rows(store: &Store, now: &Moment) -> Result<Vec<Row>, StoreFault> {
     let mut rows = Vec::new();
     let mut done = 0;
     for case in store.list()?.iter().rev() {
-        let open = told::is_open(case.state);
+        // Nobody reviews what the device checks itself by.
+        let open = told::is_open(case.state) && !(case.control && case.state == State::Assessed);
         done += usize::from(!open);
         if case.state == State::Expired || (!open && done > MOST_DONE) {
             continue;
@@ -769,11 +781,19 @@ fn part_of(entries: u64, skipped: u64) -> (u64, u64) {
     (last.saturating_sub(MOST_LINES - 1).max(1), last)
 }
 
-fn read(files: &Files, name: BlobName, small: bool) -> Result<(BlobName, Picture), Denied> {
+/// How wide so many pictures may be to fit the memory that there is for them.
+fn widest(count: usize) -> u32 {
+    // A field is about three quarters as high as wide, and a pixel has three bytes.
+    let bytes = |width: u32| u64::from(width) * u64::from(width) * 9 / 4;
+    let each = ALBUM / u64::try_from(count).unwrap_or(u64::MAX).max(1);
+    (SMALL..=LARGE).rev().step_by(64).find(|width| bytes(*width) <= each).unwrap_or(SMALL)
+}
+
+fn read(files: &Files, name: BlobName, widest: u32) -> Result<(BlobName, Picture), Denied> {
     let field = field_from_bytes(&files.get(&name)?, None, true);
     let image = field.map_err(|error| Denied::of(No::Internal, error.to_string()))?.image;
-    let image = match small && image.width() > SMALL {
-        true => imageops::thumbnail(&image, SMALL, (image.height() * SMALL / image.width()).max(1)),
+    let image = match image.width() > widest {
+        true => imageops::thumbnail(&image, widest, (image.height() * widest / image.width()).max(1)),
         false => image,
     };
     Ok((name, Picture(Arc::new(image))))
@@ -1147,6 +1167,13 @@ mod tests {
             counter.told(is(&Told::LoggedOut)).await;
             assert!(!counter.actions().await.contains(&Action::Viewed));
         });
+    }
+
+    #[test]
+    fn many_pictures_are_smaller_ones() {
+        assert_eq!([0, 1, 30].map(widest), [LARGE; 3]);
+        assert!(widest(200) < 640 && widest(200) > SMALL);
+        assert_eq!(widest(usize::MAX), SMALL);
     }
 
     #[test]
