@@ -121,6 +121,8 @@ struct Here {
     term: u64,
     /// Cases whose end the screen waits for.
     followed: BTreeMap<CaseNumber, Followed>,
+    /// The cases that were told unasked last.
+    rows: Option<Vec<Row>>,
     /// Pictures of the case that was shown last.
     album: Album,
     /// The CT that was shown last.
@@ -183,15 +185,22 @@ async fn serve(clerk: Arc<Clerk>, asks: Arc<tokio::sync::Mutex<mpsc::Receiver<As
 /// Tells what nobody asked for.
 async fn news(clerk: Arc<Clerk>) {
     let (mut changes, mut bench) = (clerk.office.changes.clone(), clerk.bench.clone());
-    let mut told = News::default();
+    let mut told = None;
+    let mut was = Standing::Nobody;
     loop {
-        let pause = LOOKS[usize::from(clerk.standing().await == Standing::Nobody)];
+        let standing = clerk.standing().await;
+        if was == Standing::Open && standing == Standing::Nobody {
+            // Somebody set the first PIN elsewhere.
+            clerk.lock_out();
+        }
+        let pause = LOOKS[usize::from(standing == Standing::Nobody)];
+        was = standing;
         tokio::select! {
             changed = changes.changed() => {
                 if changed.is_err() {
                     return;
                 }
-                clerk.say_cases(&mut told).await;
+                clerk.say_cases().await;
                 clerk.follow_up().await;
             }
             changed = bench.changed() => {
@@ -205,13 +214,6 @@ async fn news(clerk: Arc<Clerk>) {
         }
         clerk.say_health(&mut told).await;
     }
-}
-
-/// What was told unasked last.
-#[derive(Default)]
-struct News {
-    health: Option<(Health, Instant)>,
-    rows: Option<(u64, Vec<Row>)>,
 }
 
 impl Clerk {
@@ -249,7 +251,10 @@ impl Clerk {
 
     fn lock_out(self: &Arc<Self>) {
         let (term, clerk) = (self.leave(), Arc::clone(self));
-        tokio::spawn(async move { clerk.tell(term, Told::LoggedOut).await });
+        tokio::spawn(async move {
+            clerk.tell(term, Told::LoggedOut).await;
+            clerk.refresh(term).await;
+        });
     }
 
     fn take(self: &Arc<Self>, ask: Ask) {
@@ -685,28 +690,34 @@ impl Clerk {
             .ok_or_else(|| Denied::of(No::Internal, "the kept report is none of a result"))
     }
 
-    async fn say_cases(&self, told: &mut News) {
+    async fn say_cases(&self) {
         let term = self.here().term;
         if self.standing().await == Standing::Nobody {
             return;
         }
         let Ok(rows) = self.rows().await else { return };
-        let now = Some((term, rows.clone()));
-        if told.rows != now {
-            told.rows = now;
+        let is_news = {
+            let mut here = self.here();
+            let is_news = here.term == term && here.rows.as_ref() != Some(&rows);
+            if is_news {
+                here.rows = Some(rows.clone());
+            }
+            is_news
+        };
+        if is_news {
             self.tell(term, Told::Cases(rows)).await;
         }
     }
 
-    async fn say_health(&self, told: &mut News) {
+    async fn say_health(&self, told: &mut Option<(Health, Instant)>) {
         let recent = |(_, at): &(Health, Instant)| at.elapsed() < LOOKS[0];
-        if told.health.as_ref().is_some_and(recent) {
+        if told.as_ref().is_some_and(recent) {
             return;
         }
         let term = self.here().term;
         let Ok(health) = self.health().await else { return };
-        let is_news = told.health.as_ref().is_none_or(|(before, _)| told::differs(before, &health));
-        told.health = Some((health.clone(), Instant::now()));
+        let is_news = told.as_ref().is_none_or(|(before, _)| told::differs(before, &health));
+        *told = Some((health.clone(), Instant::now()));
         if is_news {
             self.tell(term, Told::Health(health)).await;
         }
@@ -1166,6 +1177,19 @@ mod tests {
             counter.wish(Wish::Case(case)).await;
             counter.told(is(&Told::LoggedOut)).await;
             assert!(!counter.actions().await.contains(&Action::Viewed));
+        });
+    }
+
+    #[test]
+    fn a_first_pin_that_is_set_elsewhere_locks_the_panel() {
+        run(|| async {
+            let mut counter = Counter::new(Duration::from_secs(600));
+            counter.asks.send(Ask::Begun).await.expect("it lives");
+            counter.told(is(&Told::Cases(Vec::new()))).await;
+            let door = Arc::clone(&counter.door);
+            door.set_pin(Kept::Administrator, "194603".into(), Actor::Administrator).await.expect("set");
+            counter.told(is(&Told::LoggedOut)).await;
+            counter.told(is(&Told::People(vec![Role::Administrator]))).await;
         });
     }
 

@@ -41,7 +41,8 @@ def test_a_control_case_comes_by_itself_and_its_trend_is_kept(tmp_path, picture)
             assessed(desk, picture, "4712")
             assert len(desk.ask("controls")["controls"]) == 2
         inputs = [path for path in (appliance.data / "store" / "files").iterdir()]
-        assert len(inputs) < 20, "the same phantom is kept once"
+        # A phantom's three inputs and fourteen pictures and maps, and a field twice assessed; twice would be 41.
+        assert len(inputs) < 30, "the same phantom is kept once"
 
 
 def test_without_a_control_case_every_result_says_so(tmp_path, picture):
