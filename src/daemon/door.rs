@@ -128,7 +128,7 @@ impl Door {
         let since = wrong.get(&role).copied().unwrap_or(self.began).elapsed();
         if since < wait {
             let left = (wait - since).as_secs() + 1;
-            return Err(Denied::of(No::PinWait, format!("too many wrong PINs: wait {left} s")));
+            return Err(Denied::of(No::PinWait(left), format!("too many wrong PINs: wait {left} s")));
         }
         let stretched = tokio::task::spawn_blocking(move || stretching.stretch(&pin)).await;
         let stretched = stretched.map_err(|_| Denied::from(Closed))??;

@@ -230,8 +230,8 @@ pub enum No {
     Configuration,
     /// The PIN is wrong.
     PinWrong,
-    /// After wrong PINs there is a wait.
-    PinWait,
+    /// After wrong PINs there is a wait, of so many seconds.
+    PinWait(u64),
     /// Another role may do it.
     Role,
     /// Nobody is logged in, or not any more.
@@ -247,7 +247,7 @@ impl No {
             Self::Usage | Self::PinWrong | Self::Role | Self::Login => 64,
             Self::Unreadable => 65,
             Self::Internal => 70,
-            Self::NotReady | Self::PinWait => 75,
+            Self::NotReady | Self::PinWait(_) => 75,
             Self::Configuration => 78,
         }
     }

@@ -48,11 +48,16 @@ pub(crate) fn denied(denied: &Denied) -> No {
         NotReady => "denied-not-ready",
         Configuration => "denied-configuration",
         PinWrong => "denied-pin-wrong",
-        PinWait => "denied-pin-wait",
+        PinWait(_) => "denied-pin-wait",
         Role => "denied-role",
         Login => "denied-login",
     };
-    No { word, why: denied.why.as_str().into() }
+    // The catalogues say the rest.
+    let why = match denied.no {
+        PinWait(left) => format!("{left} s").into(),
+        _ => denied.why.as_str().into(),
+    };
+    No { word, why }
 }
 
 /// How far a case has come; nothing if it is gone.
@@ -516,7 +521,8 @@ mod tests {
         ] {
             assert_eq!(denied(&Denied::new(exit, "why")).word, word);
         }
-        assert_eq!(denied(&Denied::of(protocol::No::PinWait, "")).word, "denied-pin-wait");
+        let wait = denied(&Denied::of(protocol::No::PinWait(57), "too many wrong PINs: wait 57 s"));
+        assert_eq!((wait.word, wait.why.as_ref()), ("denied-pin-wait", "57 s"));
     }
 
     #[test]

@@ -184,6 +184,12 @@ pub enum Fault {
         /// So many.
         missing: usize,
     },
+    /// A word is broken where no word may be.
+    #[error("\"{text}\" is broken within a word")]
+    Broken {
+        /// The text.
+        text: Arc<str>,
+    },
     /// Letters cannot be read on their ground.
     #[error("\"{text}\" has a contrast of {contrast:.1}")]
     Faint {
@@ -243,6 +249,9 @@ impl<A: PartialEq> Scene<A> {
             if mask.missing > 0 {
                 faults.push(Fault::Missing { text: Arc::clone(text), missing: mask.missing });
             }
+            if mask.broken > 0 && matches!(style.fit, Fit::Smaller(_)) {
+                faults.push(Fault::Broken { text: Arc::clone(text) });
+            }
             let contrast = contrast(*color, *on);
             if contrast < 4.5 {
                 faults.push(Fault::Faint { text: Arc::clone(text), contrast });
@@ -287,7 +296,17 @@ impl Style {
     /// Of what people type: what has no room is left out in the middle.
     #[must_use]
     pub const fn shorter(self) -> Self {
-        let (Fit::Smaller(least) | Fit::Shorter(least)) = self.fit;
-        Self { fit: Fit::Shorter(least), ..self }
+        Self { fit: Fit::Shorter(self.least()), ..self }
+    }
+
+    /// Of a number that is copied: it has to be there whole, on as many lines as it needs.
+    #[must_use]
+    pub const fn broken(self) -> Self {
+        Self { fit: Fit::Broken(self.least()), ..self }
+    }
+
+    const fn least(self) -> u16 {
+        let (Fit::Smaller(least) | Fit::Broken(least) | Fit::Shorter(least)) = self.fit;
+        least
     }
 }

@@ -137,6 +137,12 @@ impl<'a, A: Clone + PartialEq> Sheet<'a, A> {
         self.scene.text(area, text, style, color, on);
     }
 
+    /// Letters with a long number in them that somebody copies.
+    pub fn copied(&mut self, area: Area, text: impl Into<Arc<str>>, letters: u16, color: Rgb888, on: Rgb888) {
+        let style = self.style(letters).broken();
+        self.scene.text(area, text, style, color, on);
+    }
+
     /// Letters that are heavier.
     pub fn strong(&mut self, area: Area, text: impl Into<Arc<str>>, letters: u16, color: Rgb888, on: Rgb888) {
         let style = self.style(letters).bold();
@@ -258,9 +264,12 @@ impl<'a, A: Clone + PartialEq> Sheet<'a, A> {
         self.item(Item::Plate { area, color: ground, on: PAPER, radius: self.look.px(8), border });
         let mut inside = area.inside(self.look.px(6));
         if kind == Button::Choice(true) {
-            let edge = self.look.letters(letters).min(inside.height);
-            let place = inside.left(edge);
-            let sign = Area::new(place.x, place.y + (inside.height - edge) / 2, edge, edge);
+            // Beside the words; above them where a word may need the whole width.
+            let letters = self.look.letters(letters);
+            let place = if inside.width < 8 * letters { inside.top(inside.height / 3) } else { inside.left(letters) };
+            let edge = letters.min(place.height);
+            let (x, y) = (place.x + (place.width - edge) / 2, place.y + (place.height - edge) / 2);
+            let sign = Area::new(x, y, edge, edge);
             self.item(Item::Sign { area: sign, sign: Sign::Well, color: ink, on: ground });
         }
         let style = Style { bold: kind == Button::Call, ..self.style(letters).centred() };

@@ -9,6 +9,7 @@ use parley::{
     Alignment, AlignmentOptions, BaseDirection, FontContext, FontFamily, FontFamilyName, FontWeight, Layout,
     LayoutContext, LineHeight, OverflowWrap, PositionedLayoutItem, StyleProperty,
     fontique::{Blob, Collection, CollectionOptions, SourceCache},
+    layout::BreakReason,
 };
 use swash::{
     FontRef,
@@ -67,9 +68,12 @@ pub struct Style {
 /// How text is made to fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fit {
-    /// Its letters become smaller, down to this size in pixels: what the catalogues say is always said whole.
+    /// Its letters become smaller, down to this size in pixels, until no word is broken: what the catalogues say is always said
+    /// whole.
     Smaller(u16),
-    /// As [`Self::Smaller`], and then what is in the middle is left out: what people type may have any length.
+    /// Likewise, but a word may be broken: a long number has to be copied whole.
+    Broken(u16),
+    /// Likewise, and at last what is in the middle is left out: what people type may have any length.
     Shorter(u16),
 }
 
@@ -90,6 +94,8 @@ pub struct Mask {
     pub lines: usize,
     /// Characters that no font has.
     pub missing: usize,
+    /// Lines that end within a word because it is longer than a line.
+    pub broken: usize,
 }
 
 #[derive(PartialEq, Eq, Hash)]
@@ -161,14 +167,15 @@ impl Typesetter {
     }
 
     fn fitted(&mut self, text: &str, style: Style, width: u16, height: u16) -> Mask {
-        let (Fit::Smaller(least) | Fit::Shorter(least)) = style.fit;
+        let (Fit::Smaller(least) | Fit::Broken(least) | Fit::Shorter(least)) = style.fit;
         let mut size = style.size;
         loop {
             let set = Style { size, ..style };
             let layout = self.layout(text, set, width);
-            let fits = is_in(&layout, width, height);
+            let words = matches!(style.fit, Fit::Smaller(_));
+            let fits = is_in(&layout, width, height) && !(words && broken(&layout) > 0);
             if fits || size <= least {
-                if fits || matches!(style.fit, Fit::Smaller(_)) {
+                if fits || !matches!(style.fit, Fit::Shorter(_)) {
                     return self.mask(&layout, width);
                 }
                 return self.shortened(text, set, width, height);
@@ -242,6 +249,7 @@ impl Typesetter {
             longest: pixels(layout.width()),
             lines: layout.len(),
             missing: 0,
+            broken: broken(layout),
         };
         mask.coverage = vec![0; mask.width * mask.height];
         let mut image = Image::new();
@@ -278,6 +286,11 @@ impl Typesetter {
 
 fn is_in(layout: &Layout<()>, width: u16, height: u16) -> bool {
     pixels(layout.width()) <= usize::from(width) && pixels(layout.height()) <= usize::from(height)
+}
+
+/// Lines that end within a word.
+fn broken(layout: &Layout<()>) -> usize {
+    layout.lines().filter(|line| line.break_reason() == BreakReason::Emergency).count()
 }
 
 /// Whether a character stands on, below or around another one.

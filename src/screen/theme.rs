@@ -129,7 +129,7 @@ mod tests {
         for (ink, grounds) in [
             (INK, vec![PAPER, PLATE, KEY, CALL]),
             (FAINT, vec![PAPER, PLATE, KEY]),
-            (DARK, vec![CHOSEN, WARN, STOP, WELL]),
+            (DARK, vec![CHOSEN, WARN, STOP, WELL, CT, HE]),
             (WARN, vec![PAPER, PLATE, KEY]),
             (STOP, vec![PAPER, PLATE, KEY]),
             (WELL, vec![PAPER, PLATE, KEY]),

@@ -37,7 +37,7 @@ impl Audit {
         let head = area.bottom(sheet.line(size::SMALL) * lines + 2 * gap);
         area.bottom(gap / 2);
         let inside = sheet.plate(head);
-        sheet.text(inside, words.with("log-head", [("head", part.head.as_ref().into())]), size::SMALL, FAINT, PLATE);
+        sheet.copied(inside, words.with("log-head", [("head", part.head.as_ref().into())]), size::SMALL, FAINT, PLATE);
         let row = height(sheet);
         let shown = usize::from(area.height / row).min(part.lines.len());
         for line in part.lines.iter().take(shown) {

@@ -16,7 +16,7 @@ use crate::{
     picture::{Part, Picture, Source},
     scene::{Item, Sign},
     sheet::{Button, Sheet, rounded, size},
-    theme::{CT, FAINT, FUSED, HE, INK, PAPER, PLATE},
+    theme::{CT, DARK, FAINT, FUSED, HE, INK, PAPER, PLATE},
 };
 
 /// What of a result is seen.
@@ -75,16 +75,27 @@ impl Result {
         }
     }
 
+    /// Whether the panel has no room for the weights under the probabilities: they are then seen by themselves.
+    fn is_parted(sheet: &Sheet<'_, Act>) -> bool {
+        sheet.look.is_low() || sheet.look.width < sheet.look.px(560)
+    }
+
     fn assessed(&self, sheet: &mut Sheet<'_, Act>, mut area: Area, result: &Assessment) {
         let gap = sheet.gap();
-        let low = sheet.look.is_low();
-        let buttons = area.bottom(sheet.button_height()).columns(if low { 6 } else { 5 }, gap);
+        let parted = Self::is_parted(sheet);
+        let buttons = if sheet.look.is_portrait() {
+            let second = area.bottom(sheet.button_height()).columns(if parted { 3 } else { 2 }, gap);
+            area.bottom(gap / 2);
+            [area.bottom(sheet.button_height()).columns(3, gap), second].concat()
+        } else {
+            area.bottom(sheet.button_height()).columns(if parted { 6 } else { 5 }, gap)
+        };
         area.bottom(gap);
         let words = sheet.words;
         let limits = words.with("result-limits", [("count", result.limits.len().into())]);
         let tabs = [
             Some((words.say("result-figures"), Tab::Figures)),
-            low.then(|| (words.say("result-weights"), Tab::Weights)),
+            parted.then(|| (words.say("result-weights"), Tab::Weights)),
             Some((words.say("result-looked"), Tab::Looked)),
             Some((limits, Tab::Limits)),
         ];
@@ -101,7 +112,7 @@ impl Result {
         }
         match self.tab {
             Tab::Figures => self.figures(sheet, area, result),
-            Tab::Weights => weighed(sheet, area, result, self.shown.metadata),
+            Tab::Weights => weighed(sheet, area, result, self.shown.metadata, size::BODY),
             Tab::Looked => self.looked(sheet, area, result),
             Tab::Limits => self.limits(sheet, area, result),
         }
@@ -132,11 +143,11 @@ impl Result {
         area.top(gap / 2);
         let limits = area.bottom(sheet.line(size::BODY) + gap);
         area.bottom(gap / 2);
-        if !low {
+        if !Self::is_parted(sheet) {
             let lines = if sheet.look.is_portrait() { 5 } else { 3 };
             let weights = area.bottom(sheet.line(size::SMALL) * lines + sheet.look.px(22) + gap);
             area.bottom(gap / 2);
-            weighed(sheet, weights, result, self.shown.metadata);
+            weighed(sheet, weights, result, self.shown.metadata, size::SMALL);
         }
         bars(sheet, area, result, specimen);
         let sign = if result.limits.is_empty() { Sign::Note } else { Sign::Warn };
@@ -342,23 +353,29 @@ fn bars(sheet: &mut Sheet<'_, Act>, mut area: Area, result: &Assessment, specime
 }
 
 /// How much each branch counts, and what age, sex and smoking did to that.
-fn weighed(sheet: &mut Sheet<'_, Act>, mut area: Area, result: &Assessment, metadata: Metadata) {
+fn weighed(sheet: &mut Sheet<'_, Act>, mut area: Area, result: &Assessment, metadata: Metadata, letters: u16) {
     let words = sheet.words;
     let [ct, he] = result.weights;
     // What was not known is said to be so wherever the weights are.
-    let lines = if sheet.look.is_portrait() { 2 } else { 1 };
-    let line = area.bottom(sheet.line(size::SMALL) * lines);
+    let lines = if sheet.look.is_portrait() || letters > size::SMALL { 2 } else { 1 };
+    let line = area.bottom(sheet.line(letters) * lines);
     let given =
         known(metadata, words, "weights-unknown-average").map(|(word, value)| format!("{}: {value}", words.say(word)));
-    sheet.text(line, given.join("   "), size::SMALL, FAINT, PAPER);
-    let bar = area.top(sheet.look.px(22));
-    sheet.bar(bar, ct, CT);
-    // The rest of the bar is the other branch's.
-    let of_ct = rounded(f64::from(bar.width) * ct.clamp(0.0, 1.0));
-    let rest = Area { x: bar.x + of_ct, width: bar.width - of_ct, ..bar };
-    if !rest.is_empty() {
-        sheet.item(Item::Fill { area: rest, color: HE });
+    sheet.text(line, given.join("   "), letters, FAINT, PAPER);
+    let mut bar = area.top(sheet.look.px(if letters > size::SMALL { 48 } else { 28 }));
+    let of_ct = bar.left(rounded(f64::from(bar.width) * ct.clamp(0.0, 1.0)));
+    for (part, share, color, name) in [(of_ct, ct, CT, "branch-ct"), (bar, he, HE, "branch-he")] {
+        if part.is_empty() {
+            continue;
+        }
+        sheet.item(Item::Fill { area: part, color });
+        // Which part is which is not said by colour alone; the sentence below says the smallest ones.
+        if part.width > 6 * sheet.look.letters(letters) {
+            let said = format!("{} {}", words.say(name), words.percent(share));
+            sheet.centred(part.inside(2), said, letters, DARK, color);
+        }
     }
+    area.top(sheet.gap() / 2);
     let shares = [("ct", words.percent(ct).into()), ("he", words.percent(he).into())];
     let said = match (&result.ct, &result.he, result.weights_unknown) {
         (Some(_), None, _) => words.say("weights-ct-alone"),
@@ -369,7 +386,7 @@ fn weighed(sheet: &mut Sheet<'_, Act>, mut area: Area, result: &Assessment, meta
         }
         _ => words.with("weights", shares),
     };
-    sheet.paragraph(area, said, size::SMALL, FAINT, PAPER);
+    sheet.paragraph(area, said, letters, FAINT, PAPER);
 }
 
 /// A limit: what it is and what to do, and in English with its figures.

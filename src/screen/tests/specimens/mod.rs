@@ -353,7 +353,7 @@ pub(crate) fn pages(look: Look, language: Language) -> Vec<Page> {
     add("lock-typed", person.scene());
     person.tap(Act::Enter);
     add("lock-trying", person.scene());
-    let wrong = Denied { word: "denied-pin-wait", why: "too many wrong PINs: wait 60 s".into() };
+    let wrong = Denied { word: "denied-pin-wait", why: "60 s".into() };
     person.told(Told::Login(Err(wrong)));
     add("lock-denied", person.scene());
     add("lock-starting", new().scene());
@@ -479,7 +479,7 @@ pub(crate) fn pages(look: Look, language: Language) -> Vec<Page> {
     add("processing", person.scene());
     person.told(Told::Shown(Box::new(assessed(assessment()))));
     add("result", person.scene());
-    if look.is_low() {
+    if person.offers(&Act::Tab(Tab::Weights)) {
         person.tap(Act::Tab(Tab::Weights));
         add("result-weights", person.scene());
     }
