@@ -10,7 +10,7 @@ use hilum_config::Access;
 use hilum_device::Clock;
 use hilum_store::{Actor, DataKey, Pin, Role, StoreFault, Stretching, Tried, random};
 use serde_json::{Value, json};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, watch};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -33,6 +33,8 @@ pub(crate) struct Door {
     began: Instant,
     /// When each role's PIN was wrong last, as far as this process knows. Held while a PIN is tried: one at a time.
     wrong: Mutex<BTreeMap<Role, Instant>>,
+    /// Marked when a PIN was set.
+    people: watch::Sender<()>,
 }
 
 /// One connection's person.
@@ -69,7 +71,8 @@ impl Door {
         access: Access,
         wraps: bool,
     ) -> Self {
-        Self { records, clock, events, access, wraps, began: Instant::now(), wrong: Mutex::new(BTreeMap::new()) }
+        let (began, wrong, people) = (Instant::now(), Mutex::new(BTreeMap::new()), watch::Sender::new(()));
+        Self { records, clock, events, access, wraps, began, wrong, people }
     }
 
     /// Who is taken to ask this, if they may.
@@ -193,7 +196,13 @@ impl Door {
         if unlocked {
             self.events.send(Event::Unlocked).await.map_err(|_| Denied::from(Closed))?;
         }
+        self.people.send_replace(());
         Ok(json!({"role": role.name()}))
+    }
+
+    /// Marked whenever a PIN was set: who has one may be another list.
+    pub(crate) fn people(&self) -> watch::Receiver<()> {
+        self.people.subscribe()
     }
 }
 

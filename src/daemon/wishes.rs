@@ -184,7 +184,7 @@ async fn serve(clerk: Arc<Clerk>, asks: Arc<tokio::sync::Mutex<mpsc::Receiver<As
 
 /// Tells what nobody asked for.
 async fn news(clerk: Arc<Clerk>) {
-    let (mut changes, mut bench) = (clerk.office.changes.clone(), clerk.bench.clone());
+    let (mut changes, mut bench, mut people) = (clerk.office.changes.clone(), clerk.bench.clone(), clerk.door.people());
     let mut told = None;
     let mut was = Standing::Nobody;
     loop {
@@ -208,6 +208,13 @@ async fn news(clerk: Arc<Clerk>) {
                     return;
                 }
                 clerk.follow_up().await;
+            }
+            changed = people.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                let term = clerk.here().term;
+                clerk.say_people(term).await;
             }
             () = clerk.woken.notified() => {}
             () = tokio::time::sleep(pause) => {}
@@ -312,9 +319,7 @@ impl Clerk {
 
     /// Who has a PIN, and the device's health; to whoever may see them, the cases.
     async fn refresh(&self, term: u64) {
-        if let Ok(people) = self.people().await {
-            self.tell(term, Told::People(people)).await;
-        }
+        self.say_people(term).await;
         if let Ok(health) = self.health().await {
             self.tell(term, Told::Health(health)).await;
         }
@@ -322,6 +327,12 @@ impl Clerk {
             && let Ok(rows) = self.rows().await
         {
             self.tell(term, Told::Cases(rows)).await;
+        }
+    }
+
+    async fn say_people(&self, term: u64) {
+        if let Ok(people) = self.people().await {
+            self.tell(term, Told::People(people)).await;
         }
     }
 
@@ -1190,6 +1201,9 @@ mod tests {
             door.set_pin(Kept::Administrator, "194603".into(), Actor::Administrator).await.expect("set");
             counter.told(is(&Told::LoggedOut)).await;
             counter.told(is(&Told::People(vec![Role::Administrator]))).await;
+            // Whoever got one since may log in without anything else having happened.
+            door.set_pin(Kept::Operator, "350917".into(), Actor::Administrator).await.expect("set");
+            counter.told(is(&Told::People(vec![Role::Administrator, Role::Operator]))).await;
         });
     }
 
