@@ -30,6 +30,15 @@ impl ExplainMethod {
         }
     }
 
+    /// The name by which its authors call it.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::GradCam => "Grad-CAM",
+            Self::GradCamPlusPlus => "Grad-CAM++",
+        }
+    }
+
     /// The weight of a map in the sum, from its gradient, which is the same at each of its pixels.
     ///
     /// Grad-CAM: the mean of the gradient. Grad-CAM++ (eq. 19 with the class score itself as Y):

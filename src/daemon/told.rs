@@ -2,6 +2,7 @@
 
 use std::{fmt::Display, sync::Arc};
 
+use hilum_assess::ExplainMethod;
 use hilum_domain::{CaseNumber, Modality, Moment, PerClass};
 use hilum_screen::{
     event::Denied as No,
@@ -265,6 +266,12 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
+/// An explanation method as its authors call it; one that this version does not know, as the report says it.
+fn method(value: &Value) -> String {
+    let name = text(value);
+    name.parse().map_or(name, |method: ExplainMethod| method.title().to_owned())
+}
+
 fn note(value: &Value) -> Note {
     Note { code: text(&value["code"]), message: text(&value["message"]), next_step: text(&value["next_step"]) }
 }
@@ -287,7 +294,7 @@ fn assessment(report: &Value, picture: &dyn Fn(&str) -> Option<Picture>) -> Opti
         let pair = |(over, plain): (&Value, &Value)| Some((picture(plain.as_str()?)?, picture(over.as_str()?)?));
         Some(Explanation {
             modality,
-            method: text(&value["method"]),
+            method: method(&value["method"]),
             verdict: text(&value["verdict"]),
             pictures: array(&value["overlays"]).iter().zip(plain).filter_map(pair).collect(),
         })
@@ -408,6 +415,8 @@ mod tests {
         assert_eq!((result.weights, result.weights_unknown), ([0.4, 0.6], Some([0.3, 0.7])));
         assert_eq!(result.limits.iter().map(|limit| limit.code.as_str()).collect::<Vec<_>>(), ["no-he"]);
         let pairs: Vec<usize> = result.explanations.iter().map(|explanation| explanation.pictures.len()).collect();
+        let methods: Vec<&str> = result.explanations.iter().map(|explanation| explanation.method.as_str()).collect();
+        assert_eq!(methods, ["Grad-CAM", "Grad-CAM++", "Grad-CAM"]);
         assert_eq!(pairs, [1, 0, 1], "a pair only where both are kept");
         assert_eq!(result.made_by, "reference 1, tract");
         assert_eq!(
