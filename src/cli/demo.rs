@@ -1,4 +1,4 @@
-//! `hilum demo`: the simulated board with one phantom case, in this process.
+//! `hilum demo`: the simulated board in a browser (`tour.rs`), or the way of one phantom case without a person.
 
 use std::{
     fs,
@@ -8,6 +8,7 @@ use std::{
 };
 
 use hilum_assess::{ExplainMethod, Outcome, Timings};
+use hilum_daemon::PHANTOM_SEED;
 use hilum_device::{Camera as _, sim::PhantomCamera};
 use hilum_domain::{Class, MicronsPerPixel, Refusal, RefusalCode};
 use hilum_imaging::slide::Field;
@@ -17,11 +18,9 @@ use hilum_phantom::{Size, write_cohort};
 use crate::{
     Failure,
     locate::{EngineName, load},
-    report,
+    report, tour,
 };
 
-/// A patient that the reference bundle has never seen: it was trained on another seed (its card says which).
-const SEED: u64 = 1_000_001;
 /// How long a slow camera may take for a frame.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How often the share is looked at, and how many looks a folder that nobody writes to may take.
@@ -30,24 +29,29 @@ const LOOKS: usize = 50;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Exit when the report is written. (The screen mirror that would be served otherwise comes with the screen.)
+    /// Assess one phantom case, leave report and pictures in a folder, and exit.
     #[arg(long)]
     once: bool,
-    /// The folder for report and pictures.
-    #[arg(long, value_name = "DIR", default_value = "out/demo")]
-    out: PathBuf,
+    /// Where records stay after the end, and what a case leaves. Without it a temporary folder; with --once out/demo.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
     /// The bundle to use.
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let out = arguments.out.as_path();
+    let (out, bundle) = (arguments.out.as_deref(), arguments.bundle.as_deref());
+    if arguments.once { once(out.unwrap_or(Path::new("out/demo")), bundle) } else { tour::run(out, bundle) }
+}
+
+/// The way of a case, straight to a folder: a daemon would write it as the one file that may leave a box.
+fn once(out: &Path, bundle: Option<&Path>) -> Result<(), Failure> {
     report::clean(out, &[])?;
-    let loaded = load(arguments.bundle.as_deref(), EngineName::Tract)?;
+    let loaded = load(bundle, EngineName::Tract)?;
     eprintln!("making a phantom patient");
     let cohort = out.join("phantom");
-    write_cohort(&cohort, 1, SEED, Size::Small, |_| ()).map_err(Failure::internal)?;
+    write_cohort(&cohort, 1, PHANTOM_SEED, Size::Small, |_| ()).map_err(Failure::internal)?;
     let patient = read_cohort(&cohort)?.remove(0);
 
     eprintln!("copying the CT to the share");
@@ -85,9 +89,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             );
             eprintln!("{}", hilum_report::NOTICE);
             eprintln!("look at {} and {}", out.join("result.png").display(), out.join("report.json").display());
-            if !arguments.once {
-                eprintln!("the screen mirror is not part of this version: nothing left to serve");
-            }
             Ok(())
         }
     }

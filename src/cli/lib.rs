@@ -33,6 +33,7 @@ mod stain;
 mod store;
 mod support;
 mod terminal;
+mod tour;
 
 use std::process::ExitCode;
 
@@ -50,7 +51,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// The whole appliance on a simulated board, with one phantom case.
+    /// The whole appliance on a simulated board, with phantom patients, in a browser.
     Demo(demo::Arguments),
     /// Assess one case.
     Analyze(Box<analyze::Arguments>),

@@ -106,10 +106,21 @@ fn board_file() -> Result<PathBuf, Failure> {
     if let Some(said) = said("HILUM_BOARD") {
         return Ok(said);
     }
-    let found = places("board", "board").map(|place| place.join("desktop.toml")).find(|place| place.is_file());
-    found.ok_or_else(|| {
+    own_board("desktop.toml").ok_or_else(|| {
         Failure::Rejected(anyhow::anyhow!("no board file was found: name one with --board or HILUM_BOARD"))
     })
+}
+
+/// One of the boards that come with the program.
+fn own_board(name: &str) -> Option<PathBuf> {
+    places("board", "board").map(|place| place.join(name)).find(|place| place.is_file())
+}
+
+/// The simulated board.
+pub(crate) fn simulated() -> Result<Board, Failure> {
+    let file = own_board("sim.toml")
+        .ok_or_else(|| Failure::Rejected(anyhow::anyhow!("the simulated board, sim.toml, was not found")))?;
+    hilum_config::load(&file, None).map_err(|problems| rejected(&problems))
 }
 
 /// Where a board keeps its records: as its file says, or as the service manager or the user's environment says.

@@ -31,7 +31,7 @@ impl Halted {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    log();
+    log("info");
     let Err(halted) = begun(&arguments.files) else { return Ok(()) };
     let Halted { failure, trouble, runtime } = *halted;
     // Under a service manager a box must not be dead; at a terminal the problems are the answer.
@@ -55,14 +55,14 @@ fn begun(files: &BoardFiles) -> Result<(), Box<Halted>> {
     let data = data_folder(&board).map_err(halted)?;
     let runtime = runtime_folder(&board).map_err(halted)?;
     let networks = networks(&board).map_err(halted)?;
-    let setup = Setup { data, runtime, networks, board: board.clone() };
+    let setup = Setup { data, runtime, networks, board: board.clone(), mirror: None };
     hilum_daemon::run(setup).map_err(|fault| halted(fault.into()))
 }
 
 /// Logs to the journal where the service manager says that standard error is one, else to standard error. How much is said
-/// in `HILUM_LOG`, as `info` or `hilum_daemon=debug`.
-fn log() {
-    let filter = || EnvFilter::try_from_env("HILUM_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+/// in `HILUM_LOG`, as `info` or `hilum_daemon=debug`; else it is `usual`.
+pub(crate) fn log(usual: &str) {
+    let filter = || EnvFilter::try_from_env("HILUM_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
     let journal = std::env::var_os("JOURNAL_STREAM").and_then(|_| tracing_journald::layer().ok());
     let layer: Box<dyn Layer<Registry> + Send + Sync> = match journal {
         Some(journal) => journal.with_filter(filter()).boxed(),

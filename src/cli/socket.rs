@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead as _, BufReader, Write as _},
     os::unix::net::UnixStream,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use hilum_daemon::{Request, SOCKET, said};
@@ -49,26 +49,31 @@ impl Daemon {
             Some(socket) => socket.clone(),
             None => runtime_folder(&self.files.read()?)?.join(SOCKET),
         };
-        let silent = |error: std::io::Error| Failure::Said {
-            exit: 75,
-            why: format!("no daemon answers at {}: {error}", socket.display()),
-        };
-        let mut stream = UnixStream::connect(&socket).map_err(silent)?;
-        let mut answers = BufReader::new(stream.try_clone().map_err(silent)?);
-        let mut told = Value::Null;
-        for request in login.iter().chain([request]) {
-            let mut line = serde_json::to_string(request).map_err(Failure::internal)?;
-            line.push('\n');
-            stream.write_all(line.as_bytes()).map_err(silent)?;
-            let mut answer = String::new();
-            answers.read_line(&mut answer).map_err(silent)?;
-            if answer.is_empty() {
-                return Err(silent(std::io::ErrorKind::UnexpectedEof.into()));
-            }
-            told = said(&answer)?;
-        }
-        Ok(told)
+        asked(&socket, login.iter().chain([request]))
     }
+}
+
+/// Asks one after the other on one connection. Answers with the last answer.
+pub(crate) fn asked<'a>(socket: &Path, requests: impl IntoIterator<Item = &'a Request>) -> Result<Value, Failure> {
+    let silent = |error: std::io::Error| Failure::Said {
+        exit: 75,
+        why: format!("no daemon answers at {}: {error}", socket.display()),
+    };
+    let mut stream = UnixStream::connect(socket).map_err(silent)?;
+    let mut answers = BufReader::new(stream.try_clone().map_err(silent)?);
+    let mut told = Value::Null;
+    for request in requests {
+        let mut line = serde_json::to_string(request).map_err(Failure::internal)?;
+        line.push('\n');
+        stream.write_all(line.as_bytes()).map_err(silent)?;
+        let mut answer = String::new();
+        answers.read_line(&mut answer).map_err(silent)?;
+        if answer.is_empty() {
+            return Err(silent(std::io::ErrorKind::UnexpectedEof.into()));
+        }
+        told = said(&answer)?;
+    }
+    Ok(told)
 }
 
 /// Whom to ask, and how to answer.

@@ -31,8 +31,8 @@ const IDLE: Duration = Duration::from_secs(1);
 const BEAT: Duration = Duration::from_millis(50);
 /// A folder of more pictures is not a camera.
 const MOST_PICTURES: usize = 64;
-/// The phantom under the simulated microscope: a patient that the reference bundle has never seen.
-const PHANTOM_SEED: u64 = 1_000_001;
+/// The phantom under the simulated microscope, the one patient of a small cohort: the reference bundle has never seen it.
+pub const PHANTOM_SEED: u64 = 1_000_001;
 
 /// What the camera showed last.
 pub(crate) type Frames = watch::Receiver<Option<Arc<Frame>>>;

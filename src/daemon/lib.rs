@@ -34,12 +34,13 @@ mod wishes;
 
 use std::{
     fs, io,
+    net::TcpListener,
     path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use hilum_config::{Board, ClockTrust as Trusted, KeySource};
@@ -56,6 +57,7 @@ use tokio::{
 };
 
 pub use appliance::opened;
+pub use camera::PHANTOM_SEED;
 pub use inference::Networks;
 pub use key::{NoKey, data_key, read as read_key};
 pub use protocol::{Denied, No, Request, SOCKET, said};
@@ -74,6 +76,8 @@ use told::Fitted;
 const EVENTS: usize = 64;
 /// So many readers of outside bytes at once for people: their memory adds up. Share and camera have one each.
 const READERS: usize = 1;
+/// How long what was begun outside of the loop may take to end, after the loop.
+const LAST: Duration = Duration::from_secs(3);
 
 /// All that a daemon is started with.
 #[derive(Debug, Clone)]
@@ -86,6 +90,8 @@ pub struct Setup {
     pub runtime: PathBuf,
     /// Where the networks come from.
     pub networks: Networks,
+    /// What the mirror is served on, where somebody holds its address already; else it is bound when the mirror begins.
+    pub mirror: Option<Arc<TcpListener>>,
 }
 
 /// Why a daemon does not run, with its exit code.
@@ -138,8 +144,8 @@ pub fn run(setup: Setup) -> Result<(), Fault> {
         .build()
         .map_err(Fault::machine("start the event loop"))?;
     let ended = runtime.block_on(running(setup));
-    // A thread that hangs (a share whose server is gone) does not hold up the end.
-    runtime.shutdown_background();
+    // What is being written may end; what hangs (a medium, a camera) holds up the end no longer than this.
+    runtime.shutdown_timeout(LAST);
     ended
 }
 
@@ -149,7 +155,7 @@ async fn running(setup: Setup) -> Result<(), Fault> {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     setrlimit(Resource::Core, none)
         .map_err(|error| Fault::Machine { attempt: "forbid cores", source: error.into() })?;
-    let Setup { board, data, runtime, networks } = setup;
+    let Setup { board, data, runtime, networks, mirror: bound } = setup;
     let mut terminate = signal(SignalKind::terminate()).map_err(Fault::machine("listen for signals"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Fault::machine("listen for signals"))?;
     for folder in [&data, &runtime] {
@@ -211,7 +217,7 @@ async fn running(setup: Setup) -> Result<(), Fault> {
                 Box::pin(async move { door.login(&mut Session::default(), role, pin.to_string()).await.map(drop) })
             });
             let panel::Panel { glasses, hands } = panel;
-            let served = mirror::Served { settings, auto_lock, glasses, hands, login, counts: looked };
+            let served = mirror::Served { settings, bound, auto_lock, glasses, hands, login, counts: looked };
             supervise::task_of("mirror", tell.clone(), move || mirror::serve(served.clone()));
         }
         let parts = wishes::Parts { office: office.clone(), door, bench, back, fitted, data };

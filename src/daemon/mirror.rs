@@ -17,7 +17,7 @@ mod visits;
 #[cfg(test)]
 mod tests;
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{future::Future, io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use axum::{
     Extension, Router,
@@ -99,6 +99,8 @@ pub(crate) type Login = Arc<dyn Fn(Role, Zeroizing<String>) -> Logged + Send + S
 pub(crate) struct Served {
     /// `[mirror]`.
     pub(crate) settings: Settings,
+    /// What it is served on, where that is bound already.
+    pub(crate) bound: Option<Arc<std::net::TcpListener>>,
     /// A login from the network ends after so long without a touch.
     pub(crate) auto_lock: Duration,
     /// What the panel shows.
@@ -147,7 +149,7 @@ pub(crate) async fn serve(served: Served) {
     };
     let mut is_told = false;
     let listener = loop {
-        match TcpListener::bind(address).await {
+        match listener(address, served.bound.as_deref()).await {
             Ok(listener) => break listener,
             Err(error) if !is_told => tracing::error!(%address, %error, "no mirror until the address is there"),
             Err(_) => {}
@@ -160,6 +162,13 @@ pub(crate) async fn serve(served: Served) {
     };
     tracing::info!(%address, tls = tls.is_some(), "mirror");
     answer(listener, tls, served).await;
+}
+
+async fn listener(address: SocketAddr, bound: Option<&std::net::TcpListener>) -> io::Result<TcpListener> {
+    let Some(bound) = bound else { return TcpListener::bind(address).await };
+    let own = bound.try_clone()?;
+    own.set_nonblocking(true)?;
+    TcpListener::from_std(own)
 }
 
 /// Answers whoever comes until there is no screen any longer.

@@ -84,7 +84,7 @@ async fn stage_of(tls: Option<Tls>, auto_lock: Duration) -> Stage {
     });
     let acceptor = tls.as_ref().map(|tls| connection::acceptor(tls).expect("a certificate"));
     let settings = Settings { listen: address, tls };
-    let served = Served { settings, auto_lock, glasses, hands, login, counts: Arc::clone(&counts) };
+    let served = Served { settings, bound: None, auto_lock, glasses, hands, login, counts: Arc::clone(&counts) };
     let ended = tokio::spawn(answer(listener, acceptor, served));
     Stage { address, glass, hands: heard, counts, ended }
 }
