@@ -13,7 +13,7 @@ use hilum_intake::{read_cohort, read_fields, volume};
 use serde::Serialize;
 
 use crate::{
-    Failure,
+    Failure, frames,
     locate::{EngineName, load},
     report,
     terminal::{print_json, say},
@@ -41,6 +41,8 @@ struct Answer {
     stages: BTreeMap<String, Spread>,
     engines: BTreeMap<&'static str, EngineFigures>,
     case: CaseFigures,
+    /// By the panel's pixels.
+    screen: BTreeMap<String, frames::Figures>,
     against: BTreeMap<&'static str, Ratio>,
 }
 
@@ -52,11 +54,29 @@ struct Machine {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-struct Spread {
+pub(super) struct Spread {
     p50_ms: f64,
     p99_ms: f64,
     max_ms: f64,
     n: usize,
+}
+
+impl Spread {
+    /// Nearest-rank percentiles of samples in ms.
+    pub(super) fn of(mut samples: Vec<f64>) -> Self {
+        samples.sort_by(f64::total_cmp);
+        let at = |percent: usize| {
+            let rank = (samples.len() * percent).div_ceil(100).max(1);
+            samples.get(rank - 1).copied().unwrap_or(0.0)
+        };
+        Self { p50_ms: at(50), p99_ms: at(99), max_ms: at(100), n: samples.len() }
+    }
+
+    /// Of how many samples.
+    #[cfg(test)]
+    pub(super) const fn count(&self) -> usize {
+        self.n
+    }
 }
 
 #[derive(Serialize)]
@@ -124,7 +144,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let per_tile = |ms: &f64| ms / tiles.max(1) as f64;
     let of_tiles: Vec<f64> = samples.get("he_cnn").map(|all| all.iter().map(per_tile).collect()).unwrap_or_default();
     samples.insert("he_cnn_per_tile".to_owned(), of_tiles);
-    let stages: BTreeMap<String, Spread> = samples.into_iter().map(|(stage, all)| (stage, spread(all))).collect();
+    let stages: BTreeMap<String, Spread> = samples.into_iter().map(|(stage, all)| (stage, Spread::of(all))).collect();
 
     let wall = (0..runs)
         .map(|_| {
@@ -151,8 +171,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let answer = Answer {
         machine: machine(),
         engines: BTreeMap::from([(loaded.engine.name(), figures)]),
-        case: CaseFigures { wall_s: spread(wall).p50_ms / 1e3, peak_rss_mb, slices, tiles },
+        case: CaseFigures { wall_s: Spread::of(wall).p50_ms / 1e3, peak_rss_mb, slices, tiles },
         stages,
+        screen: frames::figures(runs)?,
         against: BTreeMap::new(),
     };
     if arguments.json {
@@ -163,6 +184,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let CaseFigures { wall_s, peak_rss_mb, slices, tiles } = answer.case;
     say(&format!("a case of {slices} slices and {tiles} tiles: {wall_s:.2} s, {peak_rss_mb:.0} MB"))?;
+    for (panel, figures) in &answer.screen {
+        let frames::Figures { page_first, page, updates } = figures;
+        let pages = [("a page, first", page_first), ("a page, again", page)].into_iter();
+        let updates = updates.iter().map(|(name, spread)| (*name, spread));
+        for (name, Spread { p50_ms, p99_ms, max_ms, n }) in pages.chain(updates) {
+            say(&format!(
+                "{panel:>9} {name:>14}  {p50_ms:>6.2} ms  (99%: {p99_ms:.2}, at most {max_ms:.2}, {n} times)"
+            ))?;
+        }
+    }
     Ok(())
 }
 
@@ -174,16 +205,6 @@ fn quietly(command: &mut Command) -> Result<(), Failure> {
     }
     let said = String::from_utf8_lossy(&done.stderr).trim().to_owned();
     Err(Failure::internal(anyhow::anyhow!("a run of the benchmark failed: {said}")))
-}
-
-/// Nearest-rank percentiles.
-fn spread(mut samples: Vec<f64>) -> Spread {
-    samples.sort_by(f64::total_cmp);
-    let at = |percent: usize| {
-        let rank = (samples.len() * percent).div_ceil(100).max(1);
-        samples.get(rank - 1).copied().unwrap_or(0.0)
-    };
-    Spread { p50_ms: at(50), p99_ms: at(99), max_ms: at(100), n: samples.len() }
 }
 
 /// The most memory this process ever held, in MB (10⁶ bytes).
@@ -213,8 +234,8 @@ mod tests {
 
     #[test]
     fn percentiles_are_samples() {
-        let found = spread(vec![5.0, 1.0, 3.0, 2.0, 4.0]);
+        let found = Spread::of(vec![5.0, 1.0, 3.0, 2.0, 4.0]);
         assert_eq!(found, Spread { p50_ms: 3.0, p99_ms: 5.0, max_ms: 5.0, n: 5 });
-        assert_eq!(spread(Vec::new()).n, 0);
+        assert_eq!(Spread::of(Vec::new()).n, 0);
     }
 }

@@ -17,6 +17,7 @@ mod demo;
 mod explain;
 mod failure;
 mod files;
+mod frames;
 mod history;
 mod locate;
 mod patient;

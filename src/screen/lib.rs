@@ -18,6 +18,7 @@ pub mod picture;
 pub mod scene;
 mod screen;
 pub mod sheet;
+pub mod specimen;
 pub mod state;
 pub mod text;
 pub mod theme;

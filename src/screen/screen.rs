@@ -55,7 +55,7 @@ impl Screen {
 
     /// Paints what changed since it was last called, and answers with where: nothing, if nothing did.
     pub fn paint(&mut self) -> Vec<Area> {
-        let scene = self.state.scene(&self.words);
+        let scene = self.scene();
         let look = self.state.look();
         let damage = match &self.painted {
             None => vec![Area::new(0, 0, look.width, look.height)],
@@ -76,6 +76,18 @@ impl Screen {
     #[must_use]
     pub const fn frame(&self) -> &Arc<Frame> {
         &self.frame
+    }
+
+    /// What is to be seen now.
+    #[must_use]
+    pub fn scene(&self) -> Scene<Act> {
+        self.state.scene(&self.words)
+    }
+
+    /// The words of the language that it is in.
+    #[must_use]
+    pub const fn words(&self) -> &Words {
+        &self.words
     }
 
     /// The state behind it.

@@ -2,8 +2,6 @@
 //! every step the panel shows at most one patient, nobody's result under another's name, and nothing of anybody while it is
 //! locked; in the end every kind of page was seen.
 
-mod specimens;
-
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
@@ -16,10 +14,10 @@ use hilum_screen::{
     model::{Ct, Draft, Outcome, Patient, Row, Shown, Step, Waiting},
     page::{Act, Page},
     scene::Item,
+    specimen::{LOOKS, Person, assessed, assessment, ct, denied, draft, exports, health, patient, rows, shown},
     words::Language,
 };
 use rand_pcg::{Pcg32, rand_core::Rng as _};
-use specimens::{LOOKS, Person, assessed, assessment, ct, denied, draft, exports, health, patient, rows, shown};
 
 const EVENTS: usize = 100_000;
 /// The cases of the made-up box. Each has a patient and an adenocarcinoma probability of its own.
@@ -159,7 +157,7 @@ impl Daemon {
 
 fn live() -> hilum_screen::model::Live {
     hilum_screen::model::Live {
-        picture: specimens::field(9),
+        picture: hilum_screen::specimen::field(9),
         condition: hilum_screen::model::Condition::Well,
         advice: "live-good",
         heat: None,
@@ -186,20 +184,20 @@ fn check(person: &Person, at: usize) {
             words.iter().any(|text| names.iter().any(|name| text.contains(name)))
         })
         .collect();
-    let keeps_out = matches!(person.state.page(), Page::Lock(_));
-    assert!(!keeps_out || person.state.is_locked(), "event {at}: the lock is shown and is open");
-    if person.state.is_locked() {
+    let keeps_out = matches!(person.screen.state().page(), Page::Lock(_));
+    assert!(!keeps_out || person.screen.state().is_locked(), "event {at}: the lock is shown and is open");
+    if person.screen.state().is_locked() {
         assert!(named.is_empty(), "event {at}: a locked panel names {named:?}");
         assert!(!words.iter().any(|text| text.contains("ROW")), "event {at}: a locked panel lists cases");
         assert!(
-            matches!(person.state.page(), Page::Lock(_) | Page::Speech(_)),
+            matches!(person.screen.state().page(), Page::Lock(_) | Page::Speech(_)),
             "event {at}: {:?}",
-            person.state.page()
+            person.screen.state().page()
         );
         return;
     }
     assert!(named.len() <= 1, "event {at}: several patients at once: {named:?}");
-    if let Some(patient) = person.state.page().patient() {
+    if let Some(patient) = person.screen.state().page().patient() {
         for own in [patient.identity.first(), patient.identity.second()] {
             assert!(words.iter().any(|text| text.contains(own)), "event {at}: the page does not say whose it is");
         }
@@ -208,17 +206,17 @@ fn check(person: &Person, at: usize) {
         assert!(others.is_empty(), "event {at}: the page is about {} and names {others:?}", patient.case);
     }
     // A result is its own patient's.
-    if let Page::Result(page) = person.state.page()
+    if let Page::Result(page) = person.screen.state().page()
         && let Outcome::Assessed(result) = &page.shown.outcome
     {
         let own = 0.5 + f64::from(u32::try_from(page.shown.patient.case.0).expect("small")) / 100.0;
         assert!((result.fused[0] - own).abs() < 1e-9, "event {at}: another patient's result");
     }
     // Before a person has said what they see, nothing of a result is seen.
-    if let Page::ReadFirst(_) = person.state.page() {
+    if let Page::ReadFirst(_) = person.screen.state().page() {
         assert!(!words.iter().any(|text| text.contains('%')), "event {at}: a figure before the opinion");
     }
-    let safety = person.words.safe("research-only");
+    let safety = person.screen.words().safe("research-only");
     assert!(words.iter().any(|text| **text == *safety), "event {at}: the page does not say what the device is not");
 }
 
@@ -229,7 +227,7 @@ fn kind(page: &Page) -> String {
 
 /// A hand that mostly touches what can be touched, and sometimes anything.
 fn hand(person: &Person, chance: &mut Chance) -> Vec<Event> {
-    let look = person.state.look();
+    let look = person.screen.state().look();
     let anywhere = |chance: &mut Chance| {
         let x = u16::try_from(chance.below(u32::from(look.width) + 40)).expect("small");
         let y = u16::try_from(chance.below(u32::from(look.height) + 40)).expect("small");
@@ -237,7 +235,7 @@ fn hand(person: &Person, chance: &mut Chance) -> Vec<Event> {
     };
     let touch = |finger, phase, (x, y)| Event::Touch(Touch { finger, phase, x, y });
     // A person who knows the PIN: a monkey alone would hardly ever come in.
-    if person.state.is_locked() && chance.one_in(3) {
+    if person.screen.state().is_locked() && chance.one_in(3) {
         let role = Act::Role(chance.of(&hilum_screen::model::Role::ALL));
         if !person.offers(&role) {
             return vec![Event::Key(Key::Escape)];
@@ -329,7 +327,7 @@ fn run(seed: u64, read_first: bool) -> BTreeSet<String> {
             // Fingers that are taken away before a touch are no events of their own.
             events += usize::from(!matches!(event, Event::Touch(Touch { phase: Phase::Lost, .. })));
             let told = if let Event::Told(told) = &event { Some(told.clone()) } else { None };
-            let before = person.state.page().patient().cloned();
+            let before = person.screen.state().page().patient().cloned();
             for wish in person.event(event) {
                 if let Wish::Case(case) = wish {
                     asked = Some(case);
@@ -338,7 +336,7 @@ fn run(seed: u64, read_first: bool) -> BTreeSet<String> {
             }
             check(&person, events);
             // What the daemon tells brings up no patient for whom nobody asked.
-            let after = person.state.page().patient();
+            let after = person.screen.state().page().patient();
             if let (Some(told), Some(after)) = (told, after)
                 && before.as_ref() != Some(after)
             {
@@ -349,7 +347,7 @@ fn run(seed: u64, read_first: bool) -> BTreeSet<String> {
         while daemon.late.len() > 20 {
             daemon.late.pop_front();
         }
-        seen.insert(kind(person.state.page()));
+        seen.insert(kind(person.screen.state().page()));
     }
     seen
 }

@@ -1,14 +1,19 @@
 //! Every page in every language: nothing clipped, nothing without a glyph, nothing too faint or too small to touch; and pixel
 //! for pixel as it was when somebody looked at it.
 
-mod specimens;
-
 use std::{collections::BTreeMap, env, fs, path::PathBuf};
 
 use embedded_graphics::prelude::Size;
-use hilum_screen::{Area, Frame, page::Act, paint::Painter, scene::Scene, theme::Look, words::Language};
+use hilum_screen::{
+    Area, Frame,
+    page::Act,
+    paint::Painter,
+    scene::Scene,
+    specimen::{LOOKS, pages},
+    theme::Look,
+    words::Language,
+};
 use sha2::{Digest as _, Sha256};
-use specimens::{LOOKS, pages};
 
 fn painted(scene: &Scene<Act>, look: Look, painter: &mut Painter) -> Frame {
     let mut frame = Frame::new(Size::new(look.width.into(), look.height.into()));

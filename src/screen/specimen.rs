@@ -1,12 +1,10 @@
-//! One specimen of every page and of every state in which a page looks otherwise: a person's way through the panel, made up.
-
-#![allow(dead_code, reason = "each test uses a part")]
+//! One specimen of every page and of every state in which a page looks otherwise: a person's way through the panel, made up. For
+//! tests and for `hilum bench`; nothing of it is ever shown to a patient's doctor.
 
 use std::{sync::Arc, time::Duration};
 
-use hilum_domain::{Age, CaseNumber, Class, Identity, Metadata, Modality, Point, Sex, Specimen};
-use hilum_imaging::{Grid, Volume};
-use hilum_screen::{
+use crate::{
+    Screen,
     event::{Denied, Event, Key, Opened, Phase, Told, Touch, Wish},
     keyboard::{Layer, Stroke},
     model::{
@@ -16,15 +14,17 @@ use hilum_screen::{
     page::{Act, Field, Tab},
     picture::Plane,
     scene::Scene,
-    state::{Setup, State, rescue},
+    state::{Setup, rescue},
     theme::Look,
     words::{Language, Words},
 };
+use hilum_domain::{Age, CaseNumber, Class, Identity, Metadata, Modality, Point, Sex, Specimen};
+use hilum_imaging::{Grid, Volume};
 use image::RgbImage;
 use ndarray::Array3;
 
 /// The panels that are sold, and how large a pixel is on them.
-pub(crate) const LOOKS: [Look; 6] = [
+pub const LOOKS: [Look; 6] = [
     look(1280, 800, 1.0),
     look(800, 480, 0.89),
     look(1024, 600, 0.89),
@@ -38,50 +38,56 @@ const fn look(width: u16, height: u16, scale: f32) -> Look {
 }
 
 /// Whoever stands before the panel.
-pub(crate) struct Person {
-    pub(crate) state: State,
-    pub(crate) words: Words,
-    pub(crate) now: Duration,
+pub struct Person {
+    /// The panel.
+    pub screen: Screen,
+    /// Now.
+    pub now: Duration,
 }
 
 impl Person {
-    pub(crate) fn new(look: Look, language: Language, read_first: bool) -> Self {
+    /// Before a panel that has just begun.
+    #[must_use]
+    pub fn new(look: Look, language: Language, read_first: bool) -> Self {
         let setup = Setup { look, language, auto_lock: Duration::from_secs(300), read_first };
-        Self { state: State::new(setup, Duration::ZERO), words: Words::new(language), now: Duration::from_secs(1) }
+        Self { screen: Screen::new(setup, Duration::ZERO), now: Duration::from_secs(1) }
     }
 
-    pub(crate) fn event(&mut self, event: Event) -> Vec<Wish> {
-        let wishes = self.state.handle(event, &self.words, self.now);
-        if self.state.language() != self.words.language() {
-            self.words = Words::new(self.state.language());
-        }
-        wishes
+    /// Something happens.
+    pub fn event(&mut self, event: Event) -> Vec<Wish> {
+        self.screen.handle(event, self.now)
     }
 
-    pub(crate) fn told(&mut self, told: Told) -> Vec<Wish> {
+    /// The daemon tells something.
+    pub fn told(&mut self, told: Told) -> Vec<Wish> {
         self.event(Event::Told(told))
     }
 
-    pub(crate) fn scene(&self) -> Scene<Act> {
-        self.state.scene(&self.words)
+    /// What is seen.
+    #[must_use]
+    pub fn scene(&self) -> Scene<Act> {
+        self.screen.scene()
     }
 
     /// Whether something can be touched.
-    pub(crate) fn offers(&self, act: &Act) -> bool {
+    #[must_use]
+    pub fn offers(&self, act: &Act) -> bool {
         self.scene().targets.iter().any(|target| target.act == *act)
     }
 
     /// Where something is touched that is on the page.
+    #[must_use]
     #[track_caller]
-    pub(crate) fn place(&self, act: &Act) -> (u16, u16) {
+    pub fn place(&self, act: &Act) -> (u16, u16) {
         let scene = self.scene();
         let target = scene.targets.iter().find(|target| target.act == *act);
-        let area = target.unwrap_or_else(|| panic!("nothing means {act:?} on {:?}", self.state.page())).area;
+        let area = target.unwrap_or_else(|| panic!("nothing means {act:?} on {:?}", self.screen.state().page())).area;
         (area.x + area.width / 2, area.y + area.height / 2)
     }
 
+    /// Touches something, and lets go.
     #[track_caller]
-    pub(crate) fn tap(&mut self, act: Act) -> Vec<Wish> {
+    pub fn tap(&mut self, act: Act) -> Vec<Wish> {
         let (x, y) = self.place(&act);
         self.now += Duration::from_secs(1);
         let mut wishes = Vec::new();
@@ -92,7 +98,7 @@ impl Person {
     }
 
     /// Keys of a scanner.
-    pub(crate) fn scans(&mut self, text: &str) {
+    pub fn scans(&mut self, text: &str) {
         for character in text.chars() {
             self.event(Event::Key(Key::Character(character)));
         }
@@ -100,7 +106,8 @@ impl Person {
     }
 
     /// Logs in and has today's cases.
-    pub(crate) fn at_home(mut self) -> Self {
+    #[must_use]
+    pub fn at_home(mut self) -> Self {
         self.told(Told::People(Role::ALL.to_vec()));
         self.told(Told::Health(health(true)));
         self.told(Told::Login(Ok(Role::Reviewer)));
@@ -109,18 +116,24 @@ impl Person {
     }
 }
 
-pub(crate) fn denied() -> Denied {
+/// A wish that was not granted.
+#[must_use]
+pub fn denied() -> Denied {
     Denied { word: "denied-not-ready", why: "the camera gives no frame".into() }
 }
 
-pub(crate) fn patient() -> Patient {
+/// A patient.
+#[must_use]
+pub fn patient() -> Patient {
     Patient {
         case: CaseNumber(119),
         identity: Identity::new("MRN-4711-0815", "Nakato Achieng, 1954-03-02").expect("two"),
     }
 }
 
-pub(crate) fn metadata() -> Metadata {
+/// What is known of the patient.
+#[must_use]
+pub fn metadata() -> Metadata {
     Metadata {
         age: Some(Age::from_years(63.0).expect("an age")),
         sex: Some(Sex::Female),
@@ -133,7 +146,9 @@ fn part(name: &'static str, condition: Condition, word: &'static str, figure: &s
     Part { name, condition, word, figure: figure.to_owned() }
 }
 
-pub(crate) fn health(well: bool) -> Health {
+/// A device that is well, or is not.
+#[must_use]
+pub fn health(well: bool) -> Health {
     let parts = if well {
         vec![
             part("part-camera", Condition::Well, "part-well", ""),
@@ -169,7 +184,9 @@ pub(crate) fn health(well: bool) -> Health {
     }
 }
 
-pub(crate) fn rows() -> Vec<Row> {
+/// A day's cases, in every state.
+#[must_use]
+pub fn rows() -> Vec<Row> {
     let all = [
         Progress::Draft,
         Progress::Queued,
@@ -197,16 +214,21 @@ pub(crate) fn rows() -> Vec<Row> {
 }
 
 /// A picture of few colours: it is small as a file.
-pub(crate) fn picture(width: u32, height: u32, color: fn(u32, u32) -> [u8; 3]) -> Picture {
+#[must_use]
+pub fn picture(width: u32, height: u32, color: fn(u32, u32) -> [u8; 3]) -> Picture {
     Picture(Arc::new(RgbImage::from_fn(width, height, |x, y| image::Rgb(color(x / 16, y / 16)))))
 }
 
-pub(crate) fn field(shade: u8) -> Picture {
+/// A small field of one colour.
+#[must_use]
+pub fn field(shade: u8) -> Picture {
     let rgb = image::Rgb([200, 120, shade]);
     Picture(Arc::new(RgbImage::from_pixel(320, 240, rgb)))
 }
 
-pub(crate) fn draft(ct: bool, fields: u8) -> Draft {
+/// A draft with or without a CT, with so many fields.
+#[must_use]
+pub fn draft(ct: bool, fields: u8) -> Draft {
     Draft {
         patient: patient(),
         metadata: metadata(),
@@ -217,7 +239,8 @@ pub(crate) fn draft(ct: bool, fields: u8) -> Draft {
 }
 
 /// A chest of air with a ball in it.
-pub(crate) fn ct() -> Ct {
+#[must_use]
+pub fn ct() -> Ct {
     let voxels = Array3::from_shape_fn((40, 96, 96), |(k, j, i)| {
         let away = |at: usize, from: f64, by: f64| (f64::from(u32::try_from(at).expect("small")) - from) * by;
         let body = away(i, 48.0, 1.0).powi(2) / 44.0_f64.powi(2) + away(j, 48.0, 1.0).powi(2) / 34.0_f64.powi(2);
@@ -238,7 +261,9 @@ pub(crate) fn ct() -> Ct {
     Ct { patient: patient(), volume, candidates: vec![(at(30.0, 44.0, 20.0), 42.0), (at(70.0, 60.0, 20.0), 9.0)] }
 }
 
-pub(crate) fn exports() -> Vec<Export> {
+/// Exports on the share: the patient's, another's, nobody's.
+#[must_use]
+pub fn exports() -> Vec<Export> {
     let export = |key, matches, patient_id: &str, study_date: &str| Export {
         key,
         slices: 182,
@@ -257,7 +282,9 @@ fn note(code: &str, message: &str, next_step: &str) -> Note {
     Note { code: code.to_owned(), message: message.to_owned(), next_step: next_step.to_owned() }
 }
 
-pub(crate) fn limits() -> Vec<Note> {
+/// Limits of a result, one of them of a later version.
+#[must_use]
+pub fn limits() -> Vec<Note> {
     vec![
         note(
             "metadata-missing",
@@ -278,7 +305,9 @@ pub(crate) fn limits() -> Vec<Note> {
     ]
 }
 
-pub(crate) fn assessment() -> Assessment {
+/// A result.
+#[must_use]
+pub fn assessment() -> Assessment {
     let plain = picture(384, 384, |x, y| if (x + y) % 5 == 0 { [90; 3] } else { [40; 3] });
     let over =
         picture(384, 384, |x, y| if x.abs_diff(12) + y.abs_diff(10) < 5 { [250, 180, 40] } else { [30, 20, 60] });
@@ -306,7 +335,9 @@ pub(crate) fn assessment() -> Assessment {
     }
 }
 
-pub(crate) fn shown(outcome: Outcome) -> Shown {
+/// A case with what became of it.
+#[must_use]
+pub fn shown(outcome: Outcome) -> Shown {
     Shown {
         patient: patient(),
         metadata: metadata(),
@@ -319,20 +350,25 @@ pub(crate) fn shown(outcome: Outcome) -> Shown {
     }
 }
 
-pub(crate) fn assessed(assessment: Assessment) -> Shown {
+/// A case with a result.
+#[must_use]
+pub fn assessed(assessment: Assessment) -> Shown {
     shown(Outcome::Assessed(Box::new(assessment)))
 }
 
 /// A page as it is seen. The first of its kind is the page, the others are what else it can look like.
-pub(crate) struct Page {
-    pub(crate) name: &'static str,
+pub struct Page {
+    /// What it is called: the kind, and what is different about it.
+    pub name: &'static str,
     /// Whether it is the first of its kind.
-    pub(crate) first: bool,
-    pub(crate) scene: Scene<Act>,
+    pub first: bool,
+    /// What is on it.
+    pub scene: Scene<Act>,
 }
 
 /// Every page.
-pub(crate) fn pages(look: Look, language: Language) -> Vec<Page> {
+#[must_use]
+pub fn pages(look: Look, language: Language) -> Vec<Page> {
     let mut pages = Vec::new();
     let mut add = |name: &'static str, scene: Scene<Act>| {
         let kind = |name: &'static str| name.split('-').next();
@@ -436,7 +472,7 @@ pub(crate) fn pages(look: Look, language: Language) -> Vec<Page> {
     person.tap(Act::Plane(Plane::Coronal));
     add("viewing-coronal", person.scene());
     person.tap(Act::Plane(Plane::Sagittal));
-    person.tap(Act::View(hilum_screen::page::View::Mediastinum));
+    person.tap(Act::View(crate::page::View::Mediastinum));
     person.tap(Act::Zoom(1));
     add("viewing-sagittal", person.scene());
     person.tap(Act::SetLesion);
