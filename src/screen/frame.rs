@@ -56,6 +56,15 @@ impl Frame {
         RgbImage::from_raw(self.width, self.height, bytes).unwrap_or_default()
     }
 
+    /// Takes the pixels of an area from a frame of the same size.
+    pub(crate) fn take(&mut self, area: &Rectangle, from: &Self) {
+        let area = area.intersection(&self.bounding_box()).intersection(&from.bounding_box());
+        for row in 0..area.size.height {
+            let (to, from) = (self.span(&area, row), &from.pixels[from.span(&area, row)]);
+            self.pixels[to].copy_from_slice(from);
+        }
+    }
+
     /// Where one row of an area that is inside lies.
     fn span(&self, area: &Rectangle, row: u32) -> Range<usize> {
         let at = |coordinate: i32| usize::try_from(coordinate).unwrap_or(0);

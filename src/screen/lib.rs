@@ -15,6 +15,7 @@ pub mod keyboard;
 pub mod page;
 pub mod paint;
 pub mod picture;
+mod scaled;
 pub mod scene;
 mod screen;
 pub mod sheet;

@@ -6,7 +6,8 @@ use embedded_graphics::{pixelcolor::Rgb888, prelude::*, primitives::Rectangle};
 
 use crate::{
     Area,
-    picture::{Levels, Part, Picture, Slice, Source},
+    picture::{Levels, Picture, Slice, Source},
+    scaled::{Samples, Scaled},
     scene::{Item, Scene, Sign, Stand},
     text::Typesetter,
 };
@@ -21,14 +22,20 @@ pub struct Painter {
     slices: Vec<(Slice, Arc<Levels>)>,
 }
 
-/// Between two colours: 0 is `ground`, 255 is `ink`.
+/// Between two levels: 0 is `ground`, 255 is `ink`. Exact for every pair: 255 ground and no ink is ground.
+fn mix(ground: u8, ink: u8, coverage: u8) -> u8 {
+    let sum = u16::from(ground) * u16::from(255 - coverage) + u16::from(ink) * u16::from(coverage);
+    // At most 255.
+    ((sum + 127) / 255).to_be_bytes()[1]
+}
+
+/// Between two colours.
 fn mixed(ground: Rgb888, ink: Rgb888, coverage: u8) -> Rgb888 {
-    let part = |ground: u8, ink: u8| {
-        let sum = u32::from(ground) * u32::from(255 - coverage) + u32::from(ink) * u32::from(coverage);
-        // Exact for every pair: 255 ground and no ink is ground.
-        u8::try_from((sum + 127) / 255).unwrap_or(u8::MAX)
-    };
-    Rgb888::new(part(ground.r(), ink.r()), part(ground.g(), ink.g()), part(ground.b(), ink.b()))
+    Rgb888::new(
+        mix(ground.r(), ink.r(), coverage),
+        mix(ground.g(), ink.g(), coverage),
+        mix(ground.b(), ink.b(), coverage),
+    )
 }
 
 /// All mixtures of two colours.
@@ -151,24 +158,25 @@ impl Painter {
         seen: Area,
         target: &mut D,
     ) -> Result<(), D::Error> {
-        let base = self.samples(&picture.source);
-        let over = picture
+        let part = picture.part.kept_inside();
+        let mut base = Scaled::new(self.samples(&picture.source), area, part, seen);
+        let mut over = picture
             .over
             .as_ref()
             .filter(|(_, opacity)| *opacity > 0)
-            .map(|(source, opacity)| (self.samples(source), *opacity));
-        let part = picture.part.kept_inside();
-        let mut row = vec![Rgb888::BLACK; usize::from(seen.width)];
-        let mut top = vec![Rgb888::BLACK; usize::from(seen.width)];
+            .map(|(source, opacity)| (Scaled::new(self.samples(source), area, part, seen), *opacity));
+        let mut row = vec![0; usize::from(seen.width) * 3];
+        let mut top = row.clone();
         for y in seen.y..seen.y + seen.height {
-            base.row(area, part, seen, y, &mut row);
-            if let Some((over, opacity)) = &over {
-                over.row(area, part, seen, y, &mut top);
+            base.row(y, &mut row);
+            if let Some((over, opacity)) = &mut over {
+                over.row(y, &mut top);
                 for (below, above) in row.iter_mut().zip(&top) {
-                    *below = mixed(*below, *above, *opacity);
+                    *below = mix(*below, *above, *opacity);
                 }
             }
-            target.fill_contiguous(&Area { y, height: 1, ..seen }.into(), row.iter().copied())?;
+            let pixels = row.as_chunks().0.iter().map(|&[red, green, blue]| Rgb888::new(red, green, blue));
+            target.fill_contiguous(&Area { y, height: 1, ..seen }.into(), pixels)?;
         }
         Ok(())
     }
@@ -187,70 +195,6 @@ impl Painter {
                 self.slices.push((slice.clone(), Arc::clone(&levels)));
                 Samples::Grey(levels)
             }
-        }
-    }
-}
-
-/// Pixels that are looked up.
-enum Samples {
-    Color(Arc<image::RgbImage>),
-    Grey(Arc<Levels>),
-}
-
-/// Neighbours of a position and the weight of the second, of 256.
-#[derive(Clone, Copy, Default)]
-struct Between {
-    first: usize,
-    second: usize,
-    weight: u32,
-}
-
-/// Where in a source of `size` pixels a pixel of an area is, along one axis.
-fn between(share: f64, size: usize) -> Between {
-    #[expect(clippy::cast_precision_loss, reason = "sizes of pictures")]
-    let at = (share * size as f64 - 0.5).clamp(0.0, (size - 1) as f64);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped on the line above")]
-    let (first, weight) = (at as usize, (at.fract() * 256.0) as u32);
-    Between { first, second: (first + 1).min(size - 1), weight }
-}
-
-impl Samples {
-    /// One row of what is seen of an area.
-    fn row(&self, area: Area, part: Part, seen: Area, y: u16, into: &mut [Rgb888]) {
-        let share = |at: u16, from: u16, size: u16, centre: f64| {
-            ((f64::from(at) + 0.5 - f64::from(from)) / f64::from(size) - 0.5) / part.zoom + centre
-        };
-        let (width, height) = match self {
-            Self::Color(image) => (image.width() as usize, image.height() as usize),
-            Self::Grey(levels) => (levels.width, levels.height),
-        };
-        if width == 0 || height == 0 {
-            into.fill(Rgb888::BLACK);
-            return;
-        }
-        let down = between(share(y, area.y, area.height, part.centre[1]), height);
-        let rows = [down.first * width, down.second * width];
-        for (x, pixel) in (seen.x..).zip(into) {
-            let across = between(share(x, area.x, area.width, part.centre[0]), width);
-            let mix = |of: &dyn Fn(usize) -> u8| {
-                let line = |row: usize| {
-                    u32::from(of(row + across.first)) * (256 - across.weight)
-                        + u32::from(of(row + across.second)) * across.weight
-                };
-                let sum = line(rows[0]) * (256 - down.weight) + line(rows[1]) * down.weight;
-                u8::try_from((sum + (1 << 15)) >> 16).unwrap_or(u8::MAX)
-            };
-            *pixel = match self {
-                Self::Grey(levels) => {
-                    let grey = mix(&|at| levels.levels[at]);
-                    Rgb888::new(grey, grey, grey)
-                }
-                Self::Color(image) => {
-                    let bytes = image.as_raw();
-                    let [red, green, blue] = [0, 1, 2].map(|channel| mix(&|at| bytes[at * 3 + channel]));
-                    Rgb888::new(red, green, blue)
-                }
-            };
         }
     }
 }

@@ -219,20 +219,46 @@ impl Slice {
             let share = |at: usize, of: usize| (at as f64 + 0.5) / of as f64;
             [0, 1].map(|column| grid.index(self.point([share(column, width), share(row, height)])))
         };
-        let black = self.window.level(f32::MIN);
         debug_assert!(through < 3);
+        let (grey, voxels) = (Greys::of(self.window), self.volume.voxels());
         for row in 0..height {
             let [mut index, next] = start(row);
             let step: [f64; 3] = std::array::from_fn(|axis| next[axis] - index[axis]);
+            // What stays along the row is looked up once.
+            let still: [Option<Option<usize>>; 3] =
+                std::array::from_fn(|axis| (step[axis] == 0.0).then(|| nearest(index[axis], grid.size[axis])));
             for _ in 0..width {
-                let level = sampled(&self.volume, index).map_or(black, |hu| self.window.level(hu));
-                levels.push(level);
+                let at = |axis: usize| still[axis].unwrap_or_else(|| nearest(index[axis], grid.size[axis]));
+                let hu = at(0).zip(at(1)).zip(at(2)).and_then(|((i, j), k)| voxels.get([k, j, i]));
+                levels.push(hu.map_or(0, |&hu| grey.level(hu)));
                 for (index, step) in index.iter_mut().zip(step) {
                     *index += step;
                 }
             }
         }
         Levels { width, height, levels }
+    }
+}
+
+/// The levels of a window: from the first that may not be black to the last that may not be white.
+struct Greys {
+    first: i16,
+    last: i16,
+    levels: Vec<u8>,
+}
+
+impl Greys {
+    fn of(window: Window) -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "the casts saturate")]
+        let (first, last) = (window.low_hu.floor() as i16, window.high_hu.ceil() as i16);
+        let last = last.max(first);
+        let levels = (first..=last).map(|hu| window.level(f32::from(hu))).collect();
+        Self { first, last, levels }
+    }
+
+    fn level(&self, hu: i16) -> u8 {
+        let at = usize::from(hu.clamp(self.first, self.last).abs_diff(self.first));
+        self.levels.get(at).copied().unwrap_or_default()
     }
 }
 
@@ -253,27 +279,13 @@ fn pixels(count: f64) -> usize {
     whole
 }
 
-/// The nearest voxel to an index (i, j, k), where there is one.
-fn sampled(volume: &Volume<i16>, index: [f64; 3]) -> Option<f32> {
-    let mut at = [0; 3];
-    for ((at, index), size) in at.iter_mut().zip(index).zip(volume.grid().size) {
-        let rounded = (index + 0.5).floor();
-        if rounded < 0.0 {
-            return None;
-        }
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "not negative; too large is outside"
-        )]
-        let whole = rounded as usize;
-        if whole >= size {
-            return None;
-        }
-        *at = whole;
-    }
-    let [i, j, k] = at;
-    volume.voxels().get([k, j, i]).map(|&hu| f32::from(hu))
+/// The nearest whole index on an axis of so many.
+fn nearest(index: f64, size: usize) -> Option<usize> {
+    let up = index + 0.5;
+    // Cut off is rounded down where it is not negative.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "too large is outside")]
+    let whole = up as u32 as usize;
+    (up >= 0.0 && whole < size).then_some(whole)
 }
 
 #[cfg(test)]
