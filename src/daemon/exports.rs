@@ -10,7 +10,11 @@ use hilum_domain::{CaseNumber, Identity};
 use hilum_intake::{Arrival, Digest};
 use serde_json::{Value, json};
 
-use crate::{office::is_of, protocol::Denied, reader::NotRead};
+use crate::{
+    office::is_of,
+    protocol::Denied,
+    reader::{Label, NotRead},
+};
 
 /// The wait before an export is tried again that the device was not able to read, and the longest.
 const WAITS: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(300)];
@@ -28,21 +32,6 @@ pub(crate) struct Next {
     pub(crate) others_unread: bool,
     /// The Patient IDs of the others that wait.
     pub(crate) others: Vec<String>,
-}
-
-/// What an export says of itself.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub(crate) struct Label {
-    pub(crate) patient_id: String,
-    /// As in 2026-11-01; nothing where the scanner did not say it.
-    pub(crate) study_date: Option<String>,
-    pub(crate) slices: u64,
-}
-
-impl std::fmt::Debug for Label {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Label(…)")
-    }
 }
 
 /// An export that waits, as a person is shown it.
@@ -321,7 +310,7 @@ mod tests {
     }
 
     fn label(id: &str) -> Label {
-        Label { patient_id: id.to_owned(), study_date: Some("2026-11-01".into()), slices: 3 }
+        Label { patient_id: id.to_owned(), study_date: Some("2026-11-01".into()), slices: 3, ..Label::default() }
     }
 
     fn nobody(id: &str) -> Result<Taken, NotRead> {

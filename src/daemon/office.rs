@@ -23,9 +23,9 @@ use crate::{
     control,
     event::Event,
     export::{Order, read_first, reviewed},
-    exports::{Label, Next, Taken},
+    exports::{Next, Taken},
     protocol::{Denied, No, Request},
-    reader::{self, Item, Limits, NotRead, What},
+    reader::{self, Item, Label, Limits, NotRead, What},
     records::{Closed, Records},
 };
 
@@ -493,9 +493,10 @@ impl Office {
     ) -> Result<Value, Denied> {
         let identity = self.draft(case).await?.intake.identity;
         let items = self.read(What::Ct { path: path.clone() }).await?;
-        let Some(Item::Ct { bytes, patient_id, study_date, slices }) = items.into_iter().next() else {
+        let Some(Item::Ct { bytes, label }) = items.into_iter().next() else {
             return Err(Denied::new(70, "the reader gave no volume"));
         };
+        let Label { patient_id, study_date, slices, .. } = label;
         let is_other = !is_of(&patient_id, &identity);
         if !other_id && is_other {
             return Err(Denied::new(
@@ -647,11 +648,11 @@ impl Office {
             return Ok(Taken::Before);
         }
         let items = self.read_now(What::Ct { path: arrival.folder.clone() }).await?;
-        let Some(Item::Ct { bytes, patient_id, study_date, slices }) = items.into_iter().next() else {
+        let Some(Item::Ct { bytes, label }) = items.into_iter().next() else {
             return Err(Denied::new(70, "the reader gave no volume").into());
         };
+        let Label { patient_id, study_date, slices, .. } = label.clone();
         let (name, wanted) = (hex(&arrival.name), patient_id.clone());
-        let label = Label { patient_id: patient_id.clone(), study_date: study_date.clone(), slices };
         let found = {
             let name = name.clone();
             self.records.with(move |store| found(store, &wanted, &name, slices)).await??

@@ -27,6 +27,8 @@ use crate::{
 
 /// A line of the reader's is no longer than this.
 const LONGEST_LINE: u64 = 16_384;
+/// The longest description of a series, in characters (LO: PS3.5 6.2).
+const LONGEST_TEXT: usize = 64;
 
 /// What a reader may use.
 #[derive(Debug, Clone)]
@@ -130,7 +132,7 @@ enum Said {
     /// How it is confined.
     Confined(Enforced),
     /// A volume, `bytes` long, follows.
-    Ct { bytes: u64, patient_id: String, study_date: Option<String>, slices: u64 },
+    Ct { bytes: u64, patient_id: String, series: String, study_date: Option<String>, slices: u64 },
     /// A picture, `bytes` long, follows.
     Field { bytes: u64, um_per_px: Option<f64>, colour: bool },
     /// That was all.
@@ -141,11 +143,28 @@ enum Said {
     Unreadable { message: String },
 }
 
+/// What a CT says of itself.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub(crate) struct Label {
+    pub(crate) patient_id: String,
+    /// What the scanner calls the series.
+    pub(crate) series: String,
+    /// As in 2026-11-01; nothing where the scanner did not say it.
+    pub(crate) study_date: Option<String>,
+    pub(crate) slices: u64,
+}
+
+impl std::fmt::Debug for Label {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Label(…)")
+    }
+}
+
 /// Something that was read.
 #[derive(Debug)]
 pub(crate) enum Item {
-    /// A volume as it is kept, the Patient ID it came with, the day of its study and how many slices it has.
-    Ct { bytes: Vec<u8>, patient_id: String, study_date: Option<String>, slices: u64 },
+    /// A volume as it is kept, and what it says of itself.
+    Ct { bytes: Vec<u8>, label: Label },
     /// A picture as it is kept.
     Field { bytes: Vec<u8>, scale: Option<MicronsPerPixel>, colour: bool },
 }
@@ -276,8 +295,8 @@ async fn heard(output: &mut (impl AsyncBufRead + Unpin), most: u64) -> Result<(V
             return Err(DIED);
         }
         match said {
-            Said::Ct { patient_id, study_date, slices, .. } => {
-                items.push(Item::Ct { bytes, patient_id, study_date, slices });
+            Said::Ct { patient_id, series, study_date, slices, .. } => {
+                items.push(Item::Ct { bytes, label: Label { patient_id, series, study_date, slices } });
             }
             Said::Field { um_per_px, colour, .. } => {
                 let scale = um_per_px.map(|um| MicronsPerPixel::new(um).ok_or(NONSENSE)).transpose()?;
@@ -326,9 +345,11 @@ fn ct(path: &Path, out: &mut impl Write) -> anyhow::Result<Said> {
         Err((Rejection::Unreadable(error), _)) => return Ok(unreadable(error)),
     };
     let (study_date, slices) = (study.study_date.clone(), study.volume.grid().size[2] as u64);
+    let series = study.description.chars().take(LONGEST_TEXT).collect();
     let kept = KeptCt::of(study);
     let bytes = kept.to_bytes()?;
-    say(out, &Said::Ct { bytes: bytes.len() as u64, patient_id: kept.patient_id, study_date, slices }, &bytes)?;
+    let said = Said::Ct { bytes: bytes.len() as u64, patient_id: kept.patient_id, series, study_date, slices };
+    say(out, &said, &bytes)?;
     Ok(Said::Done)
 }
 

@@ -120,6 +120,7 @@ pub(crate) fn exports(offered: Vec<Offered>, intake: &Intake) -> Vec<Export> {
         slices: usize::try_from(offered.label.slices).unwrap_or(usize::MAX),
         matches: is_of(&offered.label.patient_id, &intake.identity),
         patient_id: offered.label.patient_id,
+        series: offered.label.series,
         study_date: offered.label.study_date.unwrap_or_default().replace('-', ""),
     };
     let mut exports: Vec<Export> = offered.into_iter().map(of).collect();
@@ -353,7 +354,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{exports::Label, inference::Loaded};
+    use crate::{inference::Loaded, reader::Label};
 
     fn moment(claimed: &str, trusted: bool, boot: &str) -> Moment {
         Moment { claimed: claimed.into(), trusted, boot: boot.into(), since_boot: Duration::from_secs(9) }
@@ -510,7 +511,12 @@ mod tests {
     fn exports_of_the_patient_come_first() {
         let offered = |key, id: &str| Offered {
             key,
-            label: Label { patient_id: id.into(), study_date: Some("2026-11-01".into()), slices: 60 },
+            label: Label {
+                patient_id: id.into(),
+                series: "thorax".into(),
+                study_date: Some("2026-11-01".into()),
+                slices: 60,
+            },
         };
         let found = exports(vec![offered(1, "4712"), offered(2, " 4711 ")], &intake());
         let found: Vec<_> =

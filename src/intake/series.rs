@@ -78,6 +78,8 @@ pub struct CtStudy {
     pub series_uid: String,
     /// Patient ID; empty where the scanner had none.
     pub patient_id: String,
+    /// What the scanner calls the series (0008,103E); empty where it calls it nothing.
+    pub description: String,
     /// The day of the study, as in 2026-11-01, where the scanner said it.
     pub study_date: Option<String>,
     /// Slice Thickness where the series says it, mm.
@@ -535,14 +537,14 @@ impl Stack {
             ],
         };
         let (slice_thickness_mm, patient_id) = (header.slice_thickness_mm, header.patient_id.clone());
-        let study_date = day(&header.study_date);
+        let (study_date, description) = (day(&header.study_date), header.series_description.clone());
         let fractional = self.slices.iter().any(|slice| slice.exact_hu.is_some());
         let exact = |slice: &CtSlice| -> Vec<f32> {
             slice.exact_hu.clone().unwrap_or_else(|| slice.hu.iter().copied().map(f32::from).collect())
         };
         let exact = fractional.then(|| stacked(grid, self.slices.iter().map(exact)));
         let volume = stacked(grid, self.slices.into_iter().map(|slice| slice.hu));
-        CtStudy { volume, exact, series_uid: self.uid, patient_id, study_date, slice_thickness_mm }
+        CtStudy { volume, exact, series_uid: self.uid, patient_id, description, study_date, slice_thickness_mm }
     }
 }
 

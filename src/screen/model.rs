@@ -154,6 +154,8 @@ pub struct Export {
     pub matches: bool,
     /// Its Patient ID, to be compared by eye.
     pub patient_id: String,
+    /// What the scanner calls the series, to tell two of one study apart; empty if it calls it nothing.
+    pub series: String,
     /// When the study was made, `YYYYMMDD` as DICOM has it; empty if it does not say.
     pub study_date: String,
 }

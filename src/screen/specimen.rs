@@ -264,17 +264,19 @@ pub fn ct() -> Ct {
 /// Exports on the share: the patient's, another's, nobody's.
 #[must_use]
 pub fn exports() -> Vec<Export> {
-    let export = |key, matches, patient_id: &str, study_date: &str| Export {
+    let export = |key, matches, patient_id: &str, series: &str, study_date: &str| Export {
         key,
         slices: 182,
         matches,
         patient_id: patient_id.to_owned(),
+        series: series.to_owned(),
         study_date: study_date.to_owned(),
     };
     vec![
-        export(1, true, "MRN-4711-0815", "20261121"),
-        export(2, false, "MRN-4711-0816", "20261122"),
-        export(3, false, "", ""),
+        export(1, true, "MRN-4711-0815", "Thorax 1.0 Br40", "20261121"),
+        export(4, true, "MRN-4711-0815", "Thorax 3.0 Bl57 lung, with contrast medium", "20261121"),
+        export(2, false, "MRN-4711-0816", "", "20261122"),
+        export(3, false, "", "", ""),
     ]
 }
 

@@ -122,6 +122,15 @@ impl Choosing {
             let date = inside.right(inside.width / 4);
             sheet.at_end(date, words.date(&export.study_date), size::SMALL, FAINT, KEY);
             let sign = if export.matches { Sign::Note } else { Sign::Warn };
+            if !export.series.trim().is_empty() {
+                // Between the two, or below the identifier where there is no room beside it.
+                let place = if sheet.look.is_portrait() || sheet.look.is_low() {
+                    inside.bottom(inside.height / 2)
+                } else {
+                    inside.right(inside.width / 2)
+                };
+                sheet.typed(place, export.series.as_str(), size::SMALL, FAINT, KEY);
+            }
             if export.patient_id.trim().is_empty() {
                 sheet.said(inside, sign, words.say("ct-no-id"), size::BODY, KEY);
             } else {
