@@ -87,6 +87,11 @@ impl BoardFiles {
             (problems, files)
         }))
     }
+
+    /// The board without its site, if that much is in order.
+    pub(crate) fn board_alone(&self) -> Option<Board> {
+        hilum_config::load(&self.board.clone().or_else(|| board_file().ok())?, None).ok()
+    }
 }
 
 /// Says every problem of a configuration, one a line.

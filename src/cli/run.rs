@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use hilum_config::Panel;
 use hilum_daemon::{Denied, Setup, Trouble};
 use tracing_subscriber::{EnvFilter, Layer, Registry, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
@@ -20,23 +21,25 @@ pub(crate) struct Arguments {
 struct Halted {
     failure: Failure,
     trouble: Trouble,
+    /// Nothing where it could not be read.
+    panel: Option<Panel>,
     runtime: Result<PathBuf, Failure>,
 }
 
 impl Halted {
-    fn new(failure: Failure, runtime: Result<PathBuf, Failure>) -> Box<Self> {
+    fn new(failure: Failure, panel: Option<Panel>, runtime: Result<PathBuf, Failure>) -> Box<Self> {
         let trouble = Trouble::Else(Denied::new(failure.exit(), failure.to_string()));
-        Box::new(Self { failure, trouble, runtime })
+        Box::new(Self { failure, trouble, panel, runtime })
     }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     log("info");
     let Err(halted) = begun(&arguments.files) else { return Ok(()) };
-    let Halted { failure, trouble, runtime } = *halted;
+    let Halted { failure, trouble, panel, runtime } = *halted;
     // Under a service manager a box must not be dead; at a terminal the problems are the answer.
     if std::env::var_os("NOTIFY_SOCKET").is_some() && matches!(failure.exit(), 75 | 78) {
-        return Ok(hilum_daemon::rescue(&trouble, &runtime?)?);
+        return Ok(hilum_daemon::rescue(&trouble, panel.as_ref(), &runtime?)?);
     }
     Err(failure)
 }
@@ -44,14 +47,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 fn begun(files: &BoardFiles) -> Result<(), Box<Halted>> {
     let board = match files.read_all() {
         Ok(Ok(board)) => board,
-        Ok(Err((problems, files))) => {
+        Ok(Err((problems, wrong))) => {
             let said = problems.as_slice().iter().map(ToString::to_string).collect();
-            let (failure, trouble) = (rejected(&problems), Trouble::Configuration(said, files));
-            return Err(Box::new(Halted { failure, trouble, runtime: default_runtime_folder() }));
+            let (failure, trouble) = (rejected(&problems), Trouble::Configuration(said, wrong));
+            // A site's file that is wrong leaves a board that says how its display is turned.
+            let panel = files.board_alone().map(|board| board.panel);
+            return Err(Box::new(Halted { failure, trouble, panel, runtime: default_runtime_folder() }));
         }
-        Err(failure) => return Err(Halted::new(failure, default_runtime_folder())),
+        Err(failure) => return Err(Halted::new(failure, None, default_runtime_folder())),
     };
-    let halted = |failure: Failure| Halted::new(failure, runtime_folder(&board));
+    let halted = |failure: Failure| Halted::new(failure, Some(board.panel.clone()), runtime_folder(&board));
     let data = data_folder(&board).map_err(halted)?;
     let runtime = runtime_folder(&board).map_err(halted)?;
     let networks = networks(&board).map_err(halted)?;

@@ -290,8 +290,11 @@ pub struct Tls {
 pub struct Panel {
     /// `enabled`: whether there is one.
     pub enabled: bool,
-    /// `size`: pixels across and down, before the rotation, where no display says its own.
-    pub size: [u16; 2],
+    /// `display`: which display.
+    pub display: Attached,
+    /// `size`: pixels across and down, before the rotation, of a display that has such a mode. Others have their own, and
+    /// where there is none it is [`Panel::SIZE`].
+    pub size: Option<[u16; 2]>,
     /// `rotation`: by how many degrees, clockwise, what is shown has to be turned for whoever stands before it.
     pub rotation: Rotation,
     /// `scale`: pixels for each of a panel of 150 dpi.
@@ -302,9 +305,64 @@ pub struct Panel {
     pub large_letters: bool,
     /// `read-first`: a person says what they see before they are shown the result.
     pub read_first: bool,
+    /// `[panel.buttons]`, where the box has buttons.
+    pub buttons: Option<Buttons>,
+}
+
+/// Which display the panel is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Attached {
+    /// `auto`: whichever is plugged in.
+    Any,
+    /// `off`: none, and no hands at this machine either.
+    None,
+    /// This one: /dev/dri/cardN or /dev/fbN.
+    At(PathBuf),
+}
+
+/// Buttons on the box, which move the focus.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Buttons {
+    /// `next`: goes to the next thing that can be touched.
+    pub next: GpioLine,
+    /// `press`: touches it.
+    pub press: GpioLine,
+    /// `previous`: goes to the one before.
+    pub previous: Option<GpioLine>,
+    /// `back`: goes back a page.
+    pub back: Option<GpioLine>,
+    /// `active-low`: whether a line is low while its button is pressed.
+    pub active_low: bool,
+    /// `pull`: what holds the lines at rest.
+    pub pull: Pull,
+    /// `debounce-ms`: what is shorter is no press.
+    pub debounce: Duration,
+}
+
+/// A line of a GPIO chip, as `gpiochip0:17`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GpioLine {
+    /// The chip's name (gpiochip0), or its label (pinctrl-rp1), which stays the same from kernel to kernel.
+    pub chip: String,
+    /// Which of its lines.
+    pub line: u32,
+}
+
+/// What holds a line at rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pull {
+    /// `up`: a resistor in the chip, to the supply.
+    Up,
+    /// `down`: a resistor in the chip, to ground.
+    Down,
+    /// `none`: nothing in the chip.
+    None,
 }
 
 impl Panel {
+    /// Pixels across and down, before the rotation, where neither a display nor the board says how many.
+    pub const SIZE: [u16; 2] = [1280, 800];
+
     /// The languages of the panel, by their codes.
     pub const LANGUAGES: [&'static str; 8] = ["en", "fr", "es", "pt", "sw", "th", "hi", "ar"];
 }

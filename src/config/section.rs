@@ -35,7 +35,7 @@ impl<'f> Section<'f> {
     pub(crate) fn section<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Section) -> Option<T>) -> Option<T> {
         match self.take(key) {
             None => Section { name: key, ..Section::top(Table::new(), self.findings) }.finish(read),
-            Some(node) => self.table(key, node, read),
+            Some(node) => self.table(key, key, node, read),
         }
     }
 
@@ -45,22 +45,33 @@ impl<'f> Section<'f> {
         key: &'static str,
         read: impl FnOnce(&mut Section) -> Option<T>,
     ) -> Option<Option<T>> {
+        self.optional_below(key, key, read)
+    }
+
+    /// The same, two below the top: `name` is what its header says.
+    pub(crate) fn optional_below<T>(
+        &mut self,
+        key: &'static str,
+        name: &'static str,
+        read: impl FnOnce(&mut Section) -> Option<T>,
+    ) -> Option<Option<T>> {
         match self.take(key) {
             None => Some(None),
-            Some(node) => self.table(key, node, read).map(Some),
+            Some(node) => self.table(key, name, node, read).map(Some),
         }
     }
 
     fn table<T>(
         &mut self,
         key: &'static str,
+        name: &'static str,
         Node { at, value }: Node,
         read: impl FnOnce(&mut Section) -> Option<T>,
     ) -> Option<T> {
         match value {
             Value::Table(left) => {
                 let taken = BTreeMap::new();
-                Section { name: key, at: Some(at), left, taken, findings: self.findings }.finish(read)
+                Section { name, at: Some(at), left, taken, findings: self.findings }.finish(read)
             }
             other => self.wrong(at, format!("{key} is {}, not a section", other.kind())),
         }
@@ -241,15 +252,14 @@ impl<'f> Section<'f> {
         read.map(|value| value.unwrap_or(default))
     }
 
-    /// An array of so many whole numbers, each in `range`.
+    /// An array of so many whole numbers, each in `range`, if it is there.
     pub(crate) fn wholes<const N: usize>(
         &mut self,
         key: &'static str,
         range: RangeInclusive<u64>,
         unit: &str,
-        default: [u64; N],
-    ) -> Option<[u64; N]> {
-        let read = self.value(key, |value| {
+    ) -> Option<Option<[u64; N]>> {
+        self.value(key, |value| {
             let not = || format!("is not {N} whole numbers");
             let Value::List(items) = value else { return Err(not()) };
             let whole = |item: &Node| match item.value {
@@ -264,8 +274,7 @@ impl<'f> Section<'f> {
                 return Err(outside(range.start(), range.end(), unit));
             }
             Ok(inside.map(Option::unwrap_or_default))
-        });
-        read.map(|value| value.unwrap_or(default))
+        })
     }
 
     /// One of a few whole numbers.

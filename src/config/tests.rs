@@ -6,7 +6,8 @@ use std::{
 };
 
 use crate::{
-    Board, CameraSource, ClockTrust, Explanation, KeySource, Panel, Position, Problems, PublicKey, Rotation, load,
+    Attached, Board, Buttons, CameraSource, ClockTrust, Explanation, GpioLine, KeySource, Panel, Position, Problems,
+    PublicKey, Pull, Rotation, load,
 };
 
 /// Every key, each with a value that is not its default.
@@ -74,6 +75,14 @@ scale = 0.8
 language = "sw"
 large-letters = true
 read-first = true
+display = "/dev/dri/card1"
+[panel.buttons]
+next = "gpiochip0:17"
+press = "pinctrl-rp1:22"
+previous = "tegra:aon:0"
+active-low = false
+pull = "down"
+debounce-ms = 5
 "#;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -136,14 +145,20 @@ fn every_default_is_as_promised() {
     assert_eq!((board.clock, board.daemon.grace.as_secs(), board.daemon.metrics), (ClockTrust::Ntp, 10, None));
     let panel = Panel {
         enabled: false,
-        size: [1280, 800],
+        display: Attached::Any,
+        size: None,
         rotation: Rotation::None,
         scale: 1.0,
         language: "en",
         large_letters: false,
         read_first: false,
+        buttons: None,
     };
     assert_eq!(board.panel, panel);
+}
+
+fn line(chip: &str, line: u32) -> GpioLine {
+    GpioLine { chip: chip.to_owned(), line }
 }
 
 #[test]
@@ -185,12 +200,22 @@ fn every_key_is_heard() {
     );
     let panel = Panel {
         enabled: true,
-        size: [800, 480],
+        display: Attached::At("/dev/dri/card1".into()),
+        size: Some([800, 480]),
         rotation: Rotation::Left,
         scale: 0.8,
         language: "sw",
         large_letters: true,
         read_first: true,
+        buttons: Some(Buttons {
+            next: line("gpiochip0", 17),
+            press: line("pinctrl-rp1", 22),
+            previous: Some(line("tegra:aon", 0)),
+            back: None,
+            active_low: false,
+            pull: Pull::Down,
+            debounce: Duration::from_millis(5),
+        }),
     };
     assert_eq!(board.panel, panel);
 }
@@ -208,7 +233,44 @@ fn a_panel_is_one_that_there_could_be() {
         check(&format!("[panel]\n{key}"), said);
     }
     for size in [[320, 320], [4096, 4096]] {
-        assert_eq!(board(&format!("name = 'x'\n[panel]\nsize = {size:?}")).panel.size, size);
+        assert_eq!(board(&format!("name = 'x'\n[panel]\nsize = {size:?}")).panel.size, Some(size));
+    }
+}
+
+#[test]
+fn a_display_is_one_that_there_could_be() {
+    for (written, meant) in [
+        ("auto", Attached::Any),
+        ("off", Attached::None),
+        ("/dev/fb0", Attached::At("/dev/fb0".into())),
+        ("/dev/dri/card12", Attached::At("/dev/dri/card12".into())),
+    ] {
+        assert_eq!(board(&format!("name = 'x'\n[panel]\ndisplay = '{written}'")).panel.display, meant);
+    }
+    let none = "is none of auto, off, a card such as /dev/dri/card1 and a framebuffer such as /dev/fb0";
+    for written in ["/dev/dri/renderD128", "/dev/sda", "card0", "/dev/fb", "/dev/dri/card0/../../sda", ""] {
+        check(&format!("[panel]\ndisplay = '{written}'"), &format!("2:11: display = '{written}' {none}"));
+    }
+}
+
+#[test]
+fn buttons_have_lines_of_their_own() {
+    let none = "is not a chip and one of its lines, such as gpiochip0:17";
+    for (keys, said) in [
+        ("next = 'gpiochip0'\npress = 'a:1'", format!("2:8: next = 'gpiochip0' {none}")),
+        ("next = ':1'\npress = 'a:1'", format!("2:8: next = ':1' {none}")),
+        ("next = 'a:1024'\npress = 'a:1'", format!("2:8: next = 'a:1024' {none}")),
+        ("next = 17\npress = 'a:1'", "2:8: next = 17 is not a text in quotes".to_owned()),
+        ("next = 'a:1'", "1:1: press is missing in [panel.buttons]".to_owned()),
+        ("next = 'a:1'\npress = 'a:1'", "3:9: press is the line of next".to_owned()),
+        ("next = 'a:1'\npress = 'a:2'\nback = 'a:2'", "4:8: back is the line of press".to_owned()),
+        ("next = 'a:1'\npress = 'a:2'\npull = 'high'", "4:8: pull = 'high' is none of up, down, none".to_owned()),
+        (
+            "next = 'a:1'\npress = 'a:2'\nbuck = 'a:3'",
+            "4:1: unknown key buck in [panel.buttons]; did you mean back?".to_owned(),
+        ),
+    ] {
+        check(&format!("[panel.buttons]\n{keys}"), &said);
     }
 }
 
@@ -252,6 +314,7 @@ fn ranges_end_where_they_say() {
         ("thermal", "", "poll-s", "0.5", "60", "0.4", "61"),
         ("daemon", "", "grace-s", "1", "120", "0.9", "121"),
         ("panel", "", "scale", "0.5", "4", "0.4", "4.1"),
+        ("panel.buttons", "next = 'a:1'\npress = 'a:2'\n", "debounce-ms", "1", "200", "0", "201"),
     ] {
         let said = |value: &str| {
             let text = format!("name = 'x'\n[{section}]\n{with}{key} = {value}\n");
@@ -295,7 +358,7 @@ fn a_wrong_type_is_one_problem_at_its_place() {
         let right = match value.as_bytes()[0] {
             b'"' => "\"seventy\"",
             b'[' => "[]",
-            b't' => "true",
+            b't' | b'f' => "true",
             _ => "77",
         };
         for wrong in ["1979-05-27", "{ name = 1 }", "true", "77", "\"seventy\"", "[]"] {
@@ -618,6 +681,9 @@ fn the_base_shows_every_key_with_its_default() {
     let paths = [all.paths.data.take(), all.paths.runtime.take(), all.paths.exports.take()];
     let others = [all.bundle.folder.take(), all.worker.socket.take()];
     assert!(paths.iter().chain(&others).all(Option::is_some) && all.daemon.metrics.take().is_some());
+    let buttons = all.panel.buttons.take().expect("buttons");
+    assert!(buttons.active_low && buttons.pull == Pull::Up && buttons.debounce.as_millis() == 10);
+    assert_eq!(all.panel.size.take(), Some(Panel::SIZE));
     assert_eq!(all, defaults);
 
     let mut section = "";

@@ -1,13 +1,14 @@
 //! Every key of a board, with its range and its default: the one place where they are said.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use hilum_domain::MicronsPerPixel;
 
 use crate::{
     board::{
-        Access, Board, Bundle, Camera, CameraSource, Case, ClockTrust, Control, Daemon, Engine, EngineName,
-        Explanation, KeySource, Mirror, Panel, Paths, PublicKey, Rotation, Share, Store, Thermal, Tls, Worker,
+        Access, Attached, Board, Bundle, Buttons, Camera, CameraSource, Case, ClockTrust, Control, Daemon, Engine,
+        EngineName, Explanation, GpioLine, KeySource, Mirror, Panel, Paths, PublicKey, Pull, Rotation, Share, Store,
+        Thermal, Tls, Worker,
     },
     problem::Findings,
     section::{Section, absolute},
@@ -250,21 +251,75 @@ fn mirror(section: &mut Section) -> Option<Mirror> {
 
 fn panel(section: &mut Section) -> Option<Panel> {
     let enabled = section.switch("enabled", false);
-    let size = section.wholes("size", 320..=4096, "pixels", [1280, 800]);
+    let display = section.text("display", display).map(|written| written.unwrap_or(Attached::Any));
+    let size = section.wholes("size", 320..=4096, "pixels");
     let turns = [(0, Rotation::None), (90, Rotation::Right), (180, Rotation::Half), (270, Rotation::Left)];
     let rotation = section.one_of_wholes("rotation", &turns, Rotation::None);
     let scale = section.number("scale", 0.5..=4.0, "pixels", 1.0);
     let language = section.word("language", &Panel::LANGUAGES.map(|code| (code, code)), "en");
     let large_letters = section.switch("large-letters", false);
     let read_first = section.switch("read-first", false);
-    let [width, height] = size?;
+    let buttons = section.optional_below("buttons", "panel.buttons", buttons);
+    let size = match size? {
+        Some([width, height]) => Some([u16::try_from(width).ok()?, u16::try_from(height).ok()?]),
+        None => None,
+    };
     Some(Panel {
         enabled: enabled?,
-        size: [u16::try_from(width).ok()?, u16::try_from(height).ok()?],
+        display: display?,
+        size,
         rotation: rotation?,
         scale: scale?,
         language: language?,
         large_letters: large_letters?,
         read_first: read_first?,
+        buttons: buttons?,
     })
+}
+
+fn display(written: &str) -> Result<Attached, String> {
+    let of_kernel = |path: &PathBuf| {
+        let number = path.strip_prefix("/dev/dri").ok().and_then(|name| name.to_str()?.strip_prefix("card"));
+        let number = number.or_else(|| path.to_str()?.strip_prefix("/dev/fb"));
+        number.is_some_and(|number| number.parse::<u8>().is_ok())
+    };
+    match written {
+        "auto" => Ok(Attached::Any),
+        "off" => Ok(Attached::None),
+        path => Some(PathBuf::from(path)).filter(of_kernel).map(Attached::At).ok_or_else(|| {
+            "is none of auto, off, a card such as /dev/dri/card1 and a framebuffer such as /dev/fb0".to_owned()
+        }),
+    }
+}
+
+/// A line of a GPIO chip.
+fn gpio_line(written: &str) -> Result<GpioLine, String> {
+    let of_chip = |chip: &str| !chip.is_empty() && chip.len() <= 31 && chip.bytes().all(|byte| byte.is_ascii_graphic());
+    let line = written.rsplit_once(':').filter(|(chip, _)| of_chip(chip)).and_then(|(chip, line)| {
+        let line = line.parse().ok().filter(|line| *line < 1024)?;
+        Some(GpioLine { chip: chip.to_owned(), line })
+    });
+    line.ok_or_else(|| "is not a chip and one of its lines, such as gpiochip0:17".to_owned())
+}
+
+fn buttons(section: &mut Section) -> Option<Buttons> {
+    // With these two everything can be reached and done.
+    let next = section.text("next", gpio_line);
+    let next = section.required("next", next);
+    let press = section.text("press", gpio_line);
+    let press = section.required("press", press);
+    let previous = section.text("previous", gpio_line);
+    let back = section.text("back", gpio_line);
+    let active_low = section.switch("active-low", true);
+    let pull = section.word("pull", &[("up", Pull::Up), ("down", Pull::Down), ("none", Pull::None)], Pull::Up);
+    let debounce = section.whole("debounce-ms", 1..=200, "milliseconds", 10).map(Duration::from_millis);
+    let (next, press, previous, back) = (next?, press?, previous?, back?);
+    let lines =
+        [("next", Some(&next)), ("press", Some(&press)), ("previous", previous.as_ref()), ("back", back.as_ref())];
+    for (index, (key, line)) in lines.iter().enumerate() {
+        if let Some((before, _)) = lines[..index].iter().find(|(_, before)| line.is_some() && before == line) {
+            return section.contradiction(key, format!("{key} is the line of {before}"));
+        }
+    }
+    Some(Buttons { next, press, previous, back, active_low: active_low?, pull: pull?, debounce: debounce? })
 }

@@ -9,6 +9,7 @@ mod camera;
 mod chores;
 mod control;
 mod desk;
+mod display;
 mod door;
 mod event;
 mod export;
@@ -29,6 +30,7 @@ mod sandbox;
 mod share;
 mod supervise;
 mod told;
+mod touch;
 mod watchdog;
 mod wishes;
 
@@ -45,7 +47,7 @@ use std::{
 
 use hilum_config::{Board, ClockTrust as Trusted, KeySource};
 use hilum_device::{
-    Clock, ClockTrust,
+    Clock, ClockTrust, Inputs,
     linux::{SystemClock, ThermalZones, give_memory_back},
 };
 use hilum_store::{Action, Actor, Head, Line, Overview, StoreFault, make_folder};
@@ -208,8 +210,18 @@ async fn running(setup: Setup) -> Result<(), Fault> {
     let fitted = Fitted { camera: office.frames.is_some(), share: board.share.is_some() };
     let (going, ended) = watch::channel(());
     if board.panel.enabled {
-        let (panel, back) = panel::start(board.panel, None, auto_lock, data.clone(), ended, tell.clone())
+        let wanted = display::wanted(&board.panel);
+        let size = panel::size(&board.panel, display::attached(&board.panel));
+        let rotation = display::rotation(&board.panel);
+        let buttons = board.panel.buttons.as_ref().map(touch::buttons);
+        let (panel, back) = panel::start(board.panel, size, auto_lock, data.clone(), ended, tell.clone())
             .map_err(Fault::machine("start the panel's thread"))?;
+        if let Some(wanted) = wanted {
+            let placed = display::start(wanted, rotation, panel.glasses.clone(), tell.clone())
+                .map_err(Fault::machine("start the display's thread"))?;
+            touch::start(move || Inputs::new(buttons.clone()), placed, panel.hands.clone(), tell.clone())
+                .map_err(Fault::machine("start the thread of hands"))?;
+        }
         if let Some(settings) = board.mirror {
             let door = Arc::clone(&door);
             let login: mirror::Login = Arc::new(move |role, pin| {

@@ -108,28 +108,38 @@ impl Remembered {
     }
 }
 
-fn language(code: &str) -> Option<Language> {
+pub(crate) fn language(code: &str) -> Option<Language> {
     Language::ALL.into_iter().find(|language| language.code() == code)
 }
 
-/// The screen of a board whose display has so many pixels across and down, before it is turned.
-fn setup(settings: &Settings, [width, height]: [u16; 2], auto_lock: Duration, picked: Remembered) -> Setup {
+/// How a board's panel looks whose display has so many pixels across and down, before it is turned.
+pub(crate) fn look(settings: &Settings, [width, height]: [u16; 2], large: bool) -> Look {
     let (width, height) = if settings.rotation.is_quarter() { (height, width) } else { (width, height) };
     #[expect(clippy::cast_possible_truncation, reason = "0.5 to 4")]
     let scale = settings.scale as f32;
+    Look { width, height, scale, large }
+}
+
+/// The size of a panel, before it is turned: that of the display, where one is attached.
+pub(crate) fn size(settings: &Settings, attached: Option<[u16; 2]>) -> [u16; 2] {
+    attached.or(settings.size).unwrap_or(Settings::SIZE)
+}
+
+/// The screen of a board whose display has so many pixels across and down, before it is turned.
+fn setup(settings: &Settings, size: [u16; 2], auto_lock: Duration, picked: Remembered) -> Setup {
     Setup {
-        look: Look { width, height, scale, large: picked.large },
+        look: look(settings, size, picked.large),
         language: picked.language,
         auto_lock,
         read_first: settings.read_first,
     }
 }
 
-/// Starts the thread. `size` is that of the display where one is attached; `data` is where what a person picked is kept. It ends
+/// Starts the thread. `size` is the panel's, before it is turned; `data` is where what a person picked is kept. It ends
 /// when the sender of `ended` is dropped.
 pub(crate) fn start(
     settings: Settings,
-    size: Option<[u16; 2]>,
+    size: [u16; 2],
     auto_lock: Duration,
     data: PathBuf,
     mut ended: watch::Receiver<()>,
@@ -140,7 +150,6 @@ pub(crate) fn start(
     let (wishes, asks) = mpsc::channel(ASKS);
     let (live, mut lives) = watch::channel(None);
     let (shown, glasses) = watch::channel(None);
-    let size = size.unwrap_or(settings.size);
     thread_of("panel", events, move || {
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
             Ok(runtime) => runtime,
@@ -260,21 +269,23 @@ const fn event_of(hand: Hand) -> Event {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use hilum_config::Rotation;
     use hilum_screen::{event::Key, model::Role};
 
     use super::*;
 
-    fn settings(rotation: Rotation) -> Settings {
+    pub(crate) fn settings(rotation: Rotation) -> Settings {
         Settings {
             enabled: true,
-            size: [1280, 800],
+            display: hilum_config::Attached::Any,
+            size: None,
             rotation,
             scale: 1.0,
             language: "sw",
             large_letters: false,
             read_first: false,
+            buttons: None,
         }
     }
 
@@ -318,9 +329,15 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let (events, _events) = mpsc::channel(4);
         let (_going, ended) = watch::channel(());
-        let (mut panel, mut back) =
-            start(settings(Rotation::Right), None, Duration::from_secs(60), folder.path().to_owned(), ended, events)
-                .expect("a thread");
+        let (mut panel, mut back) = start(
+            settings(Rotation::Right),
+            [1280, 800],
+            Duration::from_secs(60),
+            folder.path().to_owned(),
+            ended,
+            events,
+        )
+        .expect("a thread");
         assert!(matches!(back.asks.blocking_recv(), Some(Ask::Begun)));
         until(&mut panel.glasses, |glass| {
             glass.locked && glass.frame.pixels().len() == 1280 * 800 && glass.frame.image().width() == 800

@@ -3,25 +3,35 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
-use hilum_device::linux::Framebuffer;
-use hilum_report::notice_card;
+use embedded_graphics::geometry::Size;
+use hilum_config::{Attached, Panel as Settings, Rotation};
+use hilum_screen::{
+    Area, Frame,
+    paint::Painter,
+    state,
+    words::{Language, Words},
+};
 use serde_json::json;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::UnixStream,
     signal::unix::{SignalKind, signal},
+    sync::{mpsc, watch},
 };
 
-use crate::{Denied, Fault, SOCKET, desk, protocol, watchdog};
+use crate::{Denied, Fault, SOCKET, desk, display, glass::Glass, panel, protocol, watchdog};
 use hilum_store::make_folder;
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 /// What is no fault of the files is tried again so much later.
 const AGAIN: Duration = Duration::from_secs(10);
+/// Nobody listens to what is told of the display's thread.
+const EVENTS: usize = 64;
 /// The picture for whoever has no screen, in the runtime folder.
 const PICTURE: &str = "rescue.png";
 
@@ -82,34 +92,59 @@ impl Trouble {
     }
 }
 
+/// The panel of a box of which nothing is known: whichever display is plugged in.
+const UNKNOWN: Settings = Settings {
+    enabled: true,
+    display: Attached::Any,
+    size: None,
+    rotation: Rotation::None,
+    scale: 1.0,
+    language: "en",
+    large_letters: false,
+    read_first: false,
+    buttons: None,
+};
+
+/// The page that says what the trouble is, for a display of `size` before it is turned.
+fn page(trouble: &Trouble, settings: &Settings, size: [u16; 2]) -> Frame {
+    let look = panel::look(settings, size, settings.large_letters);
+    let words = Words::new(panel::language(settings.language).unwrap_or(Language::English));
+    let mut problems = trouble.problems();
+    problems.insert(0, format!("{}:", trouble.heading()));
+    let scene = state::rescue(look, &words, &problems, &trouble.advice());
+    let mut frame = Frame::new(Size::new(look.width.into(), look.height.into()));
+    let Ok(()) = Painter::default().paint(&scene, Area::new(0, 0, look.width, look.height), &mut frame);
+    frame
+}
+
 /// Shows what the trouble is until one of the files changes, or it is time for another try, or the service manager says stop.
-/// The process ends after it, and is started anew.
+/// The process ends after it, and is started anew. `settings` are the panel's, as far as anything could be read of them.
 ///
 /// # Errors
 /// [`Fault`] if the machine does not even do this.
-pub fn rescue(trouble: &Trouble, runtime: &Path) -> Result<(), Fault> {
+pub fn rescue(trouble: &Trouble, settings: Option<&Settings>, runtime: &Path) -> Result<(), Fault> {
     let event_loop = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    event_loop.map_err(Fault::machine("start the event loop"))?.block_on(shown(trouble, runtime))
+    let event_loop = event_loop.map_err(Fault::machine("start the event loop"))?;
+    event_loop.block_on(shown(trouble, settings.unwrap_or(&UNKNOWN), runtime))
 }
 
-async fn shown(trouble: &Trouble, runtime: &Path) -> Result<(), Fault> {
+async fn shown(trouble: &Trouble, settings: &Settings, runtime: &Path) -> Result<(), Fault> {
     let mut terminate = signal(SignalKind::terminate()).map_err(Fault::machine("listen for signals"))?;
     make_folder(runtime).map_err(Fault::machine("make the runtime folder"))?;
     let problems = trouble.problems();
     for problem in &problems {
         tracing::error!(problem, "{}", trouble.heading());
     }
-    let mut lines = vec![format!("This box is not ready: {}.", trouble.heading()), String::new()];
-    lines.extend(problems);
-    lines.extend([String::new(), trouble.advice()]);
-    let screen = Framebuffer::open(Path::new("/dev/fb0")).ok();
-    let size = screen.as_ref().map_or((1280, 800), Framebuffer::size);
-    let picture = notice_card(size, &lines);
-    if let Some(screen) = screen {
-        screen.show(&picture).unwrap_or_else(|error| tracing::warn!(%error, "cannot draw on the screen"));
-    }
-    if let Err(error) = picture.save(runtime.join(PICTURE)) {
+    let frame = page(trouble, settings, panel::size(settings, display::attached(settings)));
+    if let Err(error) = frame.image().save(runtime.join(PICTURE)) {
         tracing::warn!(%error, "cannot leave the picture");
+    }
+    // A display that is plugged in later shows it as well. The thread ends with the sender.
+    let (_shown, glasses) = watch::channel(Some(Glass { frame: Arc::new(frame), locked: true }));
+    let (events, _told) = mpsc::channel(EVENTS);
+    if let Some(wanted) = display::wanted(settings) {
+        display::start(wanted, display::rotation(settings), glasses, events)
+            .map_err(Fault::machine("start the display's thread"))?;
     }
     let desk::Desk { listener, lock: _held } =
         desk::open(&runtime.join(SOCKET)).map_err(Fault::machine("open the socket"))?;
@@ -162,4 +197,20 @@ fn stamps(files: &[PathBuf]) -> Vec<Option<(SystemTime, u64)>> {
         Some((meta.modified().ok()?, meta.len()))
     };
     files.iter().map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_has_the_size_of_the_display_and_shows_the_trouble() {
+        let trouble = |why: &str| Trouble::Else(Denied::new(75, why.to_owned()));
+        let settings = Settings { rotation: Rotation::Right, ..UNKNOWN };
+        let one = page(&trouble("the store cannot be opened"), &settings, [800, 480]);
+        assert_eq!((one.image().width(), one.image().height()), (480, 800));
+        let other = page(&trouble("there is no bundle"), &settings, [800, 480]);
+        assert_ne!(one, other);
+        assert_eq!(one, page(&trouble("the store cannot be opened"), &settings, [800, 480]));
+    }
 }

@@ -2,12 +2,24 @@
 //!
 //! Knows nothing of what is done with a frame. The only place where `unsafe` may live.
 
+pub mod buttons;
+mod card;
 mod clock;
+pub mod display;
+mod fingers;
+mod framebuffer;
+pub mod hands;
+mod inputs;
+mod keyboard;
 pub mod linux;
+pub mod placement;
 pub mod sim;
 mod thermal;
 
 pub use clock::{Clock, ClockTrust};
+pub use display::Display;
+pub use hands::Hands;
+pub use inputs::Inputs;
 pub use thermal::{Celsius, Reading, Thermal};
 
 use std::{sync::Arc, time::Duration};

@@ -2,13 +2,11 @@
 
 use std::{
     fs,
-    io::{self, Write as _},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
 use hilum_domain::Moment;
-use image::RgbImage;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::{Celsius, Clock, ClockTrust, Reading, Thermal};
@@ -122,65 +120,6 @@ impl Thermal for ThermalZones {
     }
 }
 
-/// A framebuffer of the kernel's, with 32 bits a pixel: blue, green, red, unused.
-#[derive(Debug)]
-pub struct Framebuffer {
-    path: PathBuf,
-    width: u32,
-    height: u32,
-    /// Bytes from one row to the next.
-    stride: usize,
-}
-
-impl Framebuffer {
-    /// The framebuffer at `path`, as /dev/fb0.
-    ///
-    /// # Errors
-    /// If there is none, or it has another layout.
-    pub fn open(path: &Path) -> io::Result<Self> {
-        let name = path.file_name().unwrap_or_default();
-        Self::described(path, &Path::new("/sys/class/graphics").join(name))
-    }
-
-    /// The framebuffer at `path` whose layout `folder` says, as /sys/class/graphics does.
-    fn described(path: &Path, folder: &Path) -> io::Result<Self> {
-        let wrong = || io::Error::new(io::ErrorKind::Unsupported, "the framebuffer has another layout");
-        let said = |name: &str| fs::read_to_string(folder.join(name));
-        let number = |text: &str| text.trim().parse::<u32>().ok();
-        let (width, height) = {
-            let size = said("virtual_size")?;
-            let (width, height) = size.trim().split_once(',').ok_or_else(wrong)?;
-            (number(width).ok_or_else(wrong)?, number(height).ok_or_else(wrong)?)
-        };
-        let stride = number(&said("stride")?).and_then(|stride| usize::try_from(stride).ok()).ok_or_else(wrong)?;
-        let fits = usize::try_from(width).is_ok_and(|width| stride >= width * 4);
-        if number(&said("bits_per_pixel")?) != Some(32) || !fits {
-            return Err(wrong());
-        }
-        Ok(Self { path: path.to_owned(), width, height, stride })
-    }
-
-    /// Pixels across and down.
-    #[must_use]
-    pub const fn size(&self) -> (u32, u32) {
-        (self.width, self.height)
-    }
-
-    /// Shows a picture at the upper left; what does not fit is left out.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    pub fn show(&self, picture: &RgbImage) -> io::Result<()> {
-        let mut rows = Vec::new();
-        for row in picture.rows().take(usize::try_from(self.height).unwrap_or(usize::MAX)) {
-            let mut bytes: Vec<u8> = row.flat_map(|pixel| [pixel.0[2], pixel.0[1], pixel.0[0], 0]).collect();
-            bytes.resize(self.stride, 0);
-            rows.extend(bytes);
-        }
-        fs::OpenOptions::new().write(true).open(&self.path)?.write_all(&rows)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,27 +150,6 @@ mod tests {
         assert_eq!(fresh(ThermalZones::new(zones.clone()).poll()), Some(Celsius(95.0)));
         assert_eq!(ThermalZones::new(zones[2..].to_vec()).poll(), Reading::NeverRead);
         assert_eq!(ThermalZones::new(Vec::new()).poll(), Reading::Absent);
-    }
-
-    #[test]
-    fn a_framebuffer_takes_rows_of_its_own_length() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let device = folder.path().join("fb0");
-        fs::write(&device, []).expect("written");
-        for (name, text) in [("virtual_size", "3,2\n"), ("stride", "16\n"), ("bits_per_pixel", "32\n")] {
-            fs::write(folder.path().join(name), text).expect("written");
-        }
-        let screen = Framebuffer::described(&device, folder.path()).expect("described");
-        assert_eq!(screen.size(), (3, 2));
-        screen
-            .show(&RgbImage::from_fn(2, 3, |x, y| {
-                image::Rgb([1, if x == 0 { 2 } else { 7 }, if y == 0 { 3 } else { 9 }])
-            }))
-            .expect("shown");
-        let row = |blue: u8| [blue, 2, 1, 0, blue, 7, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-        assert_eq!(fs::read(&device).expect("readable"), [row(3), row(9)].concat());
-        fs::write(folder.path().join("bits_per_pixel"), "16").expect("written");
-        assert!(Framebuffer::described(&device, folder.path()).is_err());
     }
 
     #[test]

@@ -12,7 +12,6 @@ mod result;
 pub use case::{Document, Given, GivenCt, ProduceFault, produce, turned_away};
 pub use document::{Bundle, Context, ExplanationFiles, FieldNote, Note, Plain, REPORT_SCHEMA, Report, files_of};
 pub use paint::{blend, resized_map};
-pub use result::notice_card;
 
 /// The sentence that stands on every report and picture.
 pub const NOTICE: &str = "Research use only, not a diagnosis.";

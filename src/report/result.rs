@@ -85,21 +85,6 @@ pub(crate) fn result_card(result: &Assessed, ct: Option<&RgbImage>, he: Option<&
     canvas.0
 }
 
-/// Lines of text on a picture of `size`, for a box that has nothing else to show. Long lines are broken.
-#[must_use]
-pub fn notice_card(size: (u32, u32), lines: &[String]) -> RgbImage {
-    let (width, height) = size;
-    let mut canvas = Canvas(RgbImage::from_pixel(width, height, image::Rgb([PAPER.r(), PAPER.g(), PAPER.b()])));
-    canvas.text((24, 16), &format!("HILUM   {NOTICE}"), FAINT);
-    let columns = usize::try_from(width.saturating_sub(48) / 10).unwrap_or(60).max(20);
-    let mut y = 64;
-    for line in lines.iter().flat_map(|line| wrapped(line, columns)) {
-        canvas.text((24, y), &line, INK);
-        y += 26;
-    }
-    canvas.0
-}
-
 /// The largest size of the same shape that fits into `room`.
 fn fitted((width, height): (u32, u32), room: (u32, u32)) -> (u32, u32) {
     let scale = (f64::from(room.0) / f64::from(width.max(1))).min(f64::from(room.1) / f64::from(height.max(1)));
