@@ -55,10 +55,10 @@ def figures(text: str) -> str:
     return "".join(character for word in words for character in word.replace("O", "0") if character.isdigit())
 
 
-def alike(said: str, wanted: str) -> bool:
-    """Whether a text says this: letters are misread now and then, figures are not to be."""
+def likeness(said: str, wanted: str) -> float:
+    """How far a text says this, up to 1; 0 if it does not. Letters are misread now and then, figures are not to be."""
     ratio = difflib.SequenceMatcher(None, plain(said), plain(wanted)).ratio()
-    return figures(said) == figures(wanted) and ratio >= (ALIKE if len(plain(wanted)) > 4 else 1.0)
+    return ratio if figures(said) == figures(wanted) and ratio >= (ALIKE if len(plain(wanted)) > 4 else 1.0) else 0.0
 
 
 def exactly(picture: Image.Image, color: tuple[int, int, int]) -> Image.Image:
@@ -111,21 +111,21 @@ def read(picture: Image.Image) -> list[Word]:
 
 
 def places(words: list[Word], wanted: str) -> list[tuple[int, int]]:
-    """The middles of all places where `wanted` stands, on one line."""
+    """The middles of all places where `wanted` stands on one line; where nothing is quite that, of what is most like it."""
     found = []
     for index, first in enumerate(words):
         line = [first]
         while True:
             said = " ".join(word.text for word in line)
-            if alike(said, wanted):
+            if like := likeness(said, wanted):
                 right = line[-1].left + line[-1].width
-                found.append((round((first.left + right) / 2), round(first.top + first.height / 2)))
-                break
+                found.append((like, (round((first.left + right) / 2), round(first.top + first.height / 2))))
             after = [word for word in words if word not in line and word.follows(line[-1])]
             if not after or len(plain(said)) > len(plain(wanted)) + 4:
                 break
             line.append(min(after, key=lambda word: word.left))
-    return found
+    most = max((like for like, _ in found), default=0.0)
+    return [place for like, place in found if like == most]
 
 
 class Seeing(Person):
