@@ -138,13 +138,13 @@ pub(crate) fn ct_overlay(
     map: Option<&Array2<f32>>,
 ) -> RgbImage {
     let words = if map.is_some() { "where the CT network looked" } else { "no map: nothing speaks for the class" };
-    ct_picture(volume, finding, geometry, map, words)
+    ct_picture(volume, finding, geometry, map, Some(words))
 }
 
-/// The same without a map: what was read.
+/// The same without a map: what was read. Where the other one is laid over it, its words are over none.
 #[must_use]
 pub(crate) fn ct_plain(volume: &Volume<i16>, finding: &CtFinding, geometry: &PatchGeometry) -> RgbImage {
-    ct_picture(volume, finding, geometry, None, "what the CT network read")
+    ct_picture(volume, finding, geometry, None, None)
 }
 
 fn ct_picture(
@@ -152,7 +152,7 @@ fn ct_picture(
     finding: &CtFinding,
     geometry: &PatchGeometry,
     map: Option<&Array2<f32>>,
-    words: &str,
+    words: Option<&str>,
 ) -> RgbImage {
     let window = Window::around(-600.0, 1500.0);
     let mut canvas = Canvas(RgbImage::new(2 * PANEL + 8, PANEL + CAPTION));
@@ -184,7 +184,9 @@ fn ct_picture(
     #[expect(clippy::cast_possible_wrap, reason = "512")]
     let below = PANEL as i32 + 4;
     canvas.text((6, below), NOTICE, LIGHT);
-    canvas.text((below + 10, below), &format!("{words}, {patch_mm:.0} mm"), LIGHT);
+    if let Some(words) = words {
+        canvas.text((below + 10, below), &format!("{words}, {patch_mm:.0} mm"), LIGHT);
+    }
     canvas.0
 }
 

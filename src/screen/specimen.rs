@@ -446,6 +446,12 @@ pub fn pages(look: Look, language: Language) -> Vec<Page> {
         person.event(Event::Key(Key::Backspace));
         person.tap(Act::Field(Field::Second));
     }
+    person.scans("\u{202e}20-30-4591");
+    add("form-unshown", person.scene());
+    for _ in 0..12 {
+        person.event(Event::Key(Key::Backspace));
+        person.tap(Act::Field(Field::Second));
+    }
     person.scans("1954-03-02");
     person.tap(Act::Open);
     person.told(Told::Opened(Opened::OtherSecond(vec![CaseNumber(12)])));

@@ -293,6 +293,17 @@ fn broken(layout: &Layout<()>) -> usize {
     layout.lines().filter(|line| line.break_reason() == BreakReason::Emergency).count()
 }
 
+/// Whether every character of a text is seen, in its place: the fonts have it, and it is none that is invisible or turns others
+/// around (UAX #9, 2.4 to 2.6). Identifiers that look the same are the same.
+pub(crate) fn is_legible(text: &str) -> bool {
+    let faces: Vec<FontRef<'_>> = FONTS.iter().filter_map(|font| FontRef::from_index(font, 0)).collect();
+    text.chars().all(|character| {
+        let unseen = matches!(character,
+            '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+        !unseen && faces.iter().any(|face| face.charmap().map(character) != 0)
+    })
+}
+
 /// Whether a character stands on, below or around another one.
 pub(crate) fn is_mark(character: char) -> bool {
     matches!(character,

@@ -11,6 +11,7 @@ use crate::{
     page::{Act, Turn},
     scene::Sign,
     sheet::{Button, Sheet, size},
+    text::is_legible,
     theme::{FAINT, INK, KEY, PAPER, PLATE},
 };
 
@@ -144,6 +145,9 @@ impl Form {
     /// The draft that it makes, if every line has an answer.
     fn filled(&self) -> Option<(Identity, Metadata)> {
         let identity = self.identity().ok()?;
+        if !(is_legible(&self.first) && is_legible(&self.second)) {
+            return None;
+        }
         let answered = self.sex != Answer::None && self.smoking != Answer::None && self.specimen != Answer::None;
         let metadata = Metadata {
             age: self.age()?,
@@ -162,6 +166,8 @@ impl Form {
                 let own = if field == Field::First { &self.first } else { &self.second };
                 if long(own) {
                     Some("form-long")
+                } else if !is_legible(own) {
+                    Some("form-unshown")
                 } else if field == Field::Second && self.identity() == Err(IdentityFault::Same) {
                     Some("form-same")
                 } else {

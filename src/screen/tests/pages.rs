@@ -6,10 +6,10 @@ use std::{collections::BTreeMap, env, fs, path::PathBuf};
 use embedded_graphics::prelude::Size;
 use hilum_screen::{
     Area, Frame,
-    page::Act,
+    page::{Act, Field},
     paint::Painter,
     scene::Scene,
-    specimen::{LOOKS, pages},
+    specimen::{LOOKS, Person, pages},
     theme::Look,
     words::Language,
 };
@@ -74,6 +74,30 @@ fn on_600x1024() {
 fn in_large_letters() {
     for look in LOOKS {
         check(Look { large: true, ..look });
+    }
+}
+
+/// Identifiers that look the same would be taken for the same.
+#[test]
+fn what_cannot_be_read_opens_no_case() {
+    let opens = |first: &str| {
+        let mut person = Person::new(LOOKS[0], Language::English, false).at_home();
+        person.tap(Act::New);
+        for text in [first, "1954-03-02", "63"] {
+            person.scans(text);
+        }
+        for field in [Field::Sex, Field::Smoking, Field::Specimen] {
+            person.tap(Act::Choose(field, None));
+        }
+        person.offers(&Act::Open)
+    };
+    for legible in
+        ["4711", "N\u{e9}e", "Ne\u{301}e", "\u{e2a}\u{e21}\u{e28}\u{e23}\u{e35}", "\u{627}\u{62d}\u{645}\u{62f}"]
+    {
+        assert!(opens(legible), "{legible}");
+    }
+    for not in ["4711\u{1f600}", "\u{202e}1174", "47\u{200b}11", "\u{2067}4711", "47\u{ad}11", "\u{4f50}\u{85e4}"] {
+        assert!(!opens(not), "{}", not.escape_unicode());
     }
 }
 

@@ -124,6 +124,7 @@ form-resection = استئصال
 form-age-wrong = يجب أن يكون العمر بين 0 و120
 form-same = المعرّفان متطابقان
 form-long = 64 حرفًا على الأكثر
+form-unshown = لا يمكن عرض أحد الأحرف
 form-other-second = للحالة { $cases } المعرّف الأول نفسه ومعرّف ثانٍ مختلف. قد يكون مريضًا آخر. تحقق من المعرّفين.
 form-same-patient = هو المريض نفسه
 

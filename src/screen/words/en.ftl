@@ -124,6 +124,7 @@ form-resection = resection
 form-age-wrong = An age is between 0 and 120
 form-same = The two identifiers are the same
 form-long = At most 64 characters
+form-unshown = A character cannot be shown
 form-other-second = Case { $cases } has the same first identifier and another second one. It may be another patient. Check both.
 form-same-patient = It is the same patient
 

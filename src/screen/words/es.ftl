@@ -124,6 +124,7 @@ form-resection = resección
 form-age-wrong = La edad va de 0 a 120
 form-same = Los dos identificadores son iguales
 form-long = Máximo 64 caracteres
+form-unshown = Un carácter no se puede mostrar
 form-other-second = Caso { $cases }: mismo primer identificador, pero otro segundo. Puede ser otro paciente. Revise los dos.
 form-same-patient = Es el mismo paciente
 

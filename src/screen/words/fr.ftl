@@ -124,6 +124,7 @@ form-resection = résection
 form-age-wrong = L'âge va de 0 à 120
 form-same = Les deux identifiants sont identiques
 form-long = 64 caractères au plus
+form-unshown = Un caractère ne peut pas être affiché
 form-other-second = Cas { $cases } : même premier identifiant, mais second différent. C'est peut-être un autre patient. Vérifiez les deux.
 form-same-patient = C'est le même patient
 

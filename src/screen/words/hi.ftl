@@ -124,6 +124,7 @@ form-resection = रिसेक्शन
 form-age-wrong = आयु 0 से 120 के बीच होनी चाहिए
 form-same = दोनों पहचान एक जैसी हैं
 form-long = अधिकतम 64 अक्षर
+form-unshown = एक अक्षर दिखाया नहीं जा सकता
 form-other-second = केस { $cases } की पहली पहचान यही है, पर दूसरी अलग है। कोई और मरीज़ हो सकता है। दोनों जाँचें।
 form-same-patient = मरीज़ वही है
 

@@ -124,6 +124,7 @@ form-resection = ressecção
 form-age-wrong = A idade vai de 0 a 120
 form-same = Os dois identificadores são iguais
 form-long = No máximo 64 caracteres
+form-unshown = Um caractere não pode ser mostrado
 form-other-second = Caso { $cases }: mesmo primeiro identificador, mas outro segundo. Pode ser outro paciente. Verifique os dois.
 form-same-patient = É o mesmo paciente
 

@@ -124,6 +124,7 @@ form-resection = resection
 form-age-wrong = Umri ni kati ya 0 na 120
 form-same = Vitambulisho viwili vinafanana kabisa
 form-long = Herufi zisizidi 64
+form-unshown = Herufi moja haiwezi kuonyeshwa
 form-other-second = Kesi { $cases } ina kitambulisho 1 kilekile lakini kitambulisho 2 tofauti. Huenda ni mgonjwa mwingine. Kagua vyote viwili.
 form-same-patient = Ni mgonjwa yuleyule
 
