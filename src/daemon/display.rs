@@ -29,6 +29,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// A display that another program has is asked for ever more rarely, down to this.
 const LONGEST: Duration = Duration::from_secs(30);
 
+/// The slowest display is black in less.
+const DARKENED: Duration = Duration::from_secs(3);
+
 /// Where the picture lies on the display; nothing while no display shows it.
 pub(crate) type Placed = watch::Receiver<Option<Placement>>;
 
@@ -93,6 +96,14 @@ fn started(
         }
     })?;
     Ok(placed)
+}
+
+/// Waits until a display shows nothing any more, once the panel ended.
+pub(crate) async fn darkened(mut placed: Placed) {
+    let ended = async { while placed.changed().await.is_ok() {} };
+    if timeout(DARKENED, ended).await.is_err() {
+        tracing::warn!("the display may keep its last picture");
+    }
 }
 
 /// Whatever was shown is no longer: the panel ended.
@@ -265,6 +276,8 @@ mod tests {
         display.plug(true);
         until(|| same(&glass(9)) && placed.borrow().is_some());
         drop(glasses);
+        let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
+        runtime.block_on(darkened(placed.clone()));
         until(|| display.seen().iter().all(|word| *word == 0) && placed.has_changed().is_err());
     }
 

@@ -209,6 +209,7 @@ async fn running(setup: Setup) -> Result<(), Fault> {
         .map_err(Fault::machine("start the inference thread"))?;
     let fitted = Fitted { camera: office.frames.is_some(), share: board.share.is_some() };
     let (going, ended) = watch::channel(());
+    let mut shown = None;
     if board.panel.enabled {
         let wanted = display::wanted(&board.panel);
         let size = panel::size(&board.panel, display::attached(&board.panel));
@@ -219,6 +220,7 @@ async fn running(setup: Setup) -> Result<(), Fault> {
         if let Some(wanted) = wanted {
             let placed = display::start(wanted, rotation, panel.glasses.clone(), tell.clone())
                 .map_err(Fault::machine("start the display's thread"))?;
+            shown = Some(placed.clone());
             touch::start(move || Inputs::new(buttons.clone()), placed, panel.hands.clone(), tell.clone())
                 .map_err(Fault::machine("start the thread of hands"))?;
         }
@@ -289,6 +291,9 @@ async fn running(setup: Setup) -> Result<(), Fault> {
     let closed = records.close(board.daemon.grace).await;
     if !closed || !store_thread.is_finished() {
         tracing::warn!("the store did not close in time; everything acknowledged is on the disk");
+    }
+    if let Some(placed) = shown {
+        display::darkened(placed).await;
     }
     if let Err(error) = fs::remove_file(runtime.join(SOCKET)) {
         tracing::warn!(%error, "cannot remove the socket");

@@ -121,7 +121,7 @@ impl Fingers {
             }
             EventType::SYNCHRONIZATION if code == SynchronizationCode::SYN_REPORT.0 => {
                 let was_deaf = std::mem::take(&mut self.is_deaf);
-                return if was_deaf { Vec::new() } else { self.report(shown) };
+                return if was_deaf { Vec::new() } else { self.report(shown, value != 0) };
             }
             _ if self.is_deaf => {}
             EventType::ABSOLUTE => self.axis(AbsoluteAxisCode(code), value),
@@ -206,7 +206,9 @@ impl Fingers {
         Some((shown.nearest(x, y), shown.at(x, y).is_some()))
     }
 
-    fn report(&mut self, shown: &Placement) -> Vec<Contact> {
+    /// What a report means. One of the kernel's own is no hand's doing: it lets go of the buttons of a device that is going away
+    /// or of a machine that falls asleep (drivers/input/input.c, `input_dev_release_keys`), and has the value 1.
+    fn report(&mut self, shown: &Placement, is_kernels_own: bool) -> Vec<Contact> {
         let mut contacts = Vec::new();
         for (index, number) in (self.first..).take(self.fingers.len()).enumerate() {
             let mut finger = self.fingers[index];
@@ -214,7 +216,7 @@ impl Fingers {
             if std::mem::take(&mut finger.was_lifted) || !finger.is_down {
                 finger.is_ignored = false;
                 if let Some(at) = finger.said.take() {
-                    say(Phase::Up, at);
+                    say(if is_kernels_own { Phase::Lost } else { Phase::Up }, at);
                 }
             }
             // A finger whose place is not known yet touches nothing.
@@ -355,6 +357,15 @@ mod tests {
         check(&mut fingers, "slot=2 id=1 mx=0 my=0 report", "12 Down 0,0");
         assert_eq!(fingers.lost(), [Contact { finger: 12, phase: Phase::Lost, x: 0, y: 0 }]);
         assert_eq!(fingers.lost(), []);
+    }
+
+    #[test]
+    fn what_the_kernel_lets_go_of_is_lost() {
+        let mut fingers = Fingers::new(Way::Axes([THOUSAND; 2]), 0, &Asked::default());
+        check(&mut fingers, "x=10 y=20 left=1 report", "0 Down 1,1");
+        check(&mut fingers, "report=1", "");
+        check(&mut fingers, "left=0 report=1", "0 Lost 1,1");
+        check(&mut fingers, "left=1 report left=0 report", "0 Down 1,1; 0 Up 1,1");
     }
 
     #[test]
