@@ -275,6 +275,7 @@ impl Appliance {
             Event::Opened(identity) => {
                 self.exports.opened(&identity);
                 self.read_an_export();
+                self.changed();
             }
             Event::Queued(case) => {
                 tracing::info!(%case, "queued");

@@ -305,8 +305,7 @@ impl Office {
         };
         let identity = self.records.with(cancelled).await??;
         // An export on the share may be for it, as for every draft.
-        self.tell(Event::Opened(identity)).await?;
-        self.tell(Event::Touched).await
+        self.tell(Event::Opened(identity)).await
     }
 
     /// Keeps what a person sees in the images before they are shown the result.
@@ -412,6 +411,8 @@ impl Office {
                 Ok(told)
             })
             .await??;
+        // It is kept, whoever hears of it.
+        drop(self.tell(Event::Touched).await);
         Ok(told)
     }
 

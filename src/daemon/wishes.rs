@@ -19,7 +19,7 @@ use hilum_screen::{
     event::{Opened, Told, Wish},
     model::{Ct, Draft, Health, Live, LogPart, Picture, Role, Row, Step, Waiting},
 };
-use hilum_store::{Actor, BlobName, Case, Files, State, Store, StoreFault};
+use hilum_store::{Actor, BlobName, Case, Files, Intake, State, Store, StoreFault};
 use image::imageops;
 use rustix::fs::{Access, access};
 use serde_json::Value;
@@ -123,6 +123,8 @@ struct Here {
     followed: BTreeMap<CaseNumber, Followed>,
     /// The cases that were told unasked last.
     rows: Option<Vec<Row>>,
+    /// The draft that was told last, as it was then.
+    draft: Option<(CaseNumber, Intake)>,
     /// Pictures of the case that was shown last.
     album: Album,
     /// The CT that was shown last.
@@ -201,6 +203,7 @@ async fn news(clerk: Arc<Clerk>) {
                     return;
                 }
                 clerk.say_cases().await;
+                clerk.say_draft().await;
                 clerk.follow_up().await;
             }
             changed = bench.changed() => {
@@ -547,6 +550,7 @@ impl Clerk {
     }
 
     async fn draft(&self, case: Case) -> Result<Draft, Denied> {
+        self.here().draft = Some((case.number, case.intake.clone()));
         let fields: Vec<BlobName> = case.intake.fields.iter().map(|field| field.picture.clone()).collect();
         let fields = self.pictures(case.number, fields, SMALL).await?;
         Ok(Draft {
@@ -717,6 +721,26 @@ impl Clerk {
         };
         if is_news {
             self.tell(term, Told::Cases(rows)).await;
+        }
+    }
+
+    /// A draft that somebody may be looking at, as it is now: its CT came from the share, or a colleague took a field.
+    async fn say_draft(&self) {
+        let (term, told) = {
+            let here = self.here();
+            (here.term, here.draft.clone())
+        };
+        let Some((number, before)) = told else { return };
+        if self.standing().await == Standing::Nobody {
+            return;
+        }
+        // What is over was told by whoever ended it, or is when it is asked for.
+        let Ok(case) = self.office.case(number).await else { return };
+        if case.state == State::Draft
+            && case.intake != before
+            && let Ok(draft) = self.draft(case).await
+        {
+            self.tell(term, Told::Draft(Box::new(draft))).await;
         }
     }
 
@@ -1106,8 +1130,10 @@ mod tests {
             for _ in 0..2 {
                 counter.field(case).await;
             }
-            counter.wish(Wish::DropField(case, 1)).await;
             let draft = |told| if let Told::Draft(draft) = told { Some(*draft) } else { None };
+            counter.changes.send_modify(|count| *count += 1);
+            assert_eq!(counter.told(draft).await.fields.len(), 2, "a colleague took them");
+            counter.wish(Wish::DropField(case, 1)).await;
             let dropped = counter.told(draft).await;
             assert_eq!(dropped.fields.iter().map(|field| field.0.width()).collect::<Vec<_>>(), [SMALL]);
             counter.wish(Wish::Submit(case)).await;

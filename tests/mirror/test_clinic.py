@@ -263,6 +263,16 @@ def test_from_name_to_result(clinic, phantoms):
     assert clinic.appliance.stop() == 0
 
 
+def test_a_ct_that_comes_is_seen_at_once(clinic, phantoms):
+    """Whoever has opened a case waits at its page: the only CT of this patient goes to it by itself."""
+    person = clinic.person
+    opens_a_case(person, phantoms[1]["patient_id"])
+    person.sees("No CT yet")
+    clinic.exports("later", phantoms[1])
+    person.sees("There is a CT. No lesion is marked")
+    person.keep("draft")
+
+
 def test_a_refusal_is_no_result(clinic, phantoms, tmp_path):
     """A colleague took the fields and went; whoever hands the case over reads why it is none."""
     person, blurred = clinic.person, tmp_path / "blurred.png"
