@@ -35,6 +35,10 @@ pub(super) fn refused(sheet: &mut Sheet<'_, Act>, mut area: Area, refusal: &Note
         let head = inside.top(sheet.line(size::SMALL));
         sheet.strong(head, words.say(label), size::SMALL, FAINT, PLATE);
         match own {
+            // Not twice the same.
+            Some(own) if own.trim_end_matches('.').eq_ignore_ascii_case(english) => {
+                sheet.text(inside, own, size::BODY, INK, PLATE);
+            }
             Some(own) => {
                 let lines = inside.rows(2, 0);
                 sheet.text(lines[0], own, size::BODY, INK, PLATE);
