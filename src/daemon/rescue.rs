@@ -70,7 +70,7 @@ impl Trouble {
     /// What is to be done about it.
     fn advice(&self) -> String {
         match self {
-            Self::Configuration(..) => "No case is lost. Correct the files: the box starts by itself.".to_owned(),
+            Self::Configuration(..) => "Correct the files: the box starts by itself.".to_owned(),
             Self::Else(_) => format!(
                 "The box tries again by itself every {} s. Erase nothing, and ask whoever looks after it.",
                 AGAIN.as_secs()
