@@ -288,8 +288,12 @@ async fn running(setup: Setup) -> Result<(), Fault> {
     // The store's thread ends with the last handle of it; whoever still holds one has the grace time.
     // The panel's thread ends with this, and with it whatever shows it and answers it.
     drop((appliance, events, tell, going));
-    let closed = records.close(board.daemon.grace).await;
-    if !closed || !store_thread.is_finished() {
+    let closed = async {
+        // A thread that lets go of its asks has a little way to its end: it is waited for, not looked at.
+        records.close(board.daemon.grace).await
+            && tokio::task::spawn_blocking(move || store_thread.join()).await.is_ok_and(|ended| ended.is_ok())
+    };
+    if !tokio::time::timeout(board.daemon.grace, closed).await.unwrap_or(false) {
         tracing::warn!("the store did not close in time; everything acknowledged is on the disk");
     }
     if let Some(placed) = shown {

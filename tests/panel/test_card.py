@@ -29,7 +29,7 @@ def virtio(opened) -> Guest:
 
 @pytest.fixture(scope="module")
 def bochs(opened) -> Guest:
-    return opened(["VGA,xres=1024,yres=768", *HANDS], "load=bochs")
+    return opened(["VGA,xres=800,yres=600", *HANDS], "load=bochs")
 
 
 def squares(picture: Image.Image, color: tuple[int, int, int]) -> list[tuple[int, int]]:
@@ -213,7 +213,7 @@ def test_a_card_that_another_program_has_is_waited_for(virtio):
 
 def test_pages_take_turns_where_nobody_wants_to_be_told(bochs):
     page = opens(bochs)
-    assert page.size == (1024, 768)
+    assert page.size == (800, 600)
     # Each picture is drawn over the one before the last.
     for _ in range(5):
         bochs.key("tab")

@@ -11,7 +11,7 @@ from PIL import Image
 from test_card import HANDS, SITE
 
 # Modes of the firmware: pixels, bits, its number.
-MODES = {"32 bits": (1024, 768, 32, 0x344), "16 bits": (800, 600, 16, 0x314)}
+MODES = {"32 bits": (800, 600, 32, 0x343), "16 bits": (800, 600, 16, 0x314)}
 
 
 @pytest.fixture(scope="module", params=MODES)
