@@ -14,6 +14,12 @@ pub struct Ready {
     pub engine: Box<dyn Engine>,
 }
 
+impl std::fmt::Debug for Ready {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Ready({}, {})", self.bundle.manifest().name, self.engine.name())
+    }
+}
+
 impl Ready {
     /// Has `engine` reproduce at most `goldens` of the bundle's golden outputs before anything is assessed with it.
     ///

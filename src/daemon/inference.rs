@@ -11,7 +11,6 @@ use std::{
 
 use hilum_assess::{ExplainMethod, Outcome, Ready, Stage, Timings};
 use hilum_domain::{CaseNumber, Limit, LimitCode};
-use hilum_imaging::slide::SlideContract;
 use hilum_infer::{Bundle, TractEngine, Trust};
 use hilum_intake::{KeptCt, field_from_bytes};
 use hilum_report::{Given, GivenCt, produce};
@@ -63,8 +62,10 @@ pub(crate) enum Doing {
 pub(crate) struct Bench {
     /// The case that it has, or had last, and since when.
     pub(crate) case: Option<(CaseNumber, Doing, Instant)>,
-    /// What the bundle asks of fields, once it is loaded.
-    pub(crate) contract: Option<SlideContract>,
+    /// The networks, once they are loaded.
+    pub(crate) ready: Option<Arc<Ready>>,
+    /// Whether it has something to do.
+    pub(crate) busy: bool,
     /// How long cases took lately, by whether they had a CT and fields.
     pub(crate) usual: BTreeMap<[bool; 2], Duration>,
 }
@@ -133,8 +134,10 @@ pub(crate) fn start(
         if events.blocking_send(Event::Networks(Ok(loaded))).is_err() {
             return;
         }
-        bench.send_modify(|bench| bench.contract = Some(ready.model.slide));
+        let ready = Arc::new(ready);
+        bench.send_modify(|bench| (bench.ready, bench.busy) = (Some(Arc::clone(&ready)), false));
         while let Ok(job) = asked.recv() {
+            bench.send_modify(|bench| bench.busy = true);
             match job {
                 Job::Case { work, created, device } => {
                     let began = Instant::now();
@@ -152,14 +155,17 @@ pub(crate) fn start(
                         Ok((Kept { report, files: named.map_err(|fault| Failed::Device(fault.into()))? }, refused))
                     });
                     let took = began.elapsed();
-                    bench.send_modify(|bench| match &result {
-                        Ok((_, false)) => {
-                            let inputs = [work.intake.volume.is_some(), !work.intake.fields.is_empty()];
-                            bench.usual.insert(inputs, took);
+                    bench.send_modify(|bench| {
+                        bench.busy = false;
+                        match &result {
+                            Ok((_, false)) => {
+                                let inputs = [work.intake.volume.is_some(), !work.intake.fields.is_empty()];
+                                bench.usual.insert(inputs, took);
+                            }
+                            // It is early to say how long such a case takes.
+                            Ok((_, true)) => {}
+                            Err(_) => bench.case = None,
                         }
-                        // It is early to say how long such a case takes.
-                        Ok((_, true)) => {}
-                        Err(_) => bench.case = None,
                     });
                     let done = Done { work, result, took };
                     if events.blocking_send(Event::Assessed(Box::new(done))).is_err() {
@@ -168,6 +174,7 @@ pub(crate) fn start(
                 }
                 Job::Replay { intake, kept, answer } => {
                     let differences = guarded(|| replayed(&intake, &kept, &ready, &files));
+                    bench.send_modify(|bench| bench.busy = false);
                     // Who asked may have gone away.
                     drop(answer.send(differences));
                 }

@@ -5,11 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use hilum_assess::Ready;
 use hilum_device::Frame;
 use hilum_domain::RefusalCode;
 use hilum_imaging::{
     field::rescale,
-    slide::{self, SlideContract},
+    slide::{self, Field, SlideContract},
     stain::Stains,
 };
 use hilum_screen::model::{Condition, Live, Picture};
@@ -25,6 +26,8 @@ use crate::{camera::Frames, inference::Benches};
 const WIDEST: u32 = 960;
 /// Between the beginnings of two verdicts.
 const VERDICTS: Duration = Duration::from_millis(200);
+/// A frame is shown for so long at most where nobody looks at another.
+const STALE: Duration = Duration::from_secs(10);
 /// So much of a picture that is white beyond measure hides tissue.
 const CLIPPED: f64 = 0.5;
 
@@ -34,58 +37,124 @@ type Verdict = (Condition, &'static str);
 /// Nobody knows yet.
 const CHECKING: Verdict = (Condition::Unknown, "live-checking");
 
+/// A frame in which the network looked, and where.
+struct Glimpse {
+    picture: Arc<RgbImage>,
+    heat: Arc<RgbImage>,
+    at: Instant,
+}
+
+/// What is made of a frame beside what is shown of it, one of each at a time.
+struct Watch {
+    bench: Benches,
+    /// Somebody asked where the network looks.
+    heat: bool,
+    verdict: Verdict,
+    judging: Option<JoinHandle<Verdict>>,
+    judged: Option<Instant>,
+    looking: Option<JoinHandle<Option<Glimpse>>>,
+    glimpse: Option<Glimpse>,
+}
+
 /// Shows frames at the camera's rate until it is dropped. A frame that comes while one is made small takes its place.
-pub(crate) async fn watched(mut frames: Frames, bench: Benches, live: Arc<watch::Sender<Option<Live>>>) {
-    let mut verdict = CHECKING;
-    let mut judging: Option<JoinHandle<Verdict>> = None;
-    let mut judged: Option<Instant> = None;
+///
+/// With `heat` what is shown is the frame in which the network looked last, with where: never the map of one frame over another.
+pub(crate) async fn watched(mut frames: Frames, bench: Benches, live: Arc<watch::Sender<Option<Live>>>, heat: bool) {
+    let mut watch = Watch { bench, heat, verdict: CHECKING, judging: None, judged: None, looking: None, glimpse: None };
     loop {
         let frame = frames.borrow_and_update().clone();
         let shown = match frame {
             None => {
-                verdict = CHECKING;
+                (watch.verdict, watch.glimpse) = (CHECKING, None);
                 None
             }
             Some(frame) => {
-                if judging.is_none() && judged.is_none_or(|at| at.elapsed() >= VERDICTS) {
-                    judged = Some(Instant::now());
-                    let (frame, contract) = (Arc::clone(&frame), bench.borrow().contract);
-                    judging =
-                        Some(spawn_blocking(move || contract.map_or(CHECKING, |contract| judge(&frame, &contract))));
-                }
+                watch.begin(&frame);
                 // A picture that cannot be made small is left out.
                 let small = spawn_blocking(move || small(&frame.image)).await.ok();
-                small.map(|picture| {
-                    let (condition, advice) = verdict;
-                    Live { picture: Picture(picture), condition, advice, heat: None, can_heat: false }
-                })
+                small.map(|picture| watch.live(picture))
             }
         };
         live.send_replace(shown);
         loop {
-            let verdict_made = async {
-                match &mut judging {
-                    Some(judging) => judging.await.unwrap_or(CHECKING),
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 changed = frames.changed() => match changed {
                     Ok(()) => break,
                     Err(_) => return,
                 },
-                made = verdict_made => {
-                    judging = None;
-                    verdict = made;
+                made = made(&mut watch.judging) => {
+                    (watch.judging, watch.verdict) = (None, made.unwrap_or(CHECKING));
                     live.send_modify(|live| {
                         if let Some(live) = live {
-                            (live.condition, live.advice) = made;
+                            (live.condition, live.advice) = watch.verdict;
                         }
                     });
+                }
+                made = made(&mut watch.looking) => {
+                    (watch.looking, watch.glimpse) = (None, made.flatten());
                 }
             }
         }
     }
+}
+
+/// Waits for what is being made, for ever if nothing is; nothing if that panicked.
+async fn made<T>(making: &mut Option<JoinHandle<T>>) -> Option<T> {
+    match making {
+        Some(making) => making.await.ok(),
+        None => std::future::pending().await,
+    }
+}
+
+impl Watch {
+    /// Begins with a frame what is due.
+    fn begin(&mut self, frame: &Arc<Frame>) {
+        let (ready, busy) = {
+            let bench = self.bench.borrow();
+            (bench.ready.clone(), bench.busy)
+        };
+        if self.judging.is_none() && self.judged.is_none_or(|at| at.elapsed() >= VERDICTS) {
+            self.judged = Some(Instant::now());
+            let (frame, contract) = (Arc::clone(frame), ready.as_ref().map(|ready| ready.model.slide));
+            self.judging = Some(spawn_blocking(move || contract.map_or(CHECKING, |contract| judge(&frame, &contract))));
+        }
+        if let Some(ready) = ready
+            && self.looking.is_none()
+            && self.looks()
+            // A case comes first.
+            && !busy
+        {
+            let frame = Arc::clone(frame);
+            self.looking = Some(spawn_blocking(move || glimpse(&frame, &ready)));
+        }
+    }
+
+    /// Whether the network is to look at what there is now.
+    fn looks(&self) -> bool {
+        self.heat && self.verdict.0 == Condition::Well
+    }
+
+    /// What is shown of a frame that was made small.
+    fn live(&self, picture: Arc<RgbImage>) -> Live {
+        let (condition, advice) = self.verdict;
+        let can_heat = self.bench.borrow().ready.is_some();
+        let recent = |glimpse: &&Glimpse| self.looks() && glimpse.at.elapsed() < STALE;
+        let (picture, heat) = match self.glimpse.as_ref().filter(recent) {
+            Some(glimpse) => (Arc::clone(&glimpse.picture), Some(Picture(Arc::clone(&glimpse.heat)))),
+            None => (picture, None),
+        };
+        Live { picture: Picture(picture), condition, advice, heat, can_heat }
+    }
+}
+
+/// Where the network looks in a frame; nothing if it would be refused.
+fn glimpse(frame: &Frame, ready: &Ready) -> Option<Glimpse> {
+    let at = Instant::now();
+    let field = Field { image: frame.image.as_ref().clone(), scale: frame.scale, colour_file: true };
+    let heat = hilum_report::glimpse(field, ready)
+        .inspect_err(|error| tracing::warn!(%error, "where the network looks cannot be shown"))
+        .ok()??;
+    Some(Glimpse { picture: small(&frame.image), heat: small(&Arc::new(heat)), at })
 }
 
 fn small(image: &Arc<RgbImage>) -> Arc<RgbImage> {

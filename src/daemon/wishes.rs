@@ -446,8 +446,8 @@ impl Clerk {
                 office.lesion(case, lesion, actor).await?;
                 self.drafted(case).await?
             }
-            Wish::Live(_) => {
-                self.look(term);
+            Wish::Live(preview) => {
+                self.look(term, preview.is_some_and(|preview| preview.heat));
                 Vec::new()
             }
             Wish::Capture(case) => {
@@ -527,7 +527,7 @@ impl Clerk {
     }
 
     /// Has the camera's pictures shown.
-    fn look(&self, term: u64) {
+    fn look(&self, term: u64, heat: bool) {
         let mut here = self.here();
         if here.term != term {
             return;
@@ -537,7 +537,7 @@ impl Clerk {
         }
         match self.office.frames.clone() {
             Some(frames) => {
-                let watched = live::watched(frames, self.bench.clone(), Arc::clone(&self.live));
+                let watched = live::watched(frames, self.bench.clone(), Arc::clone(&self.live), heat);
                 here.watching = Some(tokio::spawn(watched).abort_handle());
             }
             // That there is none is an answer.

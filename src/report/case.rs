@@ -16,7 +16,7 @@ use ndarray_npy::WriteNpyExt as _;
 use crate::{
     Bundle, Context, ExplanationFiles, FieldNote, Plain, Report,
     document::{assessed, refused},
-    paint::{ct_overlay, ct_plain, field_overlay, field_plain, resized_map},
+    paint::{ct_overlay, ct_plain, field_heat, field_overlay, field_plain, resized_map},
     result::result_card,
 };
 
@@ -122,6 +122,25 @@ pub fn produce(
     timings.0.push(("total", before + begun.elapsed()));
     let report = assessed(result, &context, plain, &explanations, &timings);
     Ok(Document { report, outcome, files: drawn.files })
+}
+
+/// Where the H&E network looks in a field by itself, drawn over it, with every tile's attention; nothing if the field would be
+/// refused, or nothing speaks for a class. It is no result: nobody's metadata, no other field.
+///
+/// # Errors
+/// [`ProduceFault`] if the engine fails.
+pub fn glimpse(field: Field, ready: &Ready) -> Result<Option<RgbImage>, ProduceFault> {
+    let image = field.image.clone();
+    let study = Study { ct: None, he: Some(vec![field]), metadata: Metadata::default() };
+    let (methods, mut timings) = ([ExplainMethod::GradCam], Timings::default());
+    let outcome = assess(study, &ready.model, ready.engine.as_ref(), &methods, &mut timings, &mut |_| ())
+        .map_err(ProduceFault::when("look at a field"))?;
+    let Outcome::Assessed(result) = outcome else { return Ok(None) };
+    let maps = result.explanations.iter().find_map(|explanation| match &explanation.maps {
+        Some(Maps::He(maps)) => Some(maps),
+        _ => None,
+    });
+    Ok(result.he.as_ref().zip(maps).map(|(finding, maps)| field_heat(&image, finding, maps)))
 }
 
 /// The complete report of a case that was refused before it could be assessed.

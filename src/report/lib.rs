@@ -9,7 +9,7 @@ mod document;
 mod paint;
 mod result;
 
-pub use case::{Document, Given, GivenCt, ProduceFault, produce, turned_away};
+pub use case::{Document, Given, GivenCt, ProduceFault, glimpse, produce, turned_away};
 pub use document::{Bundle, Context, ExplanationFiles, FieldNote, Note, Plain, REPORT_SCHEMA, Report, files_of};
 pub use paint::{blend, resized_map};
 

@@ -261,6 +261,13 @@ pub(crate) fn field_overlay(
     canvas.0
 }
 
+/// [`field_overlay`] without its words: to be laid over the field.
+#[must_use]
+pub(crate) fn field_heat(image: &RgbImage, finding: &HeFinding, maps: &[Array2<f32>]) -> RgbImage {
+    let overlay = field_overlay(image, 0, finding, Some(maps));
+    imageops::crop_imm(&overlay, 0, 0, overlay.width(), overlay.height() - CAPTION).to_image()
+}
+
 /// The field alone, of the same size: what was read.
 #[must_use]
 pub(crate) fn field_plain(image: &RgbImage) -> RgbImage {

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from appliance import HILUM, Appliance, cohort
+from appliance import HILUM, Appliance, cohort, until
 from eyes import PAPER, Seeing
-from PIL import Image, ImageFilter
+from PIL import Image, ImageChops, ImageFilter
 from test_daemon import free_port
 
 PINS = {"administrator": "194603", "reviewer": "281746", "operator": "350917"}
@@ -145,6 +145,14 @@ def to_the_lesion(person: Seeing, row: dict) -> tuple[int, int]:
     return round(left + at[0] * side), round(top + at[1] * side)
 
 
+def framed(picture: Image.Image) -> bool:
+    """Whether tiles that a network read have frames: cyan, which no tissue has."""
+    # Left of the buttons and above the caption.
+    red, green, blue = picture.crop((0, 70, 830, 690)).split()
+    least = ImageChops.subtract(ImageChops.darker(green, blue), red).point(lambda value: 255 * (value > 40))
+    return least.histogram()[255] > 1000
+
+
 def test_from_name_to_result(clinic, phantoms):
     person, patient = clinic.person, phantoms[0]
     clinic.people()
@@ -189,6 +197,15 @@ def test_from_name_to_result(clinic, phantoms):
     person.keep("draft-ct")
 
     person.touches("To the microscope")
+    person.sees("Sharp, with tissue: take it")
+    assert not framed(person.picture())
+    person.touches("Where it looks", moving=True)
+    person.sees("Preview with where the network looks")
+    until(lambda: framed(person.picture()), 30)
+    person.keep("microscope-heat")
+    person.touches("Where it looks", moving=True)
+    person.sees("Preview: nothing of it is kept")
+    until(lambda: not framed(person.picture()), 30)
     for taken in range(1, 4):
         person.sees("Sharp, with tissue: take it")
         person.keep("microscope")
