@@ -117,7 +117,10 @@ pub(crate) fn clean(out: &Path, inputs: &[PathBuf]) -> Result<(), Failure> {
 
 /// Whether a run leaves a picture or map of that name.
 fn is_ours(name: &str) -> bool {
-    let map = |modality: Modality| name.strip_prefix(modality.name()).is_some_and(|rest| rest.starts_with("-gradcam"));
+    let map = |modality: Modality| {
+        name.strip_prefix(modality.name())
+            .is_some_and(|rest| ["-gradcam", "-plain"].iter().any(|kind| rest.starts_with(kind)))
+    };
     name == "result.png" || name == "ct.png" || Modality::ALL.into_iter().any(map)
 }
 
@@ -146,14 +149,19 @@ mod tests {
         cleaned.map(|()| names)
     }
 
-    const REPORT: &str = r#"{"schema": "hilum.report/1", "explanations": [
+    const REPORT: &str = r#"{"schema": "hilum.report/1", "plain": {"ct": null, "he": ["he-plain-1.png"]}, "explanations": [
         {"map": "he-gradcam++.npy", "overlay": "he-gradcam++-1.png", "overlays": ["he-gradcam++-1.png", "notes.txt"]}]}"#;
 
     #[test]
     fn an_earlier_report_goes_with_its_pictures_and_nothing_else() {
         let mine = [("notes.txt", ""), ("he.png", ""), ("he-gradcam-mine.png", "")];
-        let theirs =
-            [("report.json", REPORT), ("he-gradcam++-1.png", ""), ("he-gradcam++.npy", ""), ("result.png", "")];
+        let theirs = [
+            ("report.json", REPORT),
+            ("he-gradcam++-1.png", ""),
+            ("he-gradcam++.npy", ""),
+            ("he-plain-1.png", ""),
+            ("result.png", ""),
+        ];
         let kept = left(&[&mine[..], &theirs].concat(), &[]).expect("cleaned");
         assert_eq!(kept, ["he-gradcam-mine.png", "he.png", "notes.txt"]);
         assert_eq!(left(&[("ct.png", ""), ("report.json", "{")], &[]).expect("cleaned"), ["ct.png"]);
@@ -161,7 +169,8 @@ mod tests {
 
     #[test]
     fn an_interrupted_run_leaves_no_picture() {
-        let files = [(UNFINISHED, ""), ("he-gradcam-6.png", ""), ("result.png", ""), ("field.png", "")];
+        let files =
+            [(UNFINISHED, ""), ("he-gradcam-6.png", ""), ("ct-plain.png", ""), ("result.png", ""), ("field.png", "")];
         assert_eq!(left(&files, &["field.png"]).expect("cleaned"), ["field.png"]);
     }
 

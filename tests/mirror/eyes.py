@@ -42,7 +42,8 @@ class Word:
     def follows(self, other: Word) -> bool:
         """Whether it is the next one on the same line."""
         level = abs((self.top + self.height / 2) - (other.top + other.height / 2)) < max(self.height, other.height)
-        return level and -4 <= self.left - (other.left + other.width) < 30
+        # Boxes are wider than their words now and then.
+        return level and self.left > other.left and self.left - (other.left + other.width) < 30
 
 
 def plain(text: str) -> str:
