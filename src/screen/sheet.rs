@@ -121,6 +121,17 @@ impl<'a, A: Clone + PartialEq> Sheet<'a, A> {
         area.inside(self.look.px(12))
     }
 
+    /// The colour that an area lies on.
+    fn ground(&self, area: Area) -> Rgb888 {
+        let below = self.scene.items.iter().rev().find_map(|item| match item {
+            Item::Fill { area: below, color } | Item::Plate { area: below, color, .. } if area.is_in(below) => {
+                Some(*color)
+            }
+            _ => None,
+        });
+        below.unwrap_or(PAPER)
+    }
+
     fn style(&self, letters: u16) -> Style {
         Style::of(self.look.letters(letters), self.look.least_letters(), self.rtl())
     }
@@ -261,7 +272,8 @@ impl<'a, A: Clone + PartialEq> Sheet<'a, A> {
             Button::Choice(true) => Some((CALL, width)),
             _ => None,
         };
-        self.item(Item::Plate { area, color: ground, on: PAPER, radius: self.look.px(8), border });
+        let on = self.ground(area);
+        self.item(Item::Plate { area, color: ground, on, radius: self.look.px(8), border });
         let mut inside = area.inside(self.look.px(6));
         if kind == Button::Choice(true) {
             // Beside the words; above them where a word may need the whole width.
