@@ -46,16 +46,23 @@ def run(*words, **how) -> str:
     return subprocess.run(list(map(str, words)), check=True, stdout=subprocess.PIPE, text=True, **how).stdout
 
 
+def fetch() -> None:
+    """The package of the newest kernel, into the cache."""
+    (wanted, *_) = re.findall(r"Depends: (linux-image-\S+)", run("apt-cache", "depends", "linux-image-amd64"))
+    run("apt-get", "download", wanted, cwd=CACHE)
+
+
 def kernel() -> Path:
     """The folder of Debian's kernel, unpacked; it is not installed."""
     found = sorted((CACHE / "kernel").glob("boot/vmlinuz-*"))
     if not found:
         CACHE.mkdir(parents=True, exist_ok=True)
-        depends = re.compile(r"Depends: (linux-image-\S+)")
-        if not (wanted := depends.findall(run("apt-cache", "depends", "linux-image-amd64"))):
+        try:
+            fetch()
+        except subprocess.CalledProcessError:
+            # What apt knows is too old, or nothing.
             run("apt-get", "update", "-qq")
-            wanted = depends.findall(run("apt-cache", "depends", "linux-image-amd64"))
-        run("apt-get", "download", wanted[0], cwd=CACHE)
+            fetch()
         fresh = CACHE / "kernel.new"
         shutil.rmtree(fresh, ignore_errors=True)
         for package in CACHE.glob("linux-image-*.deb"):
