@@ -314,7 +314,8 @@ impl<'a, A: Clone + PartialEq> Sheet<'a, A> {
             .find(|kept| of(kept).contains(&index))
         {
             None => area.mirrored(across),
-            Some((_, _, whole)) => Area { x: whole.mirrored(across).x + (area.x - whole.x), ..area },
+            // A ring may reach beyond its picture.
+            Some((_, _, whole)) => Area { x: (whole.mirrored(across).x + area.x).saturating_sub(whole.x), ..area },
         };
         for (index, item) in self.scene.items.iter_mut().enumerate() {
             let moved = place(index, item.area(), |kept| &kept.0);

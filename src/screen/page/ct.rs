@@ -315,7 +315,8 @@ impl Viewing {
         let [x, y] = picture.pixel_of(fitted, share);
         let pixels = shown / picture.size()[0] * f64::from(fitted.width) * self.part.zoom;
         let Some(ring) = ring(x, y, pixels, fitted) else { return };
-        sheet.item(Item::Ring { area: ring, clip: fitted, color, width });
+        // It lies on the patient, in whichever direction is read.
+        sheet.in_order(fitted, |sheet| sheet.item(Item::Ring { area: ring, clip: fitted, color, width }));
         let length = (ring.width / 3).max(4);
         let (middle_x, middle_y) = (ring.x + ring.width / 2, ring.y + ring.height / 2);
         let cross = [

@@ -8,7 +8,7 @@ use hilum_screen::{
     Area, Frame,
     page::{Act, Field},
     paint::Painter,
-    scene::Scene,
+    scene::{Item, Scene},
     specimen::{LOOKS, Person, pages},
     theme::Look,
     words::Language,
@@ -98,6 +98,45 @@ fn what_cannot_be_read_opens_no_case() {
     }
     for not in ["4711\u{1f600}", "\u{202e}1174", "47\u{200b}11", "\u{2067}4711", "47\u{ad}11", "\u{4f50}\u{85e4}"] {
         assert!(!opens(not), "{}", not.escape_unicode());
+    }
+}
+
+/// A ring that is turned around with the words would lie on another place of the patient.
+#[test]
+fn rings_lie_on_the_same_place_in_both_directions() {
+    // Shares of the picture, which may be larger in one language.
+    let rings = |language, look| -> Vec<[f64; 2]> {
+        let views = pages(look, language).into_iter().filter(|page| page.name.starts_with("viewing"));
+        let of = |scene: &Scene<Act>| {
+            let picture = scene.items.iter().find_map(|item| match item {
+                Item::Picture { area, .. } => Some(*area),
+                _ => None,
+            });
+            let picture = picture.expect("a slice");
+            let rings = scene.items.iter().filter_map(|item| match item {
+                Item::Ring { area, clip, .. } => {
+                    assert_eq!(*clip, picture);
+                    let share = |at: u16, edge: u16, from: u16, whole: u16| {
+                        (f64::from(at) + f64::from(edge) / 2.0 - f64::from(from)) / f64::from(whole)
+                    };
+                    Some([
+                        share(area.x, area.width, picture.x, picture.width),
+                        share(area.y, area.height, picture.y, picture.height),
+                    ])
+                }
+                _ => None,
+            });
+            rings.collect::<Vec<_>>()
+        };
+        views.flat_map(|page| of(&page.scene)).collect()
+    };
+    for look in LOOKS {
+        let english = rings(Language::English, look);
+        let arabic = rings(Language::Arabic, look);
+        assert!(english.len() >= 3 && english.len() == arabic.len());
+        for (one, other) in english.iter().flatten().zip(arabic.iter().flatten()) {
+            assert!((one - other).abs() < 0.01, "{english:?} {arabic:?}");
+        }
     }
 }
 
