@@ -71,7 +71,7 @@ pub(crate) async fn watched(mut frames: Frames, bench: Benches, live: Arc<watch:
             Some(frame) => {
                 watch.begin(&frame);
                 // A picture that cannot be made small is left out.
-                let small = spawn_blocking(move || small(&frame.image)).await.ok();
+                let small = spawn_blocking(move || small(&frame.image, WIDEST)).await.ok();
                 small.map(|picture| watch.live(picture))
             }
         };
@@ -154,15 +154,16 @@ fn glimpse(frame: &Frame, ready: &Ready) -> Option<Glimpse> {
     let heat = hilum_report::glimpse(field, ready)
         .inspect_err(|error| tracing::warn!(%error, "where the network looks cannot be shown"))
         .ok()??;
-    Some(Glimpse { picture: small(&frame.image), heat: small(&Arc::new(heat)), at })
+    Some(Glimpse { picture: small(&frame.image, WIDEST), heat: small(&Arc::new(heat), WIDEST), at })
 }
 
-fn small(image: &Arc<RgbImage>) -> Arc<RgbImage> {
-    if image.width() <= WIDEST {
+/// A picture at most so wide, pixels: itself if it is.
+pub(crate) fn small(image: &Arc<RgbImage>, widest: u32) -> Arc<RgbImage> {
+    if image.width() <= widest {
         return Arc::clone(image);
     }
-    let height = (image.height() * WIDEST / image.width()).max(1);
-    Arc::new(imageops::thumbnail(image.as_ref(), WIDEST, height))
+    let height = (image.height() * widest / image.width()).max(1);
+    Arc::new(imageops::thumbnail(image.as_ref(), widest, height))
 }
 
 /// What a field that is this frame would be worth to whoever reads it, by the same gate as every field.
@@ -250,8 +251,8 @@ mod tests {
     #[test]
     fn a_picture_is_made_small_and_keeps_its_shape() {
         let wide = Arc::new(RgbImage::new(1920, 1080));
-        assert_eq!(small(&wide).dimensions(), (960, 540));
+        assert_eq!(small(&wide, WIDEST).dimensions(), (960, 540));
         let narrow = Arc::new(RgbImage::new(640, 480));
-        assert!(Arc::ptr_eq(&small(&narrow), &narrow));
+        assert!(Arc::ptr_eq(&small(&narrow, WIDEST), &narrow));
     }
 }

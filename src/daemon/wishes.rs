@@ -20,7 +20,6 @@ use hilum_screen::{
     model::{Ct, Draft, Health, Live, LogPart, Picture, Role, Row, Step, Waiting},
 };
 use hilum_store::{Actor, BlobName, Case, Files, Intake, State, Store, StoreFault};
-use image::imageops;
 use rustix::fs::{Access, access};
 use serde_json::Value;
 use tokio::{
@@ -838,11 +837,7 @@ fn widest(count: usize) -> u32 {
 fn read(files: &Files, name: BlobName, widest: u32) -> Result<(BlobName, Picture), Denied> {
     let field = field_from_bytes(&files.get(&name)?, None, true);
     let image = field.map_err(|error| Denied::of(No::Internal, error.to_string()))?.image;
-    let image = match image.width() > widest {
-        true => imageops::thumbnail(&image, widest, (image.height() * widest / image.width()).max(1)),
-        false => image,
-    };
-    Ok((name, Picture(Arc::new(image))))
+    Ok((name, Picture(live::small(&Arc::new(image), widest))))
 }
 
 fn scanned(files: &Files, name: BlobName) -> Result<Scan, Denied> {

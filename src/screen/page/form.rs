@@ -145,7 +145,7 @@ impl Form {
     /// The draft that it makes, if every line has an answer.
     fn filled(&self) -> Option<(Identity, Metadata)> {
         let identity = self.identity().ok()?;
-        if !(is_legible(&self.first) && is_legible(&self.second)) {
+        if [Field::First, Field::Second].into_iter().any(|field| self.fault(field).is_some()) {
             return None;
         }
         let answered = self.sex != Answer::None && self.smoking != Answer::None && self.specimen != Answer::None;
