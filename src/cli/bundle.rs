@@ -1,4 +1,4 @@
-//! `hilum bundle inspect`, `verify`, `sign`
+//! `hilum bundle inspect`, `verify`, `sign`, `gradient`
 
 use std::{
     fs,
@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::{
     Failure,
-    files::write_whole,
+    files::{writable, write_whole},
     locate,
     terminal::{print_json, say},
 };
@@ -33,6 +33,11 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Write the gradient graph of a network: an ONNX model that any runtime can run.
+    ///
+    /// Its inputs are image (float32, N×C×H×W, whatever the order of the network's own) and cotangent; its outputs logits,
+    /// features, grad_features and grad_input, the derivatives of Σ cotangent · logits.
+    Gradient(Gradient),
     /// Sign a bundle's manifest.
     Sign {
         /// The bundle.
@@ -41,6 +46,25 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE")]
         key: PathBuf,
     },
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Gradient {
+    /// A forward network, float or quantised with QuantizeLinear and DequantizeLinear.
+    #[arg(value_name = "MODEL.onnx")]
+    model: PathBuf,
+    /// The file to write.
+    #[arg(long, value_name = "FILE.onnx")]
+    out: PathBuf,
+    /// The output to differentiate; the first one if nothing is said.
+    #[arg(long, value_name = "NAME")]
+    output: Option<String>,
+    /// Feature maps on the way; may be given several times. The last ones before the output if nothing is said.
+    #[arg(long, value_name = "NAME")]
+    features: Vec<String>,
+    /// The shape of the input, where the file leaves one of its sizes open: 1,3,224,224.
+    #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
+    input_shape: Vec<u32>,
 }
 
 #[derive(Serialize)]
@@ -92,8 +116,25 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
             ))?;
             Ok(())
         }
+        Command::Gradient(arguments) => gradient(arguments),
         Command::Sign { folder, key } => sign(folder, key),
     }
+}
+
+fn gradient(arguments: &Gradient) -> Result<(), Failure> {
+    writable(&arguments.out)?;
+    let model = fs::read(&arguments.model).map_err(|error| {
+        Failure::Unreadable(anyhow::Error::new(error).context(format!("cannot read {}", arguments.model.display())))
+    })?;
+    let shape: Option<Vec<usize>> = arguments.input_shape.iter().map(|&size| usize::try_from(size).ok()).collect();
+    let request = hilum_gradient::Request {
+        output: arguments.output.clone(),
+        features: arguments.features.clone(),
+        input_shape: shape.filter(|shape| !shape.is_empty()),
+        ..hilum_gradient::Request::default()
+    };
+    let graph = hilum_gradient::differentiate(&model, &request).map_err(|error| Failure::Unreadable(error.into()))?;
+    write_whole(&arguments.out, &graph.onnx)
 }
 
 fn sign(folder: &Path, key: &Path) -> Result<(), Failure> {
