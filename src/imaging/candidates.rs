@@ -8,7 +8,7 @@ use hilum_domain::Point;
 use ndarray::{Array3, Axis, Zip, s};
 use rayon::prelude::*;
 
-use crate::{Grid, Volume, symmetric_3x3};
+use crate::{Grid, Volume, gaussian, symmetric_3x3};
 
 /// A place in the lung that could be a lesion.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -329,25 +329,6 @@ struct Blob {
     score: f64,
 }
 
-/// Smooths by a Gaussian; the outermost voxels are repeated beyond the border.
-fn blur(array: &mut Array3<f32>, sigma: f64) {
-    let reach = whole((3.0 * sigma).ceil()).max(1);
-    let bell: Vec<f64> =
-        (0..=2 * reach).map(|tap| libm::exp(-0.5 * ((real(tap) - real(reach)) / sigma).powi(2))).collect();
-    let sum: f64 = bell.iter().sum();
-    let bell: Vec<f32> = bell.iter().map(|weight| single(weight / sum)).collect();
-    for axis in 0..3 {
-        Zip::from(array.lanes_mut(Axis(axis))).par_for_each(|mut lane| {
-            let last = lane.len() - 1;
-            let padded: Vec<f32> =
-                (0..lane.len() + 2 * reach).map(|at| lane[at.saturating_sub(reach).min(last)]).collect();
-            for (value, near) in lane.iter_mut().zip(padded.windows(bell.len())) {
-                *value = near.iter().zip(&bell).map(|(value, weight)| value * weight).sum();
-            }
-        });
-    }
-}
-
 /// The weakest curvature at a voxel at least `h` from the border, over steps of `h`; 0 unless all three are downward.
 fn weakest_curvature(f: &Array3<f32>, at: [usize; 3], h: usize) -> f64 {
     let step = isize::try_from(h).unwrap_or(1);
@@ -384,7 +365,7 @@ impl Chest {
             let radius = 0.5 * diameter_mm / self.step_mm;
             // A sphere answers most strongly to a Gaussian of this width.
             let sigma = radius / 3.0_f64.sqrt();
-            blur(&mut smooth, (sigma * sigma - smoothed * smoothed).max(0.04).sqrt() / real(stride));
+            gaussian(&mut smooth, (sigma * sigma - smoothed * smoothed).max(0.04).sqrt() / real(stride), &[0, 1, 2]);
             smoothed = sigma;
             if stride == 1 && diameter_mm >= COARSER_FROM_MM {
                 stride = 2;

@@ -7,12 +7,16 @@ mod eigen;
 pub mod field;
 pub mod jpeg;
 pub mod nifti;
+mod random;
 mod resample;
 pub mod slide;
+mod smooth;
 pub mod stain;
 mod volume;
 
 pub use candidates::{Candidate, lesion_candidates};
 pub use eigen::symmetric_3x3;
+pub use random::Random;
 pub use resample::{Patch, PatchGeometry, TooManyVoxels, Window, lesion_patch, resample_isotropic, trilinear, upright};
+pub use smooth::gaussian;
 pub use volume::{Grid, Volume, cross, dot, length};

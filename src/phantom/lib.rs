@@ -8,9 +8,8 @@ pub mod cohort;
 pub mod ct;
 pub mod he;
 mod numbers;
-mod random;
 mod write;
 
 pub use cohort::{Patient, Split};
-pub use random::Random;
+pub(crate) use hilum_imaging::Random;
 pub use write::{CohortError, Size, write_case, write_cohort};
