@@ -1,203 +1,317 @@
-//! Class activation maps in closed form.
-//!
-//! Both networks end in global pooling, so the gradient of a logit with respect to the last maps is known without
-//! automatic differentiation: constant over each map, through the dense layer for CT, through head *and* attention for
-//! H&E.
+//! Where a branch looked: six methods for one class, each with how faithful it is.
 
-use hilum_domain::UnknownName;
-use hilum_infer::AttentionWeights;
-use ndarray::{Array1, Array2, Array3, ArrayView1, Axis};
+mod cam;
+mod faithful;
+mod map;
+mod method;
+mod pixels;
+mod target;
 
-/// A way to say where a network looked.
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, OnceLock},
+};
+
+use hilum_domain::Modality;
+use hilum_infer::{HeOutput, TwinHead, TwinNetwork, bag};
+use ndarray::{Array2, Array3, ArrayView1};
+
+pub use faithful::{Curves, Localisation, curves, localisation, over};
+pub use map::shown_map;
+pub use method::ExplainMethod;
+pub use pixels::memory_bound;
+pub use target::Target;
+
+use crate::{
+    AssessFault, Ready,
+    watch::{Part, Watch},
+};
+
+/// Whether a map may be believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExplainMethod {
-    /// Selvaraju et al. 2017.
-    GradCam,
-    /// Chattopadhay et al. 2018.
-    GradCamPlusPlus,
+pub enum Verdict {
+    /// Showing what it marks first brings the class back sooner than showing random places first.
+    Faithful,
+    /// It does not.
+    Unfaithful,
+    /// Nobody measured it.
+    NotChecked,
+    /// There is nothing to show: no signal for the class, or no place that differs from another.
+    Blank,
 }
 
-impl ExplainMethod {
-    /// Every method of this build.
-    pub const ALL: [Self; 2] = [Self::GradCam, Self::GradCamPlusPlus];
-
-    /// The name on the command line and in reports.
+impl Verdict {
+    /// The name in reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::GradCam => "gradcam",
-            Self::GradCamPlusPlus => "gradcam++",
+            Self::Faithful => "faithful",
+            Self::Unfaithful => "unfaithful",
+            Self::NotChecked => "not_checked",
+            Self::Blank => "blank",
         }
     }
+}
 
-    /// The name by which its authors call it.
+/// The pictures of a branch, with what its engine said of them.
+#[derive(Debug, Clone, Copy)]
+pub enum Seen<'a> {
+    /// A patch, normalised for the network, `[row, column, plane]`, and its last feature maps.
+    Ct(&'a Array3<f32>, &'a Array3<f32>),
+    /// The tiles.
+    He(&'a dyn Tiles),
+}
+
+/// Tiles, made when they are looked at: hundreds of them as floats would fill the memory.
+pub trait Tiles: std::fmt::Debug + Sync {
+    /// A tile normalised for the network, `[row, column, channel]`.
+    fn picture(&self, tile: usize) -> Array3<f32>;
+    /// The last feature maps of every tile.
+    fn features(&self) -> Vec<&Array3<f32>>;
+    /// The embeddings, `[tile, channel]`.
+    fn embeddings(&self) -> &Array2<f32>;
+    /// Each tile's attention.
+    fn attention(&self) -> &[f32];
+}
+
+/// Tiles that were given as floats.
+#[derive(Debug)]
+pub struct GivenTiles {
+    pictures: Vec<Array3<f32>>,
+    features: Vec<Array3<f32>>,
+    embeddings: Array2<f32>,
+    attention: Vec<f32>,
+}
+
+impl GivenTiles {
+    /// Tiles and what the engine said of each, and the attention head of all.
     #[must_use]
-    pub const fn title(self) -> &'static str {
-        match self {
-            Self::GradCam => "Grad-CAM",
-            Self::GradCamPlusPlus => "Grad-CAM++",
-        }
+    pub fn new(pictures: Vec<Array3<f32>>, outputs: Vec<HeOutput>, attention: Vec<f32>) -> Self {
+        let embeddings = bag(&outputs);
+        Self { pictures, features: outputs.into_iter().map(|output| output.features).collect(), embeddings, attention }
+    }
+}
+
+impl Tiles for GivenTiles {
+    fn picture(&self, tile: usize) -> Array3<f32> {
+        self.pictures[tile].clone()
     }
 
-    /// The weight of a map in the sum, from its gradient, which is the same at each of its pixels.
+    fn features(&self) -> Vec<&Array3<f32>> {
+        self.features.iter().collect()
+    }
+
+    fn embeddings(&self) -> &Array2<f32> {
+        &self.embeddings
+    }
+
+    fn attention(&self) -> &[f32] {
+        &self.attention
+    }
+}
+
+/// What is to be explained of a branch.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// Its pictures.
+    pub seen: Seen<'a>,
+    /// The class, by position.
+    pub class: usize,
+    /// What the branch's logits are multiplied by before they are added to the other's: its fusion weight.
+    pub weight: f32,
+    /// Of how many tiles, by attention, the methods on pixels make maps; those on feature maps always make all.
+    pub tiles: usize,
+    /// Over how many faithfulness is measured.
+    pub faithfulness_tiles: usize,
+}
+
+impl Seen<'_> {
+    /// Which branch.
+    #[must_use]
+    pub const fn modality(&self) -> Modality {
+        match self {
+            Self::Ct(..) => Modality::Ct,
+            Self::He(_) => Modality::He,
+        }
+    }
+}
+
+/// Heatmaps, not scaled, in logits of the class: Grad-CAM's at the resolution of the feature maps, the others' a value a pixel
+/// of the picture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Heat {
+    /// Which pictures: 0 for a patch, the positions of tiles.
+    pub pictures: Vec<usize>,
+    /// A map for each of them, `[row, column]`.
+    pub maps: Vec<Array2<f32>>,
+    /// How far integrated gradients are from what they must add up to, in logits.
+    pub completeness_gap: Option<f64>,
+}
+
+impl Heat {
+    /// What of it is shown, see [`shown_map`].
+    #[must_use]
+    pub fn shown(&self, method: ExplainMethod) -> Self {
+        let maps = self.maps.iter().map(|map| shown_map(map, method)).collect();
+        Self { pictures: self.pictures.clone(), maps, completeness_gap: self.completeness_gap }
+    }
+
+    /// Whether anything in it speaks for the class, at one place more than at another, and all of it is numbers.
+    #[must_use]
+    pub fn speaks(&self) -> bool {
+        let mut values = self.maps.iter().flatten();
+        let Some(&first) = values.next() else { return false };
+        let finite = self.maps.iter().flatten().all(|value| value.is_finite());
+        #[expect(clippy::float_cmp, reason = "a map over one pixel, or over nothing, is exactly constant")]
+        let varies = values.any(|&value| value != first);
+        finite && varies && self.maps.iter().flatten().any(|&value| value > 0.0)
+    }
+}
+
+/// How a map was found to be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Judged {
+    /// Whether it may be believed.
+    pub verdict: Verdict,
+    /// Area under the insertion curve, 0 to 1.
+    pub insertion_auc: Option<f64>,
+    /// Area under the deletion curve, 0 to 1.
+    pub deletion_auc: Option<f64>,
+    /// The mean insertion of random maps of the same smoothness.
+    pub random_auc: Option<f64>,
+    /// The twin's logit of the class less the engine's.
+    pub twin_gap: Option<f64>,
+}
+
+impl Judged {
+    /// Of a map that nobody measures.
+    #[must_use]
+    pub fn unjudged(heat: &Heat) -> Self {
+        let verdict = if heat.speaks() { Verdict::NotChecked } else { Verdict::Blank };
+        Self { verdict, ..Self::BLANK }
+    }
+
+    const BLANK: Self =
+        Self { verdict: Verdict::Blank, insertion_auc: None, deletion_auc: None, random_auc: None, twin_gap: None };
+}
+
+/// Steps of the curves on the device.
+const DEVICE_STEPS: usize = 20;
+/// Random maps that a map is compared with.
+const RANDOM_MAPS: usize = 5;
+
+/// A branch whose questions are answered. Its twin is loaded when something first needs it: half a second and 60 MB that Grad-CAM
+/// does without.
+pub struct Explainer<'a> {
+    ready: &'a Ready,
+    question: Question<'a>,
+    /// For H&E, the attention head over so many tiles.
+    head: Option<TwinHead>,
+    twin: OnceLock<TwinNetwork>,
+    /// The mean insertion of random maps by their cells, which methods share.
+    chance: Mutex<BTreeMap<(usize, usize), f64>>,
+}
+
+impl<'a> Explainer<'a> {
+    /// Prepares to answer.
     ///
-    /// Grad-CAM: the mean of the gradient. Grad-CAM++ (eq. 19 with the class score itself as Y):
-    /// Σ α·relu(g), α = g² / (2g² + ΣA·g³); with one g for the whole map the sum is its number of pixels.
-    fn weight(self, gradient: f32, map_sum: f32, pixels: f32) -> f32 {
-        match self {
-            Self::GradCam => gradient,
-            Self::GradCamPlusPlus => {
-                let square = gradient * gradient;
-                let below = 2.0 * square + map_sum * square * gradient;
-                if below == 0.0 { 0.0 } else { pixels * square / below * gradient.max(0.0) }
+    /// # Errors
+    /// [`AssessFault::Bundle`] if the attention head has no derivative.
+    pub fn new(ready: &'a Ready, question: Question<'a>) -> Result<Self, AssessFault> {
+        let head = match question.seen {
+            Seen::Ct(..) => None,
+            Seen::He(tiles) => {
+                let (count, channels) = tiles.embeddings().dim();
+                Some(TwinHead::load(&ready.bundle, count, channels)?)
             }
+        };
+        Ok(Self { ready, question, head, twin: OnceLock::new(), chance: Mutex::default() })
+    }
+
+    /// The map of a method.
+    ///
+    /// # Errors
+    /// [`AssessFault`] if a network fails, or whoever waits calls it off.
+    pub fn map(&self, method: ExplainMethod, watch: &dyn Watch) -> Result<Heat, AssessFault> {
+        if let Some(kind) = method.of_features() {
+            return self.class_activation(kind);
         }
+        let target = self.target(self.question.tiles);
+        let part = Part::Map(method);
+        let (maps, completeness_gap) = match method {
+            ExplainMethod::Occlusion => (pixels::occlusion(&target, watch, part)?, None),
+            ExplainMethod::IntegratedGradients => {
+                let (maps, gap) = pixels::integrated_gradients(&target, watch, part)?;
+                (maps, Some(gap))
+            }
+            ExplainMethod::SmoothGrad => (pixels::smoothgrad(&target, watch, part)?, None),
+            _ => (pixels::saliency(&target, watch, part)?, None),
+        };
+        Ok(Heat { pictures: target.pictures().to_vec(), maps, completeness_gap })
     }
-}
 
-impl std::str::FromStr for ExplainMethod {
-    type Err = UnknownName;
-
-    fn from_str(name: &str) -> Result<Self, UnknownName> {
-        Self::ALL
-            .into_iter()
-            .find(|method| method.name() == name)
-            .ok_or_else(|| UnknownName::new("explanation method", name, Self::ALL.map(Self::name)))
+    fn class_activation(&self, kind: method::CamKind) -> Result<Heat, AssessFault> {
+        let Question { seen, class, weight, .. } = self.question;
+        let cotangent = target::one_hot(class, weight);
+        let maps = match (seen, &self.head) {
+            (Seen::He(tiles), Some(head)) => {
+                let (_, cotangents) = head.derivative(tiles.embeddings(), &cotangent)?;
+                let map = |(features, cotangent): (&Array3<f32>, ArrayView1<'_, f32>)| {
+                    let gradient = self.ready.tails.he.derivative(features, &cotangent.to_vec())?;
+                    Ok(cam::map(features, &gradient, kind))
+                };
+                tiles.features().into_iter().zip(cotangents.rows()).map(map).collect::<Result<Vec<_>, AssessFault>>()?
+            }
+            (Seen::Ct(_, features), _) => {
+                let gradient = self.ready.tails.ct.derivative(features, &cotangent)?;
+                vec![cam::map(features, &gradient, kind)]
+            }
+            (Seen::He(_), None) => Vec::new(),
+        };
+        Ok(Heat { pictures: (0..maps.len()).collect(), maps, completeness_gap: None })
     }
-}
 
-/// relu(Σ_k weight_k · map_k) over `[row, column, channel]`, not scaled.
-fn weighted_sum(features: &Array3<f32>, gradient_of_pooled: ArrayView1<'_, f32>, method: ExplainMethod) -> Array2<f32> {
-    let (rows, columns, channels) = features.dim();
-    #[expect(clippy::cast_precision_loss, reason = "a few dozen pixels")]
-    let pixels = (rows * columns) as f32;
-    let sums = features.sum_axis(Axis(0)).sum_axis(Axis(0));
-    let weights: Array1<f32> = Array1::from_shape_fn(channels, |channel| {
-        // Pooling shares a channel's gradient evenly among its pixels.
-        method.weight(gradient_of_pooled[channel] / pixels, sums[channel], pixels)
-    });
-    let mut map = Array2::zeros((rows, columns));
-    for ((row, column), value) in map.indexed_iter_mut() {
-        let here = features.slice(ndarray::s![row, column, ..]);
-        *value = here.dot(&weights).max(0.0);
-    }
-    map
-}
-
-/// The map of one class's logit over the CT network's features, through pooling and dense layer. `head` is the dense
-/// layer, `[class, channel + 1]`, the bias last.
-#[must_use]
-pub fn cam_ct(features: &Array3<f32>, head: &Array2<f32>, class: usize, method: ExplainMethod) -> Array2<f32> {
-    let channels = features.dim().2;
-    weighted_sum(features, head.slice(ndarray::s![class, ..channels]), method)
-}
-
-/// The maps of one class's logit over every tile's features, through pooling, attention and head.
-///
-/// With a = softmax(s), z = Σ a_n h_n, logit = W z: ∂logit/∂h_n = a_n W + a_n (W·h_n − W·z) ∂s_n/∂h_n. The second
-/// term is what attention alone leaves out: a tile also counts by drawing attention to itself.
-/// `embeddings` is `[tile, channel]`, `attention` each tile's a_n.
-#[must_use]
-pub fn cam_he(
-    features: &[&Array3<f32>],
-    embeddings: &Array2<f32>,
-    attention: &[f32],
-    weights: &AttentionWeights,
-    class: usize,
-    method: ExplainMethod,
-) -> Vec<Array2<f32>> {
-    let head = weights.head.row(class);
-    let per_tile: Array1<f32> = embeddings.dot(&head);
-    let mean: f32 = per_tile.iter().zip(attention).map(|(score, share)| score * share).sum();
-    features
-        .iter()
-        .zip(embeddings.rows())
-        .zip(attention.iter().zip(&per_tile))
-        .map(|((features, embedding), (&share, &score))| {
-            let tanh = (weights.v.dot(&embedding) + &weights.v_bias).mapv(f32::tanh);
-            let gate = (weights.u.dot(&embedding) + &weights.u_bias).mapv(|x| 1.0 / (1.0 + (-x).exp()));
-            let through_tanh = &weights.w * &gate * tanh.mapv(|t| 1.0 - t * t);
-            let through_gate = &weights.w * &tanh * gate.mapv(|g| g * (1.0 - g));
-            let of_score = weights.v.t().dot(&through_tanh) + weights.u.t().dot(&through_gate);
-            let gradient = &head * share + of_score * (share * (score - mean));
-            weighted_sum(features, gradient.view(), method)
+    /// How faithful a method's map is: its curves, against random maps of the same smoothness.
+    ///
+    /// # Errors
+    /// [`AssessFault`] if a network fails, or whoever waits calls it off.
+    pub fn judge(&self, method: ExplainMethod, heat: &Heat, watch: &dyn Watch) -> Result<Judged, AssessFault> {
+        let target = self.target(self.question.faithfulness_tiles);
+        let twin_gap = Some(target.twin_gap()?);
+        let shown = heat.shown(method);
+        if !shown.speaks() {
+            return Ok(Judged { twin_gap, ..Judged::BLANK });
+        }
+        let cells = shown.maps.first().map_or((0, 0), Array2::dim);
+        let known = self.chance.lock().ok().and_then(|chance| chance.get(&cells).copied());
+        let random = if known.is_some() { 0 } else { RANDOM_MAPS };
+        let part = Part::Faithfulness(method);
+        let mut found = faithful::curves(&target, &shown, DEVICE_STEPS, random, watch, part)?;
+        found.random = found.random.or(known);
+        if let (Ok(mut chance), Some(random)) = (self.chance.lock(), found.random) {
+            chance.insert(cells, random);
+        }
+        let better = found.random.is_some_and(|random| found.insertion > random);
+        Ok(Judged {
+            verdict: if better { Verdict::Faithful } else { Verdict::Unfaithful },
+            insertion_auc: Some(found.insertion),
+            deletion_auc: Some(found.deletion),
+            random_auc: found.random,
+            twin_gap,
         })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn attention_draws_a_gradient_that_finite_differences_confirm() {
-        let (hidden, channels, tiles) = (3, 4, 3);
-        let number = |seed: usize| {
-            #[expect(clippy::cast_precision_loss, reason = "test")]
-            let unit = ((seed * 7919 + 104_729) % 1009) as f32 / 1009.0;
-            unit * 2.0 - 1.0
-        };
-        let matrix = |rows: usize, columns: usize, seed: usize| {
-            Array2::from_shape_fn((rows, columns), |(r, c)| number(seed + r * columns + c))
-        };
-        let weights = AttentionWeights {
-            v: matrix(hidden, channels, 1),
-            v_bias: Array1::from(vec![0.1, -0.2, 0.3]),
-            u: matrix(hidden, channels, 50),
-            u_bias: Array1::from(vec![-0.3, 0.2, 0.1]),
-            w: Array1::from(vec![0.9, -0.7, 0.5]),
-            head: matrix(5, channels, 100),
-        };
-        let embeddings = matrix(tiles, channels, 200).mapv(f32::abs);
-        let forward = |embeddings: &Array2<f32>| -> (f32, Vec<f32>) {
-            let scores: Vec<f32> = embeddings
-                .rows()
-                .into_iter()
-                .map(|h| {
-                    let tanh = (weights.v.dot(&h) + &weights.v_bias).mapv(f32::tanh);
-                    let gate = (weights.u.dot(&h) + &weights.u_bias).mapv(|x| 1.0 / (1.0 + (-x).exp()));
-                    (&weights.w * &tanh * &gate).sum()
-                })
-                .collect();
-            let sum: f32 = scores.iter().map(|s| s.exp()).sum();
-            let attention: Vec<f32> = scores.iter().map(|s| s.exp() / sum).collect();
-            let z = attention.iter().zip(embeddings.rows()).fold(Array1::zeros(channels), |z, (&a, h)| z + &h * a);
-            (weights.head.row(2).dot(&z), attention)
-        };
-        let (_, attention) = forward(&embeddings);
-        // One pixel a map, the map the embedding itself, Grad-CAM: the sum over channels of gradient × embedding.
-        let features: Vec<Array3<f32>> = embeddings
-            .rows()
-            .into_iter()
-            .map(|h| h.to_owned().into_shape_with_order((1, 1, channels)).expect("shape"))
-            .collect();
-        let maps =
-            cam_he(&features.iter().collect::<Vec<_>>(), &embeddings, &attention, &weights, 2, ExplainMethod::GradCam);
-        for tile in 0..tiles {
-            let mut directional = 0.0;
-            for channel in 0..channels {
-                let step = 1e-3;
-                let (mut up, mut down) = (embeddings.clone(), embeddings.clone());
-                up[[tile, channel]] += step;
-                down[[tile, channel]] -= step;
-                directional += (forward(&up).0 - forward(&down).0) / (2.0 * step) * embeddings[[tile, channel]];
-            }
-            assert!(
-                (maps[tile][[0, 0]] - directional.max(0.0)).abs() < 2e-3,
-                "tile {tile}: {} {directional}",
-                maps[tile][[0, 0]]
-            );
-        }
     }
 
-    #[test]
-    fn a_map_that_speaks_against_the_class_is_blank() {
-        let features = Array3::from_elem((2, 2, 1), 1.0);
-        let head =
-            Array2::from_shape_vec((5, 2), vec![1.0, 0.0, -1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]).expect("shape");
-        for method in ExplainMethod::ALL {
-            assert!(cam_ct(&features, &head, 0, method).iter().all(|&value| value > 0.0));
-            assert!(cam_ct(&features, &head, 1, method).iter().all(|&value| value.abs() < 1e-9));
+    /// The class's logit as a function of the pictures of most attention, at most `most` of them.
+    #[must_use]
+    pub fn target(&self, most: usize) -> Target<'_> {
+        Target::new(self, most)
+    }
+
+    fn twin(&self) -> Result<&TwinNetwork, AssessFault> {
+        if let Some(twin) = self.twin.get() {
+            return Ok(twin);
         }
+        let loaded = TwinNetwork::load(&self.ready.bundle, self.question.seen.modality())?;
+        Ok(self.twin.get_or_init(|| loaded))
     }
 }

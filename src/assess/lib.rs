@@ -8,10 +8,15 @@ mod fusion;
 mod gate;
 mod pipeline;
 mod ready;
+mod watch;
 
-pub use explain::{ExplainMethod, cam_ct, cam_he};
+pub use explain::{
+    Curves, ExplainMethod, Explainer, GivenTiles, Heat, Judged, Localisation, Question, Seen, Target, Tiles, Verdict,
+    curves, localisation, memory_bound, over, shown_map,
+};
 pub use fusion::{Scores, fuse, scores, standardised};
 pub use pipeline::{
-    Assessed, CtFinding, CtInput, Explanation, HeFinding, Maps, Model, Outcome, Stage, Study, Timings, assess,
+    Assessed, CtFinding, CtInput, Explanation, HeFinding, Model, Outcome, Stage, Study, Timings, Wanted, assess,
 };
 pub use ready::Ready;
+pub use watch::{AssessFault, Part, Watch};

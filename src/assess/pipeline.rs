@@ -11,12 +11,12 @@ use hilum_imaging::{
     slide::{self, Field, SlideContract, SlideTile},
     stain::Stains,
 };
-use hilum_infer::{AttentionWeights, Bundle, BundleError, Engine, EngineFault, HeOutput, bag};
+use hilum_infer::{Bundle, BundleError, EngineFault, ExplainedBranch, HeOutput, bag};
 use ndarray::{Array2, Array3};
 use rayon::prelude::*;
 
 use crate::{
-    ExplainMethod, Scores, cam_ct, cam_he,
+    AssessFault, ExplainMethod, Explainer, Heat, Judged, Question, Ready, Scores, Seen, Tiles, Verdict, Watch,
     fusion::{fuse, scores, standardised},
     gate,
 };
@@ -30,10 +30,6 @@ pub struct Model {
     pub window: Window,
     /// What is asked of fields, and their tiles.
     pub slide: SlideContract,
-    /// CT's dense layer, `[class, channel + 1]`, the bias last.
-    pub ct_head: Array2<f32>,
-    /// The attention head's weights.
-    pub attention: AttentionWeights,
     /// Temperatures of CT alone, H&E alone, fused.
     pub temperatures: [f64; 3],
     /// The metadata encoder's standardisation.
@@ -48,7 +44,6 @@ impl Model {
     /// # Errors
     /// [`BundleError::Unsuitable`] if a value makes no sense.
     pub fn of(bundle: &Bundle) -> Result<Self, BundleError> {
-        use ndarray_npy::ReadNpyExt as _;
         let manifest = bundle.manifest();
         let bad = |what: &str| BundleError::Unsuitable(format!("{what} of its manifest makes no sense"));
         let patch = PatchGeometry {
@@ -74,23 +69,36 @@ impl Model {
         if manifest.metadata.std.iter().any(|std| !std.is_finite() || *std <= 0.0) {
             return Err(bad("metadata.std"));
         }
-        let ct_head = Array2::<f32>::read_npy(bundle.file("ct_head.npy")?)
-            .map_err(|error| BundleError::Unsuitable(format!("ct_head.npy: {error}")))?;
-        let channels = manifest.quantisation.ct.onnx.output("features").and_then(|tensor| tensor.shape.last().copied());
-        if Some(ct_head.ncols()) != channels.map(|channels| channels + 1) || ct_head.nrows() != 5 {
-            return Err(bad("ct_head.npy"));
+        let explain = &manifest.explain;
+        if explain.tiles == 0
+            || explain.faithfulness_tiles == 0
+            || !explainable(&explain.ct, manifest.ct.size)
+            || !explainable(&explain.he, manifest.he.tile_px as usize)
+        {
+            return Err(bad("explain"));
         }
         Ok(Self {
             patch,
             window: Window { low_hu, high_hu },
             slide,
-            ct_head,
-            attention: AttentionWeights::read(bundle)?,
             temperatures,
             metadata: manifest.metadata.clone(),
             phantom: manifest.training.trained_on == "phantom",
         })
     }
+}
+
+/// Whether the parameters of a branch's explanations can be worked with, over pictures of `edge` pixels. No picture needs a
+/// thousand runs of a network.
+fn explainable(parameters: &ExplainedBranch, edge: usize) -> bool {
+    let few = |count: usize| (1..=1000).contains(&count);
+    let stride = parameters.occlusion_stride_px;
+    few(parameters.integrated_gradients_steps)
+        && few(parameters.smoothgrad_n)
+        && (1..=edge).contains(&parameters.occlusion_px)
+        && (1..=parameters.occlusion_px).contains(&stride)
+        && few((edge / stride.max(1)).pow(2))
+        && (0.0..=1.0).contains(&parameters.smoothgrad_sigma)
 }
 
 /// A CT to be read.
@@ -124,6 +132,8 @@ pub struct CtFinding {
     pub suggested: bool,
     /// The share of the patch outside the scan.
     pub outside: f64,
+    /// The patch as the network read it, normalised, `[row, column, plane]`.
+    picture: Array3<f32>,
     features: Array3<f32>,
 }
 
@@ -142,15 +152,35 @@ pub struct HeFinding {
     pub quality: Vec<slide::FieldQuality>,
     features: Vec<Array3<f32>>,
     embeddings: Array2<f32>,
+    /// Mean and standard deviation of levels over 255, a channel.
+    normal: ([f32; 3], [f32; 3]),
 }
 
-/// Heatmaps, not scaled.
-#[derive(Debug, Clone)]
-pub enum Maps {
-    /// Over the patch, `[row, column]` at the resolution of the last features.
-    Ct(Array2<f32>),
-    /// Over each tile, in the order of [`HeFinding::tiles`].
-    He(Vec<Array2<f32>>),
+impl Tiles for HeFinding {
+    fn picture(&self, tile: usize) -> Array3<f32> {
+        let image = &self.tiles[tile].image;
+        let (width, height) = (image.width() as usize, image.height() as usize);
+        Array3::from_shape_fn((height, width, 3), |(row, column, channel)| {
+            normalised(image.as_raw()[(row * width + column) * 3 + channel], channel, self.normal)
+        })
+    }
+
+    fn features(&self) -> Vec<&Array3<f32>> {
+        self.features.iter().collect()
+    }
+
+    fn embeddings(&self) -> &Array2<f32> {
+        &self.embeddings
+    }
+
+    fn attention(&self) -> &[f32] {
+        &self.attention
+    }
+}
+
+/// A picture level as a network's input has it.
+fn normalised(level: u8, channel: usize, (mean, std): ([f32; 3], [f32; 3])) -> f32 {
+    (f32::from(level) / 255.0 - mean[channel]) / std[channel]
 }
 
 /// Where a branch looked.
@@ -162,8 +192,21 @@ pub struct Explanation {
     pub method: ExplainMethod,
     /// For which class, by position.
     pub class: usize,
-    /// The maps; `None` if they are blank: nothing speaks for the class.
-    pub maps: Option<Maps>,
+    /// The maps; `None` unless they may be shown.
+    pub heat: Option<Heat>,
+    /// How faithful they are.
+    pub judged: Judged,
+    /// How far integrated gradients are from what they must add up to, in logits.
+    pub completeness_gap: Option<f64>,
+}
+
+/// Which explanations a case gets.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The methods.
+    pub methods: &'a [ExplainMethod],
+    /// Whether it is measured how faithful they are, and shown only what is. A preview does without.
+    pub judged: bool,
 }
 
 /// What is being done for a case.
@@ -221,24 +264,24 @@ pub enum Outcome {
 }
 
 /// Assesses a case: check quality → normalise → locate → score CT, score H&E → fuse → calibrate → explain → gate.
-/// `stage` is told what begins.
+/// `watch` is told what is done.
 ///
 /// # Errors
-/// [`EngineFault`] if the engine fails; never for what the input shows.
+/// [`AssessFault`] if the engine fails or `watch` calls it off; never for what the input shows.
 pub fn assess(
     study: Study,
-    model: &Model,
-    engine: &dyn Engine,
-    methods: &[ExplainMethod],
+    ready: &Ready,
+    wanted: Wanted<'_>,
     timings: &mut Timings,
-    stage: &mut dyn FnMut(Stage),
-) -> Result<Outcome, EngineFault> {
+    watch: &dyn Watch,
+) -> Result<Outcome, AssessFault> {
+    let (model, engine) = (&ready.model, ready.engine.as_ref());
     let mut limits = Vec::new();
     let ct = match study.ct {
         None => None,
         Some(input) => {
-            stage(Stage::Ct);
-            match read_ct(&input, model, engine, &mut limits, timings)? {
+            watch.stage(Stage::Ct);
+            match read_ct(&input, ready, &mut limits, timings)? {
                 Ok(finding) => Some(finding),
                 Err(refusal) => return Ok(Outcome::Refused(refusal)),
             }
@@ -247,14 +290,14 @@ pub fn assess(
     let he = match study.he {
         None => None,
         Some(fields) => {
-            stage(Stage::Fields);
-            match read_he(fields, model, engine, &mut limits, timings)? {
+            watch.stage(Stage::Fields);
+            match read_he(fields, ready, &mut limits, timings)? {
                 Ok(finding) => Some(finding),
                 Err(refusal) => return Ok(Outcome::Refused(refusal)),
             }
         }
     };
-    stage(Stage::Explaining);
+    watch.stage(Stage::Explaining);
     let encoded = standardised(&study.metadata, &model.metadata);
     limits.extend(gate::metadata(&study.metadata, encoded));
     let [of_ct, of_he, of_both] = model.temperatures;
@@ -286,7 +329,7 @@ pub fn assess(
     if model.phantom {
         limits.push(Limit::new(LimitCode::PhantomBundle, "the bundle was trained on synthetic phantoms"));
     }
-    let explanations = timings.time("cam", || explain(ct.as_ref(), he.as_ref(), model, fused.top(), methods));
+    let explanations = explain(ct.as_ref(), he.as_ref(), ready, (fused.top(), weights), wanted, timings, watch)?;
     let metadata = study.metadata;
     let assessed = Assessed { fused, weights, weights_unknown, ct, he, metadata, explanations, limits };
     Ok(Outcome::Assessed(Box::new(assessed)))
@@ -294,11 +337,11 @@ pub fn assess(
 
 fn read_ct(
     input: &CtInput,
-    model: &Model,
-    engine: &dyn Engine,
+    ready: &Ready,
     limits: &mut Vec<Limit>,
     timings: &mut Timings,
 ) -> Result<Result<CtFinding, Refusal>, EngineFault> {
+    let (model, engine) = (&ready.model, ready.engine.as_ref());
     let grid = input.volume.grid();
     let (lesion, suggested) = match input.lesion {
         Some(lesion) if !grid.contains(lesion) => {
@@ -330,16 +373,20 @@ fn read_ct(
     let levels = timings.time("patch", || patch.levels(model.window));
     let output = timings.time("ct_cnn", || engine.ct(levels.view()))?;
     let scores = scores(output.logits.map(f64::from), model.temperatures[0]);
-    Ok(Ok(CtFinding { scores, lesion, suggested, outside: patch.outside, features: output.features }))
+    let contract = &ready.bundle.manifest().ct;
+    let picture = Array3::from_shape_fn(levels.dim(), |(row, column, plane)| {
+        normalised(levels[[row, column, plane]], plane, (contract.mean, contract.std))
+    });
+    Ok(Ok(CtFinding { scores, lesion, suggested, outside: patch.outside, picture, features: output.features }))
 }
 
 fn read_he(
     fields: Vec<Field>,
-    model: &Model,
-    engine: &dyn Engine,
+    ready: &Ready,
     limits: &mut Vec<Limit>,
     timings: &mut Timings,
 ) -> Result<Result<HeFinding, Refusal>, EngineFault> {
+    let (model, engine) = (&ready.model, ready.engine.as_ref());
     let slide = match slide::read_slide(fields, &model.slide, &mut |stage, took| timings.0.push((stage, took))) {
         Ok(slide) => slide,
         Err(refusal) => return Ok(Err(refusal)),
@@ -361,34 +408,52 @@ fn read_he(
         quality: slide.quality,
         features,
         embeddings,
+        normal: (ready.bundle.manifest().he.mean, ready.bundle.manifest().he.std),
     }))
 }
 
+/// Every method over every branch, for the fused class: a branch's logits count as much as its weight.
 fn explain(
     ct: Option<&CtFinding>,
     he: Option<&HeFinding>,
-    model: &Model,
-    class: usize,
-    methods: &[ExplainMethod],
-) -> Vec<Explanation> {
+    ready: &Ready,
+    (class, weights): (usize, [f64; 2]),
+    wanted: Wanted<'_>,
+    timings: &mut Timings,
+    watch: &dyn Watch,
+) -> Result<Vec<Explanation>, AssessFault> {
+    let parameters = &ready.bundle.manifest().explain;
+    let branches = [ct.map(|ct| Seen::Ct(&ct.picture, &ct.features)), he.map(|he| Seen::He(he))];
     let mut explanations = Vec::new();
-    for &method in methods {
-        if let Some(ct) = ct {
-            let map = cam_ct(&ct.features, &model.ct_head, class, method);
-            let maps = speaks(&map).then_some(Maps::Ct(map));
-            explanations.push(Explanation { modality: Modality::Ct, method, class, maps });
-        }
-        if let Some(he) = he {
-            let features: Vec<&Array3<f32>> = he.features.iter().collect();
-            let maps = cam_he(&features, &he.embeddings, &he.attention, &model.attention, class, method);
-            let maps = maps.iter().any(speaks).then_some(Maps::He(maps));
-            explanations.push(Explanation { modality: Modality::He, method, class, maps });
+    let [mut mapping, mut judging] = [Duration::ZERO; 2];
+    // A branch at a time: its twin is let go before the other's is loaded.
+    for (seen, weight) in branches.into_iter().zip(weights) {
+        let Some(seen) = seen.filter(|_| !wanted.methods.is_empty()) else { continue };
+        #[expect(clippy::cast_possible_truncation, reason = "the networks' precision")]
+        let weight = weight as f32;
+        let (tiles, faithfulness_tiles) = (parameters.tiles, parameters.faithfulness_tiles);
+        let from = Instant::now();
+        let explainer = Explainer::new(ready, Question { seen, class, weight, tiles, faithfulness_tiles })?;
+        mapping += from.elapsed();
+        for &method in wanted.methods {
+            let from = Instant::now();
+            let heat = explainer.map(method, watch)?;
+            mapping += from.elapsed();
+            let from = Instant::now();
+            let judged = if wanted.judged { explainer.judge(method, &heat, watch)? } else { Judged::unjudged(&heat) };
+            judging += from.elapsed();
+            let completeness_gap = heat.completeness_gap;
+            let heat = matches!(judged.verdict, Verdict::Faithful | Verdict::NotChecked).then_some(heat);
+            explanations.push(Explanation { modality: seen.modality(), method, class, heat, judged, completeness_gap });
         }
     }
-    explanations
-}
-
-/// Whether anything in a map speaks for the class.
-fn speaks(map: &Array2<f32>) -> bool {
-    map.iter().any(|&value| value.is_finite() && value > 0.0)
+    let place = |method| wanted.methods.iter().position(|&wanted| wanted == method);
+    explanations.sort_by_key(|explanation| place(explanation.method));
+    if !wanted.methods.is_empty() {
+        timings.0.push(("explain", mapping));
+    }
+    if wanted.judged && !wanted.methods.is_empty() {
+        timings.0.push(("faithfulness", judging));
+    }
+    Ok(explanations)
 }

@@ -1,6 +1,7 @@
 //! A bundle with an engine that has proved itself on it.
 
-use hilum_infer::{Bundle, BundleError, Engine, accept};
+use hilum_domain::Modality;
+use hilum_infer::{BranchManifest, Bundle, BundleError, Engine, Tail, TwinNetwork, accept};
 
 use crate::Model;
 
@@ -12,6 +13,8 @@ pub struct Ready {
     pub model: Model,
     /// What runs its networks.
     pub engine: Box<dyn Engine>,
+    /// What follows each network's last feature maps, differentiable.
+    pub tails: BranchManifest<Tail>,
 }
 
 impl std::fmt::Debug for Ready {
@@ -28,6 +31,16 @@ impl Ready {
     pub fn prove(bundle: Bundle, engine: Box<dyn Engine>, goldens: usize) -> Result<Self, BundleError> {
         let model = Model::of(&bundle)?;
         accept(&*engine, &bundle, goldens)?;
-        Ok(Self { bundle, model, engine })
+        let tail = |modality| Tail::load(&bundle, modality);
+        let tails = BranchManifest { ct: tail(Modality::Ct)?, he: tail(Modality::He)? };
+        Ok(Self { bundle, model, engine, tails })
+    }
+
+    /// Whether every method of explanation can be used with the bundle's networks.
+    ///
+    /// # Errors
+    /// [`BundleError::Unsuitable`] names the operator that has no derivative.
+    pub fn explainable(&self) -> Result<(), BundleError> {
+        Modality::ALL.into_iter().try_for_each(|modality| TwinNetwork::load(&self.bundle, modality).map(drop))
     }
 }

@@ -106,6 +106,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
             let loaded = locate::load(Some(folder), locate::EngineName::Tract)?;
             let agreement = hilum_infer::accept(loaded.engine.as_ref(), &loaded.bundle, usize::MAX)
                 .map_err(|error| Failure::Rejected(error.into()))?;
+            loaded.explainable().map_err(|error| Failure::Rejected(error.into()))?;
             let engine = loaded.engine.name();
             if *json {
                 return print_json(&Verified { engine, golden: agreement.compared, largest: agreement.largest });

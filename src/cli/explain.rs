@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use hilum_assess::{ExplainMethod, Ready, cam_ct, cam_he, scores};
-use hilum_domain::{Class, Modality};
-use hilum_infer::{HeOutput, bag};
-use hilum_report::resized_map;
-use ndarray::{Array3, Array4, ArrayD, Axis, Ix3, Ix4};
+use hilum_assess::{AssessFault, ExplainMethod, Explainer, GivenTiles, Heat, Question, Ready, Seen, scores};
+use hilum_domain::{Class, Modality, PerClass};
+use hilum_imaging::resized_map;
+use hilum_infer::bag;
+use ndarray::{Array3, Array4, ArrayD, ArrayView3, Axis, Ix3, Ix4};
 use ndarray_npy::WriteNpyExt as _;
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ use crate::{
     Failure,
     files::{writable, write_whole},
     locate::{EngineName, load},
-    terminal::print_json,
+    terminal::{Working, print_json},
 };
 
 #[derive(clap::Args)]
@@ -31,10 +31,10 @@ pub(crate) struct Arguments {
     /// The class to explain.
     #[arg(long, value_name = "NAME")]
     class: Class,
-    /// gradcam or gradcam++.
+    /// gradcam, gradcam++, integrated-gradients, occlusion, saliency or smoothgrad.
     #[arg(long, value_name = "NAME")]
     method: ExplainMethod,
-    /// float32 [S,S] (CT) or [N,S,S] (H&E), unscaled.
+    /// float32 [S,S] (CT) or [N,S,S] (H&E), unscaled, in logits of the class.
     #[arg(long, value_name = "FILE.npy")]
     out: PathBuf,
     /// Print JSON.
@@ -42,14 +42,16 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// Faithfulness is not measured by this version: the figures are null and the verdict says so.
 #[derive(Serialize)]
 struct Answer {
     method: &'static str,
     class: &'static str,
     probability: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    completeness_gap: Option<f64>,
     insertion_auc: Option<f64>,
     deletion_auc: Option<f64>,
+    random_auc: Option<f64>,
     twin_gap: Option<f64>,
     verdict: &'static str,
 }
@@ -62,9 +64,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if input.iter().any(|value| !value.is_finite()) {
         return Err(unreadable("it has values that are no numbers".to_owned()));
     }
-    let class = arguments.class.index();
     let manifest = loaded.bundle.manifest();
-    let (map, probability): (ArrayD<f32>, f64) = match arguments.modality {
+    let explained = match arguments.modality {
         Modality::Ct => {
             let edge = manifest.ct.size;
             let image: Array3<f32> =
@@ -72,13 +73,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             if image.dim() != (edge, edge, 3) {
                 return Err(unreadable(format!("its shape is not [{edge}, {edge}, 3]")));
             }
-            let levels = Array3::from_shape_fn(image.dim(), |(row, column, channel)| {
-                level(image[[row, column, channel]], manifest.ct.mean[channel], manifest.ct.std[channel])
-            });
+            let levels = levels(image.view(), manifest.ct.mean, manifest.ct.std);
             let output = loaded.engine.ct(levels.view()).map_err(Failure::internal)?;
-            let map = cam_ct(&output.features, &loaded.model.ct_head, class, arguments.method);
             let scores = scores(output.logits.map(f64::from), manifest.ct.temperature);
-            (resized_map(&map, edge, edge).into_dyn(), scores.probabilities[class])
+            explain(arguments, &loaded, Seen::Ct(&image, &output.features), 1, scores.probabilities)?
         }
         Modality::He => {
             let edge = manifest.he.tile_px as usize;
@@ -87,53 +85,80 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             if images.is_empty() || images.shape()[1..] != [edge, edge, 3] {
                 return Err(unreadable(format!("its shape is not [N, {edge}, {edge}, 3]")));
             }
-            he(&images, &loaded, arguments, edge)?
+            let pictures: Vec<Array3<f32>> = images.axis_iter(Axis(0)).map(|image| image.to_owned()).collect();
+            let read = |picture: &Array3<f32>| {
+                let levels = levels(picture.view(), manifest.he.mean, manifest.he.std);
+                loaded.engine.he(levels.as_slice().unwrap_or_default()).map_err(Failure::internal)
+            };
+            let outputs = pictures.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+            let (logits, attention) = loaded.engine.attention(&bag(&outputs)).map_err(Failure::internal)?;
+            let scores = scores(logits.map(f64::from), manifest.he.temperature);
+            let tiles = GivenTiles::new(pictures, outputs, attention);
+            explain(arguments, &loaded, Seen::He(&tiles), images.len_of(Axis(0)), scores.probabilities)?
         }
     };
-    let blank = !map.iter().any(|&value| value > 0.0);
+    let Explained { heat, answer } = explained;
     let mut bytes = Vec::new();
-    map.write_npy(&mut bytes).map_err(Failure::internal)?;
-    write_whole(&arguments.out, &bytes)?;
-    let answer = Answer {
-        method: arguments.method.name(),
-        class: arguments.class.name(),
-        probability,
-        insertion_auc: None,
-        deletion_auc: None,
-        twin_gap: None,
-        verdict: if blank { "blank" } else { "not_checked" },
+    let edge = match arguments.modality {
+        Modality::Ct => manifest.ct.size,
+        Modality::He => manifest.he.tile_px as usize,
     };
+    let mut all = Array3::zeros((heat.maps.len(), edge, edge));
+    for (mut to, map) in all.outer_iter_mut().zip(&heat.maps) {
+        to.assign(&resized_map(map, edge, edge));
+    }
+    let written = match arguments.modality {
+        Modality::Ct => all.index_axis(Axis(0), 0).write_npy(&mut bytes),
+        Modality::He => all.write_npy(&mut bytes),
+    };
+    written.map_err(Failure::internal)?;
+    write_whole(&arguments.out, &bytes)?;
     if arguments.json { print_json(&answer) } else { Ok(()) }
 }
 
-fn he(images: &Array4<f32>, loaded: &Ready, arguments: &Arguments, edge: usize) -> Result<(ArrayD<f32>, f64), Failure> {
-    let contract = &loaded.bundle.manifest().he;
-    let outputs: Vec<HeOutput> = images
-        .axis_iter(Axis(0))
-        .map(|image| {
-            let levels: Vec<u8> = image
-                .indexed_iter()
-                .map(|((_, _, channel), &value)| level(value, contract.mean[channel], contract.std[channel]))
-                .collect();
-            loaded.engine.he(&levels).map_err(Failure::internal)
-        })
-        .collect::<Result<_, _>>()?;
-    let embeddings = bag(&outputs);
-    let (logits, attention) = loaded.engine.attention(&embeddings).map_err(Failure::internal)?;
-    let features: Vec<&Array3<f32>> = outputs.iter().map(|output| &output.features).collect();
-    let class = arguments.class.index();
-    let maps = cam_he(&features, &embeddings, &attention, &loaded.model.attention, class, arguments.method);
-    let mut all = Array3::zeros((maps.len(), edge, edge));
-    for (mut to, map) in all.outer_iter_mut().zip(&maps) {
-        to.assign(&resized_map(map, edge, edge));
-    }
-    let scores = scores(logits.map(f64::from), contract.temperature);
-    Ok((all.into_dyn(), scores.probabilities[class]))
+struct Explained {
+    heat: Heat,
+    answer: Answer,
 }
 
-/// The picture level whose normalised value is nearest: what the network's int8 input can tell apart.
-fn level(value: f32, mean: f32, std: f32) -> u8 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded; the cast saturates")]
-    let level = ((value * std + mean) * 255.0).round() as u8;
-    level
+/// The branch alone is asked: its logits count in full.
+fn explain(
+    arguments: &Arguments,
+    loaded: &Ready,
+    seen: Seen<'_>,
+    tiles: usize,
+    probabilities: PerClass<f64>,
+) -> Result<Explained, Failure> {
+    let class = arguments.class.index();
+    let faithfulness_tiles = loaded.bundle.manifest().explain.faithfulness_tiles;
+    let question = Question { seen, class, weight: 1.0, tiles, faithfulness_tiles };
+    let working = Working::new();
+    let answered = || -> Result<Explained, AssessFault> {
+        let explainer = Explainer::new(loaded, question)?;
+        let heat = explainer.map(arguments.method, &working)?;
+        let judged = explainer.judge(arguments.method, &heat, &working)?;
+        let answer = Answer {
+            method: arguments.method.name(),
+            class: arguments.class.name(),
+            probability: probabilities[class],
+            completeness_gap: heat.completeness_gap,
+            insertion_auc: judged.insertion_auc,
+            deletion_auc: judged.deletion_auc,
+            random_auc: judged.random_auc,
+            twin_gap: judged.twin_gap,
+            verdict: judged.verdict.name(),
+        };
+        Ok(Explained { heat, answer })
+    };
+    answered().map_err(Failure::internal)
+}
+
+/// The picture levels whose normalised values are nearest: what the network's int8 input can tell apart.
+fn levels(image: ArrayView3<'_, f32>, mean: [f32; 3], std: [f32; 3]) -> Array3<u8> {
+    Array3::from_shape_fn(image.dim(), |(row, column, channel)| {
+        let level = (image[[row, column, channel]] * std[channel] + mean[channel]) * 255.0;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded; the cast saturates")]
+        let level = level.round() as u8;
+        level
+    })
 }

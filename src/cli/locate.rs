@@ -53,6 +53,10 @@ pub(crate) fn networks(board: &Board) -> Result<Networks, Failure> {
     let methods = board.case.explain.iter().map(|method| match method {
         Explanation::GradCam => ExplainMethod::GradCam,
         Explanation::GradCamPlusPlus => ExplainMethod::GradCamPlusPlus,
+        Explanation::IntegratedGradients => ExplainMethod::IntegratedGradients,
+        Explanation::Occlusion => ExplainMethod::Occlusion,
+        Explanation::Saliency => ExplainMethod::Saliency,
+        Explanation::SmoothGrad => ExplainMethod::SmoothGrad,
     });
     Ok(Networks {
         bundle: board.bundle.folder.clone().map_or_else(find, Ok)?,

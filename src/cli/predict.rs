@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use hilum_assess::{CtInput, Outcome, Ready, Study, Timings, assess};
+use hilum_assess::{CtInput, Outcome, Ready, Study, Timings, Wanted, assess};
 use hilum_domain::{Metadata, PerClass, Refusal, top};
 use hilum_intake::{CohortCase, Rejection, read_cohort, read_fields, volume};
 use serde::Serialize;
@@ -186,7 +186,8 @@ fn predict(case: &CohortCase, branch: Branch, loaded: &Ready) -> Result<Result<P
     };
     let he = if branch == Branch::Ct { None } else { Some(read_fields(&[case.he()], None)?) };
     let study = Study { ct, he, metadata: case.metadata };
-    let outcome = assess(study, &loaded.model, loaded.engine.as_ref(), &[], &mut Timings::default(), &mut |_| ());
+    let wanted = Wanted { methods: &[], judged: false };
+    let outcome = assess(study, loaded, wanted, &mut Timings::default(), &());
     Ok(match outcome.map_err(Failure::internal)? {
         Outcome::Assessed(result) => Ok(result.fused.probabilities),
         Outcome::Refused(refusal) => Err(refusal),

@@ -13,7 +13,7 @@ use hilum_imaging::slide::Field;
 use hilum_intake::CtStudy;
 use hilum_report::{Document, Given, GivenCt, Report, produce, turned_away};
 
-use crate::{Failure, files::replace};
+use crate::{Failure, files::replace, terminal::Working};
 
 /// A case with everything that was given.
 pub(crate) fn given(ct: Option<(CtStudy, Option<Point>)>, he: Option<Vec<Field>>, metadata: Metadata) -> Given {
@@ -40,7 +40,7 @@ pub(crate) struct Done {
 /// report, too.
 pub(crate) fn run(given: Given, order: &Order<'_>, timings: Timings) -> Result<Done, Failure> {
     let Document { report, outcome, files } =
-        produce(given, order.ready, order.methods, now(), timings, &mut |_| ()).map_err(Failure::internal)?;
+        produce(given, order.ready, order.methods, now(), timings, &Working::new()).map_err(Failure::internal)?;
     let writing = Instant::now();
     if !files.is_empty() {
         let unfinished = order.out.join(UNFINISHED);
@@ -118,10 +118,11 @@ pub(crate) fn clean(out: &Path, inputs: &[PathBuf]) -> Result<(), Failure> {
 /// Whether a run leaves a picture or map of that name.
 fn is_ours(name: &str) -> bool {
     let map = |modality: Modality| {
-        name.strip_prefix(modality.name())
-            .is_some_and(|rest| ["-gradcam", "-plain"].iter().any(|kind| rest.starts_with(kind)))
+        let kind = name.strip_prefix(modality.name()).and_then(|rest| rest.strip_prefix('-'));
+        let mut kinds = ExplainMethod::ALL.into_iter().map(ExplainMethod::name).chain(["plain"]);
+        kind.is_some_and(|rest| kinds.any(|kind| rest.starts_with(kind)))
     };
-    name == "result.png" || name == "ct.png" || Modality::ALL.into_iter().any(map)
+    ["result.png", "ct.png", "explanations.png"].contains(&name) || Modality::ALL.into_iter().any(map)
 }
 
 /// Now, RFC 3339 in UTC.

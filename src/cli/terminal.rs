@@ -1,7 +1,12 @@
 //! What people and scripts see: progress on a terminal, one JSON document on standard output.
 
-use std::io::{ErrorKind, IsTerminal as _, Write as _, stderr, stdout};
+use std::{
+    io::{ErrorKind, IsTerminal as _, Write as _, stderr, stdout},
+    ops::ControlFlow,
+    sync::Mutex,
+};
 
+use hilum_assess::{Part, Watch};
 use hilum_intake::Rejection;
 use hilum_report::Note;
 use serde::Serialize;
@@ -50,6 +55,28 @@ fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// Says on a terminal what is being done for a case.
+pub(crate) struct Working(Mutex<Progress>);
+
+impl Working {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(Progress::new("")))
+    }
+}
+
+impl Watch for Working {
+    fn progress(&self, part: Part, done: usize, of: usize) -> ControlFlow<()> {
+        let what = match part {
+            Part::Map(method) => method.title().to_owned(),
+            Part::Faithfulness(method) => format!("how faithful {} is", method.title()),
+        };
+        if let Ok(progress) = self.0.lock() {
+            progress.saying(&what, done, of);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
 /// A line on standard error that is written over and over, on a terminal only.
 pub(crate) struct Progress {
     what: &'static str,
@@ -62,8 +89,12 @@ impl Progress {
     }
 
     pub(crate) fn at(&self, done: usize, of: usize) {
+        self.saying(self.what, done, of);
+    }
+
+    fn saying(&self, what: &str, done: usize, of: usize) {
         if self.shown {
-            eprint!("\r{}: {done} of {of}", self.what);
+            eprint!("\r\x1b[K{what}: {done} of {of}");
             // A lost progress line does no harm.
             drop(stderr().flush());
         }

@@ -212,7 +212,7 @@ pub struct Worker {
 pub struct Case {
     /// `time-s`: an assessment that takes longer counts as hung.
     pub time: Duration,
-    /// `explain`: which class activation maps are made, each at most once.
+    /// `explain`: which explanations are made, each at most once.
     pub explain: Vec<Explanation>,
 }
 
@@ -223,6 +223,14 @@ pub enum Explanation {
     GradCam,
     /// `gradcam++`
     GradCamPlusPlus,
+    /// `integrated-gradients`
+    IntegratedGradients,
+    /// `occlusion`
+    Occlusion,
+    /// `saliency`
+    Saliency,
+    /// `smoothgrad`
+    SmoothGrad,
 }
 
 /// Cases with a known answer, by which the device checks itself.

@@ -528,7 +528,10 @@ fn metrics_stay_on_the_machine() {
 #[test]
 fn explanations_are_named_once() {
     check("[case]\nexplain = ['gradcam', 'gradcam']", "2:23: explain = 'gradcam' is there already");
-    check("[case]\nexplain = ['lime']", "2:12: explain = 'lime' is none of gradcam, gradcam++");
+    check(
+        "[case]\nexplain = ['lime']",
+        "2:12: explain = 'lime' is none of gradcam, gradcam++, integrated-gradients, occlusion, saliency, smoothgrad",
+    );
     assert_eq!(board("name = 'x'\n[case]\nexplain = []").case.explain, []);
 }
 

@@ -176,8 +176,15 @@ fn worker(section: &mut Section) -> Option<Worker> {
 
 fn case(section: &mut Section) -> Option<Case> {
     let time = section.seconds("time-s", 10.0..=3600.0, 300.0);
-    let methods = [("gradcam", Explanation::GradCam), ("gradcam++", Explanation::GradCamPlusPlus)];
-    let explain = section.words("explain", &methods, &[Explanation::GradCam, Explanation::GradCamPlusPlus]);
+    let methods = [
+        ("gradcam", Explanation::GradCam),
+        ("gradcam++", Explanation::GradCamPlusPlus),
+        ("integrated-gradients", Explanation::IntegratedGradients),
+        ("occlusion", Explanation::Occlusion),
+        ("saliency", Explanation::Saliency),
+        ("smoothgrad", Explanation::SmoothGrad),
+    ];
+    let explain = section.words("explain", &methods, &[Explanation::GradCamPlusPlus]);
     Some(Case { time: time?, explain: explain? })
 }
 

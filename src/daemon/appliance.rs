@@ -2,7 +2,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, atomic::AtomicU64, mpsc::TrySendError},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc::TrySendError,
+    },
     time::{Duration, Instant},
 };
 
@@ -122,6 +126,8 @@ pub(crate) struct Parts {
     pub(crate) case_time: Duration,
     /// How long an assessment may take to end when the appliance stops.
     pub(crate) grace: Duration,
+    /// Ends the assessment that does not end by itself in that time.
+    pub(crate) called_off: Arc<AtomicBool>,
 }
 
 pub(crate) struct Appliance {
@@ -197,7 +203,7 @@ impl Appliance {
         self.feel();
         self.read_controls().await;
         loop {
-            self.parts.beats.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            self.parts.beats.fetch_add(1, Ordering::Relaxed);
             let event = tokio::select! {
                 event = events.recv() => event,
                 _ = beat.tick() => {
@@ -569,6 +575,7 @@ impl Appliance {
                 Ok(None) => break,
                 Err(_) => {
                     tracing::warn!(%case, "did not end in time and goes back into the queue");
+                    self.parts.called_off.store(true, Ordering::Relaxed);
                     let now = self.parts.clock.now();
                     let put_back = move |store: &mut Store| -> Result<(), StoreFault> {
                         let found = store.case(case)?;

@@ -2,14 +2,19 @@
 
 use std::{
     collections::BTreeMap,
+    ops::ControlFlow,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
     time::{Duration, Instant},
 };
 
-use hilum_assess::{ExplainMethod, Outcome, Ready, Stage, Timings};
+use hilum_assess::{ExplainMethod, Outcome, Part, Ready, Stage, Timings, Watch};
 use hilum_domain::{CaseNumber, Limit, LimitCode};
 use hilum_infer::{Bundle, TractEngine, Trust};
 use hilum_intake::{KeptCt, field_from_bytes};
@@ -102,12 +107,31 @@ const WAITING: usize = 1;
 /// A bundle that is rejected may be replaced: it is looked at again after this.
 const AGAIN: Duration = Duration::from_secs(30);
 
-/// Starts the thread. It loads the networks, says so, and then does what it gets.
+/// The bench shows what is done for a case; a device that stops calls it off.
+struct Waiting<'a> {
+    bench: &'a watch::Sender<Bench>,
+    case: (CaseNumber, Instant),
+    called_off: &'a AtomicBool,
+}
+
+impl Watch for Waiting<'_> {
+    fn stage(&self, stage: Stage) {
+        let (number, began) = self.case;
+        self.bench.send_modify(|bench| bench.case = Some((number, Doing::Stage(stage), began)));
+    }
+
+    fn progress(&self, _: Part, _: usize, _: usize) -> ControlFlow<()> {
+        if self.called_off.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+/// Starts the thread. `called_off` ends the assessment of a case that takes too long when the device stops. It loads the networks, says so, and then does what it gets.
 pub(crate) fn start(
     networks: Networks,
     files: Files,
     events: channel::Sender<Event>,
     bench: watch::Sender<Bench>,
+    called_off: Arc<AtomicBool>,
 ) -> std::io::Result<mpsc::SyncSender<Job>> {
     let (jobs, asked) = mpsc::sync_channel(WAITING);
     let told = events.clone();
@@ -145,9 +169,9 @@ pub(crate) fn start(
                         bench.send_modify(|bench| bench.case = Some((work.number, doing, began)));
                     };
                     doing(Doing::Reading);
-                    let mut stage = |stage| doing(Doing::Stage(stage));
+                    let waiting = Waiting { bench: &bench, case: (work.number, began), called_off: &called_off };
                     let result = guarded(|| {
-                        assessed(&work.intake, (created, device), &ready, &networks.methods, &files, &mut stage)
+                        assessed(&work.intake, (created, device), &ready, &networks.methods, &files, &waiting)
                     });
                     let result = result.and_then(|(report, files_of, refused)| {
                         let named = files_of.into_iter().map(|(name, bytes)| Ok((name, files.put(&bytes)?)));
@@ -188,7 +212,9 @@ pub(crate) fn start(
 fn load(networks: &Networks) -> anyhow::Result<Ready> {
     let bundle = Bundle::open(&networks.bundle, &networks.trust)?;
     let engine = TractEngine::load(&bundle)?;
-    Ok(Ready::prove(bundle, Box::new(engine), usize::MAX)?)
+    let ready = Ready::prove(bundle, Box::new(engine), usize::MAX)?;
+    ready.explainable()?;
+    Ok(ready)
 }
 
 /// A panic is the attempt's, not the device's.
@@ -205,11 +231,11 @@ fn assessed(
     ready: &Ready,
     methods: &[ExplainMethod],
     files: &Files,
-    stage: &mut dyn FnMut(Stage),
+    watch: &dyn Watch,
 ) -> Result<Produced, Failed> {
     let mut given = given(intake, files)?;
     given.device.extend(device);
-    let document = produce(given, ready, methods, created, Timings::default(), stage);
+    let document = produce(given, ready, methods, created, Timings::default(), watch);
     let document = document.map_err(|fault| Failed::Attempt(fault.into()))?;
     let report = document.report.to_json().map_err(|error| Failed::Attempt(error.into()))?;
     let report = String::from_utf8(report).map_err(|error| Failed::Attempt(error.into()))?;
@@ -246,25 +272,40 @@ fn other_id() -> Limit {
     Limit::new(LimitCode::OtherPatientId, what)
 }
 
-/// Takes out of a report what an earlier one does not say since its program did not know it. Answers with whether the plain
-/// pictures are among that.
-fn without_later(then: &serde_json::Value, now: &mut serde_json::Value) -> bool {
+/// What an earlier program's report does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Earlier {
+    /// Pictures without maps.
+    plain: bool,
+    /// Explanations with their proof: maps were shown that would not be now.
+    proof: bool,
+}
+
+/// Takes out of a report what an earlier one does not say, or says otherwise, since its program did not know it.
+fn without_later(then: &mut serde_json::Value, now: &mut serde_json::Value) -> Earlier {
+    let earlier = Earlier { plain: then.get("plain").is_none(), proof: then.get("sheet").is_none() };
     if then["metadata"].get("weights_unknown").is_none()
         && let Some(metadata) = now["metadata"].as_object_mut()
     {
         metadata.remove("weights_unknown");
     }
-    let without_plain = then.get("plain").is_none();
-    if without_plain && let Some(now) = now.as_object_mut() {
-        now.remove("plain");
+    for report in [then, now] {
+        let Some(report) = report.as_object_mut() else { continue };
+        if earlier.plain {
+            report.remove("plain");
+        }
+        if earlier.proof {
+            report.remove("sheet");
+            report.remove("explanations");
+        }
     }
-    without_plain
+    earlier
 }
 
 /// What differs when a case is assessed again: nothing, on the same bundle and engine.
 fn replayed(intake: &Intake, kept: &Kept, ready: &Ready, files: &Files) -> Result<Vec<String>, Failed> {
     let attempt = |error: serde_json::Error| Failed::Attempt(error.into());
-    let then: serde_json::Value = serde_json::from_str(&kept.report).map_err(attempt)?;
+    let mut then: serde_json::Value = serde_json::from_str(&kept.report).map_err(attempt)?;
     let created = then["provenance"]["created"].as_str().unwrap_or_default().to_owned();
     let explained = then["explanations"].as_array().into_iter().flatten();
     let mut methods: Vec<ExplainMethod> =
@@ -278,9 +319,9 @@ fn replayed(intake: &Intake, kept: &Kept, ready: &Ready, files: &Files) -> Resul
         (code.is_of_device() || code == LimitCode::CtRevised)
             .then(|| Limit::new(code, limit["message"].as_str().unwrap_or_default()))
     });
-    let (report, pictures, _) = assessed(intake, (created, device.collect()), ready, &methods, files, &mut |_| ())?;
+    let (report, pictures, _) = assessed(intake, (created, device.collect()), ready, &methods, files, &())?;
     let mut now: serde_json::Value = serde_json::from_str(&report).map_err(attempt)?;
-    let without_plain = without_later(&then, &mut now);
+    let earlier = without_later(&mut then, &mut now);
     let mut differences = Vec::new();
     // How long it took is no part of what was said.
     let keys = then.as_object().into_iter().chain(now.as_object()).flat_map(|fields| fields.keys());
@@ -288,8 +329,10 @@ fn replayed(intake: &Intake, kept: &Kept, ready: &Ready, files: &Files) -> Resul
     differences.extend(keys.into_iter().filter(|key| then[*key] != now[*key]).map(|key| format!("report.json: {key}")));
     let mut before: std::collections::BTreeMap<&str, _> =
         kept.files.iter().map(|(name, blob)| (name.as_str(), blob)).collect();
-    let later = |name: &str| without_plain && name.ends_with(".png") && name.contains("-plain");
-    for (name, bytes) in pictures.iter().filter(|(name, _)| !later(name)) {
+    // Of an earlier program's pictures only what was read can be compared.
+    let compared = |name: &str| if name.contains("-plain") { !earlier.plain } else { !earlier.proof };
+    before.retain(|name, _| compared(name));
+    for (name, bytes) in pictures.iter().filter(|(name, _)| compared(name)) {
         let same = before.remove(name.as_str()).is_some_and(|blob| files.get(blob).is_ok_and(|kept| *kept == *bytes));
         if !same {
             differences.push(name.clone());
@@ -307,12 +350,14 @@ mod tests {
 
     #[test]
     fn what_an_earlier_program_did_not_say_is_no_difference() {
-        let full = json!({"plain": {"ct": null, "he": []}, "metadata": {"age": 1, "weights_unknown": null}});
+        let mut full = json!({
+            "plain": {"ct": null, "he": []}, "metadata": {"age": 1, "weights_unknown": null}, "sheet": null, "explanations": [],
+        });
         let mut now = full.clone();
-        assert!(!without_later(&full, &mut now));
+        assert_eq!(without_later(&mut full, &mut now), Earlier { plain: false, proof: false });
         assert_eq!(now, full);
-        let before = json!({"metadata": {"age": 1}});
-        assert!(without_later(&before, &mut now));
+        let mut before = json!({"metadata": {"age": 1}, "explanations": [{"verdict": "not_checked"}]});
+        assert_eq!(without_later(&mut before, &mut now), Earlier { plain: true, proof: true });
         assert_eq!(now, before);
     }
 }

@@ -205,7 +205,8 @@ async fn running(setup: Setup) -> Result<(), Fault> {
     }
     let desk = tokio::spawn(desk::serve(listener, office.clone(), Arc::clone(&door)));
     let (doing, bench) = watch::channel(inference::Bench::default());
-    let jobs = inference::start(networks, records.files().clone(), tell.clone(), doing)
+    let called_off = Arc::new(AtomicBool::new(false));
+    let jobs = inference::start(networks, records.files().clone(), tell.clone(), doing, Arc::clone(&called_off))
         .map_err(Fault::machine("start the inference thread"))?;
     let fitted = Fitted { camera: office.frames.is_some(), share: board.share.is_some() };
     let (going, ended) = watch::channel(());
@@ -275,6 +276,7 @@ async fn running(setup: Setup) -> Result<(), Fault> {
         control: board.control.every,
         case_time: board.case.time,
         grace: board.daemon.grace,
+        called_off,
     });
     let end = appliance.run(&mut events).await;
     watchdog::stopping();

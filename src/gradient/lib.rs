@@ -103,7 +103,10 @@ pub fn differentiate(model: &[u8], request: &Request) -> Result<GradientGraph, G
     end_shapes.push(input_shape.clone());
 
     let identities = ends.iter().map(|(end, of)| Node::new("Identity", &[of], end));
-    let nodes: Vec<Node> = network.nodes.iter().cloned().chain(tape.nodes.iter().cloned()).chain(identities).collect();
+    let mut nodes: Vec<Node> =
+        network.nodes.iter().cloned().chain(tape.nodes.iter().cloned()).chain(identities).collect();
+    // A file's names of nodes may be those of our ends, or none.
+    nodes.iter_mut().for_each(|node| node.name.clone_from(&node.output[0]));
     let used: std::collections::BTreeSet<&String> = nodes.iter().flat_map(|node| &node.input).collect();
     let constants = network.constants.iter().chain(&tape.constants);
     let initializer =

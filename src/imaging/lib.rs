@@ -6,6 +6,7 @@ mod candidates;
 mod eigen;
 pub mod field;
 pub mod jpeg;
+mod map;
 pub mod nifti;
 mod random;
 mod resample;
@@ -16,7 +17,10 @@ mod volume;
 
 pub use candidates::{Candidate, lesion_candidates};
 pub use eigen::symmetric_3x3;
+pub use map::resized_map;
 pub use random::Random;
-pub use resample::{Patch, PatchGeometry, TooManyVoxels, Window, lesion_patch, resample_isotropic, trilinear, upright};
+pub use resample::{
+    Patch, PatchGeometry, TooManyVoxels, Window, lesion_patch, over_grid, resample_isotropic, trilinear, upright,
+};
 pub use smooth::gaussian;
 pub use volume::{Grid, Volume, cross, dot, length};

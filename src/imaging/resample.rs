@@ -1,10 +1,10 @@
 //! Trilinear sampling of volumes: patches and isotropic copies.
 
 use hilum_domain::{Point, Step};
-use ndarray::{Array3, Axis};
+use ndarray::{Array2, Array3, Axis};
 use rayon::prelude::*;
 
-use crate::{Grid, Volume, cross, dot, length, volume::right_angled};
+use crate::{Grid, Volume, cross, dot, length, map::bilinear, volume::right_angled};
 
 /// What lies outside the scanned volume: air.
 const AIR_HU: f32 = -1024.0;
@@ -58,6 +58,61 @@ pub struct Patch {
     pub hu: Array3<f32>,
     /// The share of the patch that lies outside the scanned volume and was filled with air.
     pub outside: f64,
+}
+
+/// A map over a patch, `[row, column]`, on the voxels of the scan it was cut from: those within the patch and not farther from
+/// its planes than a slice. The volume is the smallest part of `grid` that holds them; `None` where the patch lies outside.
+///
+/// A voxel has the map's value at its place, linear between pixel centres, the same on every slice; 0 outside the patch.
+#[must_use]
+pub fn over_grid(map: &Array2<f32>, lesion: Point, geometry: &PatchGeometry, grid: &Grid) -> Option<Volume<f32>> {
+    let (rows, columns) = map.dim();
+    let mm = geometry.spacing.mm();
+    let [_, _, slice_mm] = grid.spacing_mm();
+    let low_mm = geometry.slice_offsets_mm.iter().copied().fold(f64::INFINITY, f64::min) - 0.5 * slice_mm;
+    let high_mm = geometry.slice_offsets_mm.iter().copied().fold(f64::NEG_INFINITY, f64::max) + 0.5 * slice_mm;
+    #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
+    let half_mm = [columns as f64, rows as f64].map(|size| 0.5 * size * mm);
+    let corners = (0..8).map(|corner: u32| {
+        let end = |bit: u32, low: f64, high: f64| if corner & (1 << bit) == 0 { low } else { high };
+        let [x, y, z] = lesion.lps_mm;
+        grid.index(Point::new([
+            x + end(0, -half_mm[0], half_mm[0]),
+            y + end(1, -half_mm[1], half_mm[1]),
+            z + end(2, low_mm, high_mm),
+        ]))
+    });
+    let mut bounds = [[f64::INFINITY, f64::NEG_INFINITY]; 3];
+    for corner in corners {
+        for (bound, at) in bounds.iter_mut().zip(corner) {
+            *bound = [bound[0].min(at), bound[1].max(at)];
+        }
+    }
+    let mut first = [0; 3];
+    let mut size = [0; 3];
+    for axis in 0..3 {
+        #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
+        let last = grid.size[axis] as f64 - 1.0;
+        let (from, to) = (bounds[axis][0].ceil().max(0.0), bounds[axis][1].floor().min(last));
+        if from > to {
+            return None;
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the grid")]
+        let (from, to) = (from as usize, to as usize);
+        (first[axis], size[axis]) = (from, to - from + 1);
+    }
+    #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
+    let index = |at: [usize; 3]| -> [f64; 3] { std::array::from_fn(|axis| (first[axis] + at[axis]) as f64) };
+    let voxels = Array3::from_shape_fn((size[2], size[1], size[0]), |(k, j, i)| {
+        let there = grid.point(index([i, j, k])).lps_mm;
+        let [x, y, z]: [f64; 3] = std::array::from_fn(|axis| there[axis] - lesion.lps_mm[axis]);
+        if !(low_mm..=high_mm).contains(&z) {
+            return 0.0;
+        }
+        bilinear(map, (y + half_mm[1]) / mm - 0.5, (x + half_mm[0]) / mm - 0.5).unwrap_or(0.0)
+    });
+    let origin_lps_mm = grid.point(index([0; 3])).lps_mm;
+    Some(Volume::from_parts(voxels, Grid { size, origin_lps_mm, step_lps_mm: grid.step_lps_mm }))
 }
 
 impl Patch {

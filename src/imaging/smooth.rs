@@ -8,12 +8,15 @@ pub fn gaussian(array: &mut Array3<f32>, sigma: f64, axes: &[usize]) {
     if array.is_empty() {
         return;
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few dozen at most; the cast saturates")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a few dozen at most; the cast saturates"
+    )]
     let reach = ((3.0 * sigma).ceil() as usize).max(1);
     #[expect(clippy::cast_precision_loss, reason = "a few dozen")]
-    let bell: Vec<f64> = (0..=2 * reach)
-        .map(|tap| libm::exp(-0.5 * ((tap as f64 - reach as f64) / sigma).powi(2)))
-        .collect();
+    let bell: Vec<f64> =
+        (0..=2 * reach).map(|tap| libm::exp(-0.5 * ((tap as f64 - reach as f64) / sigma).powi(2))).collect();
     let sum: f64 = bell.iter().sum();
     #[expect(clippy::cast_possible_truncation, reason = "to the precision of the elements")]
     let bell: Vec<f32> = bell.iter().map(|weight| (weight / sum) as f32).collect();

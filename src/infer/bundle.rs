@@ -65,7 +65,7 @@ pub struct Bundle {
 }
 
 /// The files without which nothing runs.
-const NEEDED: [&str; 5] = ["ct.onnx", "he.onnx", "mil.onnx", "metadata.onnx", "ct_head.npy"];
+const NEEDED: [&str; 4] = ["ct.onnx", "he.onnx", "mil.onnx", "metadata.onnx"];
 
 /// How a signature file begins: as we write it, and as the program minisign does. Nothing signs this line; another one is
 /// damage.

@@ -10,9 +10,14 @@ mod engine;
 mod manifest;
 mod quantise;
 mod tract;
+mod twin;
 
 pub use bundle::{Bundle, BundleError, PublicKey, Trust, parse_public_key};
 pub use engine::{Agreement, CtOutput, Engine, EngineFault, HeOutput, accept, bag};
-pub use manifest::{BranchManifest, CtManifest, HeManifest, Manifest, MetadataManifest, Quantisation, TensorManifest};
+pub use manifest::{
+    BranchManifest, CtManifest, ExplainManifest, ExplainedBranch, HeManifest, Manifest, MetadataManifest, Quantisation,
+    TensorManifest,
+};
 pub use quantise::{InputLevels, Quantiser};
-pub use tract::{AttentionWeights, TractEngine};
+pub use tract::TractEngine;
+pub use twin::{Tail, TwinHead, TwinNetwork};

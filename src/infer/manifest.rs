@@ -29,6 +29,9 @@ pub struct Manifest {
     pub quantisation: BranchManifest<QuantisedFiles>,
     /// Thresholds of the gate.
     pub refusal: RefusalManifest,
+    /// Parameters of the explanation methods.
+    #[serde(default)]
+    pub explain: ExplainManifest,
     /// How it was trained.
     pub training: TrainingManifest,
     /// SHA-256 of every file but the manifest and its signature.
@@ -114,6 +117,68 @@ const fn default_min_focus() -> f64 {
 
 const fn default_max_stain_distance_deg() -> f64 {
     25.0
+}
+
+/// Parameters of the explanation methods.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct ExplainManifest {
+    /// Seed of every random number.
+    pub seed: u64,
+    /// Tiles of a case that the methods on pixels explain: those of the most attention.
+    pub tiles: usize,
+    /// Tiles of a case over which faithfulness is measured: those of the most attention.
+    pub faithfulness_tiles: usize,
+    /// For CT.
+    pub ct: ExplainedBranch,
+    /// For H&E.
+    pub he: ExplainedBranch,
+}
+
+/// Parameters of the explanation methods over one branch's pictures. Levels are those of pictures, 0 to 255.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExplainedBranch {
+    /// Integrated gradients begin at a picture of this level.
+    pub baseline_level: u8,
+    /// Their steps.
+    pub integrated_gradients_steps: usize,
+    /// Edge of what occlusion covers, pixels.
+    pub occlusion_px: usize,
+    /// How far it moves, pixels.
+    pub occlusion_stride_px: usize,
+    /// What it covers with; deletion removes to this level, too.
+    pub occlusion_level: u8,
+    /// Noisy pictures of SmoothGrad.
+    pub smoothgrad_n: usize,
+    /// Standard deviation of its noise, as a share of the picture's range.
+    pub smoothgrad_sigma: f32,
+}
+
+impl Default for ExplainManifest {
+    fn default() -> Self {
+        let ct = ExplainedBranch {
+            baseline_level: 0,
+            // Towards a picture of one level the derivative of a ReLU6 network swings: fewer steps do not add up.
+            integrated_gradients_steps: 128,
+            occlusion_px: 24,
+            occlusion_stride_px: 8,
+            occlusion_level: 0,
+            smoothgrad_n: 16,
+            smoothgrad_sigma: 0.1,
+        };
+        // Glass is white.
+        let he = ExplainedBranch {
+            baseline_level: 240,
+            integrated_gradients_steps: 32,
+            occlusion_px: 56,
+            occlusion_stride_px: 28,
+            occlusion_level: 240,
+            smoothgrad_n: 8,
+            smoothgrad_sigma: 0.1,
+        };
+        Self { seed: 2604, tiles: 4, faithfulness_tiles: 2, ct, he }
+    }
 }
 
 /// How it was trained, as far as the device must know.

@@ -1,11 +1,11 @@
 //! The embedded default engine: tract, pure Rust. It runs the QDQ graph as float with rounding: exact to the int8
 //! network, not fast.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use hilum_domain::PerClass;
-use ndarray::{Array1, Array2, Array3, ArrayView3};
-use tract_onnx::{pb, prelude::*};
+use ndarray::{Array2, Array3, ArrayView3};
+use tract_onnx::prelude::*;
 
 use crate::{Bundle, BundleError, CtOutput, Engine, EngineFault, HeOutput, InputLevels, Quantisation, Quantiser};
 
@@ -81,7 +81,7 @@ fn unsuitable(file: &str, error: &TractError) -> BundleError {
     BundleError::Unsuitable(format!("tract cannot run {file}: {error:#}"))
 }
 
-fn parse(mut bytes: &[u8]) -> TractResult<InferenceModel> {
+pub(crate) fn parse(mut bytes: &[u8]) -> TractResult<InferenceModel> {
     tract_onnx::onnx().model_for_read(&mut bytes)
 }
 
@@ -203,67 +203,4 @@ impl Engine for TractEngine {
 
 fn floats(tensor: &Tensor) -> TractResult<Vec<f32>> {
     Ok(tensor.to_plain_array_view::<f32>()?.iter().copied().collect())
-}
-
-/// The weights of the attention head, for its derivative (Ilse et al. 2018, gated attention).
-#[derive(Debug, Clone, PartialEq)]
-pub struct AttentionWeights {
-    /// tanh branch, `[hidden, channel]`.
-    pub v: Array2<f32>,
-    /// Its bias.
-    pub v_bias: Array1<f32>,
-    /// Sigmoid gate, `[hidden, channel]`.
-    pub u: Array2<f32>,
-    /// Its bias.
-    pub u_bias: Array1<f32>,
-    /// From hidden to the score of a tile.
-    pub w: Array1<f32>,
-    /// Classifier, `[class, channel]`.
-    pub head: Array2<f32>,
-}
-
-impl AttentionWeights {
-    /// Reads the initialisers of `mil.onnx`.
-    ///
-    /// # Errors
-    /// [`BundleError::Unsuitable`] if one is missing or of another shape.
-    pub fn read(bundle: &Bundle) -> Result<Self, BundleError> {
-        let mut bytes = bundle.file("mil.onnx")?;
-        let model =
-            tract_onnx::onnx().proto_model_for_read(&mut bytes).map_err(|error| unsuitable("mil.onnx", &error))?;
-        let tensors: BTreeMap<String, pb::TensorProto> = model
-            .graph
-            .map(|graph| graph.initializer.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect())
-            .unwrap_or_default();
-        let values = |name: &str| -> Option<(Vec<usize>, Vec<f32>)> {
-            let tensor = tensors.get(name)?;
-            let shape: Vec<usize> = tensor.dims.iter().map(|&dim| usize::try_from(dim).ok()).collect::<Option<_>>()?;
-            let values: Vec<f32> = if tensor.float_data.is_empty() {
-                tensor.raw_data.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
-            } else {
-                tensor.float_data.clone()
-            };
-            (values.len() == shape.iter().product::<usize>()).then_some((shape, values))
-        };
-        let missing = |name: &str| BundleError::Unsuitable(format!("mil.onnx has no valid {name}"));
-        let matrix = |name: &str| {
-            let (shape, values) = values(name).ok_or_else(|| missing(name))?;
-            let [rows, columns] = shape[..] else { return Err(missing(name)) };
-            Array2::from_shape_vec((rows, columns), values).map_err(|_| missing(name))
-        };
-        let vector = |name: &str| values(name).map(|(_, values)| Array1::from(values)).ok_or_else(|| missing(name));
-        let read = Self {
-            v: matrix("V_weight")?,
-            v_bias: vector("V_bias")?,
-            u: matrix("U_weight")?,
-            u_bias: vector("U_bias")?,
-            w: vector("w_weight")?,
-            head: matrix("head_weight")?,
-        };
-        let (hidden, channels) = read.v.dim();
-        let fits = read.u.dim() == (hidden, channels)
-            && [read.v_bias.len(), read.u_bias.len(), read.w.len()] == [hidden; 3]
-            && read.head.dim() == (5, channels);
-        if fits { Ok(read) } else { Err(missing("set of weights")) }
-    }
 }

@@ -6,9 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hilum_assess::{Assessed, CtInput, ExplainMethod, Maps, Outcome, Ready, Stage, Study, Timings, assess};
+use hilum_assess::{
+    AssessFault, Assessed, CtInput, ExplainMethod, Heat, Outcome, Ready, Study, Timings, Wanted, Watch, assess,
+};
 use hilum_domain::{Limit, Metadata, MicronsPerPixel, Modality, Point, Refusal};
-use hilum_imaging::{Volume, slide::Field};
+use hilum_imaging::{Volume, nifti, over_grid, resized_map, slide::Field};
 use image::{ImageFormat, RgbImage};
 use ndarray::{Array2, Array3};
 use ndarray_npy::WriteNpyExt as _;
@@ -16,8 +18,9 @@ use ndarray_npy::WriteNpyExt as _;
 use crate::{
     Bundle, Context, ExplanationFiles, FieldNote, Plain, Report,
     document::{assessed, refused},
-    paint::{ct_overlay, ct_plain, field_heat, field_overlay, field_plain, resized_map},
+    paint::{ct_overlay, ct_plain, field_heat, field_overlay, field_plain},
     result::result_card,
+    sheet::sheet,
 };
 
 /// The CT of a case.
@@ -55,34 +58,49 @@ pub struct Document {
     pub files: Vec<(String, Vec<u8>)>,
 }
 
-/// The device could not do it: no fault of the case.
+/// It could not be done: no fault of the case.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {attempt}")]
-pub struct ProduceFault {
-    attempt: &'static str,
-    #[source]
-    source: Box<dyn std::error::Error + Send + Sync>,
+pub enum ProduceFault {
+    /// The device is not well.
+    #[error("cannot {attempt}")]
+    Device {
+        /// What was tried.
+        attempt: &'static str,
+        /// Why it failed.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Whoever waited called it off.
+    #[error("the case was called off")]
+    CalledOff,
 }
 
 impl ProduceFault {
     fn when<E: Into<Box<dyn std::error::Error + Send + Sync>>>(attempt: &'static str) -> impl Fn(E) -> Self {
-        move |source| Self { attempt, source: source.into() }
+        move |source| Self::Device { attempt, source: source.into() }
+    }
+
+    fn assessing(fault: AssessFault) -> Self {
+        match fault {
+            AssessFault::CalledOff => Self::CalledOff,
+            fault => Self::Device { attempt: "assess the case", source: fault.into() },
+        }
     }
 }
 
 /// Assesses a case, and draws maps and overlays of `methods` and the result card. A refusal has a complete report, too.
-/// `created` (RFC 3339) is what the report says of when it was made; `timings` has the stages before this one; `stage` is told
-/// what begins.
+/// `created` (RFC 3339) is what the report says of when it was made; `timings` has the stages before this one; `watch` is told
+/// what is done.
 ///
 /// # Errors
-/// [`ProduceFault`] if the engine fails or a picture cannot be written.
+/// [`ProduceFault`] if the engine fails, a picture cannot be written, or `watch` calls it off.
 pub fn produce(
     given: Given,
     ready: &Ready,
     methods: &[ExplainMethod],
     created: String,
     mut timings: Timings,
-    stage: &mut dyn FnMut(Stage),
+    watch: &dyn Watch,
 ) -> Result<Document, ProduceFault> {
     let begun = Instant::now();
     let context = Context {
@@ -100,8 +118,8 @@ pub fn produce(
     let volume = given.ct.as_ref().map(|ct| Arc::clone(&ct.volume));
     let ct = given.ct.map(|GivenCt { volume, lesion, .. }| CtInput { volume, lesion });
     let study = Study { ct, he: given.he, metadata: given.metadata };
-    let mut outcome = assess(study, &ready.model, ready.engine.as_ref(), methods, &mut timings, stage)
-        .map_err(ProduceFault::when("assess the case"))?;
+    let wanted = Wanted { methods, judged: true };
+    let mut outcome = assess(study, ready, wanted, &mut timings, watch).map_err(ProduceFault::assessing)?;
     let result = match &mut outcome {
         Outcome::Assessed(result) => {
             result.limits.extend(given.device);
@@ -116,11 +134,18 @@ pub fn produce(
     let mut drawn = Drawn { files: Vec::new() };
     let plain = drawn.plain(result, volume.as_deref(), &fields, ready)?;
     let explanations = drawn.explanations(result, volume.as_deref(), &fields, ready, methods)?;
+    let sheet = match sheet(result, volume.as_deref(), &fields, &ready.model.patch) {
+        None => None,
+        Some(picture) => {
+            drawn.picture("explanations.png".to_owned(), &picture)?;
+            Some("explanations.png".to_owned())
+        }
+    };
     timings.0.push(("pictures", painting.elapsed()));
     let before: Duration =
         timings.0.iter().filter(|(stage, _)| stage.starts_with("read_")).map(|(_, took)| *took).sum();
     timings.0.push(("total", before + begun.elapsed()));
-    let report = assessed(result, &context, plain, &explanations, &timings);
+    let report = assessed(result, &context, plain, (&explanations, sheet), &timings);
     Ok(Document { report, outcome, files: drawn.files })
 }
 
@@ -132,15 +157,11 @@ pub fn produce(
 pub fn glimpse(field: Field, ready: &Ready) -> Result<Option<RgbImage>, ProduceFault> {
     let image = field.image.clone();
     let study = Study { ct: None, he: Some(vec![field]), metadata: Metadata::default() };
-    let (methods, mut timings) = ([ExplainMethod::GradCam], Timings::default());
-    let outcome = assess(study, &ready.model, ready.engine.as_ref(), &methods, &mut timings, &mut |_| ())
-        .map_err(ProduceFault::when("look at a field"))?;
+    let wanted = Wanted { methods: &[ExplainMethod::GradCam], judged: false };
+    let outcome = assess(study, ready, wanted, &mut Timings::default(), &()).map_err(ProduceFault::assessing)?;
     let Outcome::Assessed(result) = outcome else { return Ok(None) };
-    let maps = result.explanations.iter().find_map(|explanation| match &explanation.maps {
-        Some(Maps::He(maps)) => Some(maps),
-        _ => None,
-    });
-    Ok(result.he.as_ref().zip(maps).map(|(finding, maps)| field_heat(&image, finding, maps)))
+    let heat = result.explanations.iter().find_map(|explanation| explanation.heat.as_ref());
+    Ok(result.he.as_ref().zip(heat).map(|(finding, heat)| field_heat(&image, finding, heat)))
 }
 
 /// The complete report of a case that was refused before it could be assessed.
@@ -220,49 +241,50 @@ impl Drawn {
         for explanation in &result.explanations {
             let stem = format!("{}-{}", explanation.modality.name(), explanation.method.name());
             let map = format!("{stem}.npy");
-            let mut overlays = Vec::new();
-            match (explanation.modality, &explanation.maps) {
-                (Modality::Ct, maps) => {
-                    let raw = match maps {
-                        Some(Maps::Ct(map)) => Some(map),
-                        _ => None,
-                    };
+            let shown = explanation.heat.as_ref().map(|heat| heat.shown(explanation.method));
+            let (mut overlays, mut on_slices) = (Vec::new(), None);
+            match explanation.modality {
+                Modality::Ct => {
+                    let shown = shown.as_ref().and_then(|heat| heat.maps.first());
+                    let raw = explanation.heat.as_ref().and_then(|heat| heat.maps.first());
                     if let (Some(ct), Some(volume)) = (&result.ct, volume) {
-                        let picture = ct_overlay(volume, ct, patch, raw);
+                        let picture = ct_overlay(volume, ct, patch, shown);
                         let name = format!("{stem}.png");
                         self.picture(name.clone(), &picture)?;
                         overlays.push(name);
                         ct_picture.get_or_insert(picture);
-                    }
-                    if let Some(raw) = raw {
-                        self.map(map.clone(), &resized_map(raw, patch.size, patch.size))?;
+                        if let Some(raw) = raw {
+                            let raw = resized_map(raw, patch.size, patch.size);
+                            self.map(map.clone(), &raw)?;
+                            if let Some(there) = over_grid(&raw, ct.lesion, patch, volume.grid()) {
+                                let name = format!("{stem}.nii");
+                                self.files.push((name.clone(), nifti::encode(&there)));
+                                on_slices = Some(name);
+                            }
+                        }
                     }
                 }
-                (Modality::He, maps) => {
-                    let raw: Option<&[Array2<f32>]> = match maps {
-                        Some(Maps::He(maps)) => Some(maps),
-                        _ => None,
-                    };
+                Modality::He => {
                     if let Some(he) = &result.he {
                         let most = (0..he.tiles.len()).max_by(|&a, &b| he.attention[a].total_cmp(&he.attention[b]));
-                        let shown = most.map(|index| he.tiles[index].field);
+                        let most = most.map(|index| he.tiles[index].field);
                         for (index, field) in fields.iter().enumerate() {
-                            let picture = field_overlay(field, index, he, raw);
+                            let picture = field_overlay(field, index, he, shown.as_ref());
                             let name = format!("{stem}-{}.png", index + 1);
                             self.picture(name.clone(), &picture)?;
                             overlays.push(name);
-                            if Some(index) == shown {
+                            if Some(index) == most {
                                 he_picture.get_or_insert(picture);
                             }
                         }
                     }
-                    if let Some(raw) = raw {
-                        self.map(map.clone(), &stacked(raw))?;
+                    if let Some(heat) = &explanation.heat {
+                        self.map(map.clone(), &stacked(heat))?;
                     }
                 }
             }
             let (modality, method) = (explanation.modality, explanation.method);
-            named.push(ExplanationFiles { modality, method, map, overlays });
+            named.push(ExplanationFiles { modality, method, map, volume: on_slices, overlays });
         }
         let card = result_card(result, ct_picture.as_ref(), he_picture.as_ref());
         self.picture("result.png".to_owned(), &card)?;
@@ -270,7 +292,7 @@ impl Drawn {
     }
 }
 
-fn stacked(maps: &[Array2<f32>]) -> Array3<f32> {
-    let (rows, columns) = maps.first().map_or((0, 0), Array2::dim);
-    Array3::from_shape_fn((maps.len(), rows, columns), |(tile, row, column)| maps[tile][[row, column]])
+fn stacked(heat: &Heat) -> Array3<f32> {
+    let (rows, columns) = heat.maps.first().map_or((0, 0), Array2::dim);
+    Array3::from_shape_fn((heat.maps.len(), rows, columns), |(tile, row, column)| heat.maps[tile][[row, column]])
 }

@@ -29,6 +29,7 @@ pub struct Report {
     he: Option<He>,
     metadata: Clinical,
     plain: Plain,
+    sheet: Option<String>,
     explanations: Vec<Explained>,
     bundle: Bundle,
     timing_ms: BTreeMap<&'static str, f64>,
@@ -163,11 +164,15 @@ struct Explained {
     class: &'static str,
     verdict: &'static str,
     map: Option<String>,
+    tiles: Option<Vec<usize>>,
+    volume: Option<String>,
     overlay: Option<String>,
     overlays: Vec<String>,
     insertion_auc: Option<f64>,
     deletion_auc: Option<f64>,
+    random_auc: Option<f64>,
     twin_gap: Option<f64>,
+    completeness_gap: Option<f64>,
 }
 
 /// Which bundle and engine spoke.
@@ -244,6 +249,8 @@ pub struct ExplanationFiles {
     pub method: ExplainMethod,
     /// The map as an array.
     pub map: String,
+    /// For CT, the map on the scanner's slices.
+    pub volume: Option<String>,
     /// Pictures with the map over what was read.
     pub overlays: Vec<String>,
 }
@@ -254,7 +261,7 @@ pub(crate) fn assessed(
     result: &Assessed,
     context: &Context,
     plain: Plain,
-    files: &[ExplanationFiles],
+    (files, sheet): (&[ExplanationFiles], Option<String>),
     timings: &Timings,
 ) -> Report {
     let specimen = context.metadata.specimen;
@@ -272,18 +279,23 @@ pub(crate) fn assessed(
         .iter()
         .map(|explanation| {
             let of = files.iter().find(|of| (of.modality, of.method) == (explanation.modality, explanation.method));
-            let of = of.filter(|_| explanation.maps.is_some());
+            let of = of.filter(|_| explanation.heat.is_some());
+            let heat = explanation.heat.as_ref().filter(|_| explanation.modality == Modality::He);
             Explained {
                 modality: explanation.modality.name(),
                 method: explanation.method.name(),
                 class: Class::ALL[explanation.class].name(),
-                verdict: if explanation.maps.is_some() { "not_checked" } else { "blank" },
+                verdict: explanation.judged.verdict.name(),
                 map: of.map(|of| of.map.clone()),
+                tiles: heat.map(|heat| heat.pictures.clone()),
+                volume: of.and_then(|of| of.volume.clone()),
                 overlay: of.and_then(|of| of.overlays.first().cloned()),
                 overlays: of.map(|of| of.overlays.clone()).unwrap_or_default(),
-                insertion_auc: None,
-                deletion_auc: None,
-                twin_gap: None,
+                insertion_auc: explanation.judged.insertion_auc,
+                deletion_auc: explanation.judged.deletion_auc,
+                random_auc: explanation.judged.random_auc,
+                twin_gap: explanation.judged.twin_gap,
+                completeness_gap: explanation.completeness_gap,
             }
         })
         .collect();
@@ -293,6 +305,7 @@ pub(crate) fn assessed(
     report.weights = Some(result.weights.into());
     report.metadata.weights_unknown = result.weights_unknown.map(Weights::from);
     report.plain = plain;
+    report.sheet = sheet;
     report.ct = result.ct.as_ref().map(|ct| ct_entry(ct, prediction(&ct.scores), context));
     report.he = result.he.as_ref().map(|he| he_entry(he, prediction(&he.scores), context));
     report.explanations = explanations;
@@ -333,6 +346,7 @@ fn empty(context: &Context, outcome: &'static str, timings: &Timings) -> Report 
             weights_unknown: None,
         },
         plain: Plain::default(),
+        sheet: None,
         explanations: Vec::new(),
         bundle: context.bundle.clone(),
         timing_ms,
@@ -397,11 +411,12 @@ pub fn files_of(report: &[u8]) -> Option<Vec<String>> {
         return None;
     }
     let mut files = vec!["result.png".to_owned(), "ct.png".to_owned()];
-    let plain = report["plain"]["he"].as_array().into_iter().flatten().chain([&report["plain"]["ct"]]);
+    let plain =
+        report["plain"]["he"].as_array().into_iter().flatten().chain([&report["plain"]["ct"], &report["sheet"]]);
     files.extend(plain.filter_map(|name| name.as_str()).map(str::to_owned));
     for explanation in report["explanations"].as_array().into_iter().flatten() {
         let overlays = explanation["overlays"].as_array().into_iter().flatten();
-        let named = overlays.chain([&explanation["map"], &explanation["overlay"]]);
+        let named = overlays.chain([&explanation["map"], &explanation["volume"], &explanation["overlay"]]);
         files.extend(named.filter_map(|name| name.as_str()).map(str::to_owned));
     }
     Some(files)

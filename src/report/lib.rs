@@ -8,10 +8,11 @@ mod case;
 mod document;
 mod paint;
 mod result;
+mod sheet;
 
 pub use case::{Document, Given, GivenCt, ProduceFault, glimpse, produce, turned_away};
 pub use document::{Bundle, Context, ExplanationFiles, FieldNote, Note, Plain, REPORT_SCHEMA, Report, files_of};
-pub use paint::{blend, resized_map};
+pub use paint::blend;
 
 /// The sentence that stands on every report and picture.
 pub const NOTICE: &str = "Research use only, not a diagnosis.";

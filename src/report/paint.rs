@@ -7,9 +7,9 @@ use embedded_graphics::{
     primitives::{Circle, PrimitiveStyle, Rectangle},
     text::{Baseline, Text},
 };
-use hilum_assess::{CtFinding, HeFinding};
+use hilum_assess::{CtFinding, HeFinding, Heat};
 use hilum_domain::Point as Place;
-use hilum_imaging::{PatchGeometry, Volume, Window, lesion_patch};
+use hilum_imaging::{PatchGeometry, Volume, Window, lesion_patch, resized_map};
 use image::{Rgb, RgbImage, imageops};
 use ndarray::{Array2, Axis};
 
@@ -69,6 +69,8 @@ impl Canvas {
 /// Ring and frame: a colour that neither CT nor H&E nor the ramp has.
 const MARK: Rgb888 = Rgb888::new(0, 220, 255);
 const LIGHT: Rgb888 = Rgb888::new(235, 238, 242);
+/// Around what is hottest: seen on lung, on tissue and on the ramp.
+const OUTLINE: Rgb888 = Rgb888::new(90, 255, 140);
 /// The edge of a panel of the CT picture.
 const PANEL: u32 = 512;
 /// Room for the line of words under a picture.
@@ -76,16 +78,10 @@ const CAPTION: u32 = 28;
 /// Fields are drawn at most this wide.
 const FIELD_WIDTH: u32 = 1280;
 
-/// Dark violet over orange to yellow, dark to light in step (after matplotlib's "inferno").
+/// Matplotlib's "inferno": equal steps of heat look equally far apart, in grey, too.
 fn ramp(value: f32) -> [f32; 3] {
-    const STOPS: [[f32; 3]; 5] =
-        [[40.0, 11.0, 84.0], [125.0, 30.0, 109.0], [212.0, 72.0, 66.0], [250.0, 155.0, 20.0], [252.0, 255.0, 164.0]];
-    let position = value.clamp(0.0, 1.0) * 4.0;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 3")]
-    let stop = (position as usize).min(3);
-    #[expect(clippy::cast_precision_loss, reason = "0 to 3")]
-    let rest = position - stop as f32;
-    std::array::from_fn(|channel| STOPS[stop][channel] * (1.0 - rest) + STOPS[stop + 1][channel] * rest)
+    let color = colorous::INFERNO.eval_continuous(f64::from(value.clamp(0.0, 1.0)));
+    [color.r, color.g, color.b].map(f32::from)
 }
 
 /// Lays a heat of 0 to 1 over a pixel; what is cold stays as it is.
@@ -100,31 +96,59 @@ pub fn blend(pixel: &mut Rgb<u8>, heat: f32) {
     }
 }
 
-/// A map at another size, bilinear between pixel centres.
-#[must_use]
-pub fn resized_map(map: &Array2<f32>, rows: usize, columns: usize) -> Array2<f32> {
-    let along = |index: usize, of: usize, from: usize| -> (usize, usize, f32) {
-        #[expect(clippy::cast_precision_loss, reason = "picture sizes")]
-        let position = ((index as f32 + 0.5) * from as f32 / of as f32 - 0.5).clamp(0.0, (from - 1) as f32);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to from − 1")]
-        let low = position as usize;
-        #[expect(clippy::cast_precision_loss, reason = "picture sizes")]
-        let rest = position - low as f32;
-        (low, (low + 1).min(from - 1), rest)
-    };
-    let (from_rows, from_columns) = map.dim();
-    Array2::from_shape_fn((rows, columns), |(row, column)| {
-        let (r0, r1, r) = along(row, rows, from_rows);
-        let (c0, c1, c) = along(column, columns, from_columns);
-        let upper = map[[r0, c0]] * (1.0 - c) + map[[r0, c1]] * c;
-        let lower = map[[r1, c0]] * (1.0 - c) + map[[r1, c1]] * c;
-        upper * (1.0 - r) + lower * r
-    })
+/// The largest value of some maps: what counts as hot.
+pub(crate) fn hottest<'a>(maps: impl IntoIterator<Item = &'a Array2<f32>>) -> f32 {
+    maps.into_iter().flatten().copied().fold(f32::MIN_POSITIVE, f32::max)
 }
 
-/// The largest value of some maps: what counts as hot.
-fn hottest<'a>(maps: impl IntoIterator<Item = &'a Array2<f32>>) -> f32 {
-    maps.into_iter().flatten().copied().fold(f32::MIN_POSITIVE, f32::max)
+/// What is drawn of a heat: everything from half of the hottest on is outlined.
+const OUTLINED: f32 = 0.5;
+
+/// Lays a map over a part of a picture, hot where it is `top`, and outlines what is hottest.
+pub(crate) fn lay(
+    picture: &mut RgbImage,
+    (left, upper): (u32, u32),
+    (width, height): (u32, u32),
+    map: &Array2<f32>,
+    top: f32,
+) {
+    let heat = resized_map(map, height as usize, width as usize).mapv_into(|value| value / top);
+    let inside = |row: usize, column: usize| heat.get([row, column]).is_some_and(|&heat| heat >= OUTLINED);
+    for ((row, column), &value) in heat.indexed_iter() {
+        #[expect(clippy::cast_possible_truncation, reason = "within the picture")]
+        let (x, y) = (left + column as u32, upper + row as u32);
+        let Some(pixel) = picture.get_pixel_mut_checked(x, y) else { continue };
+        let edge = inside(row, column)
+            && !(row > 0
+                && column > 0
+                && inside(row - 1, column)
+                && inside(row + 1, column)
+                && inside(row, column - 1)
+                && inside(row, column + 1));
+        if edge {
+            *pixel = Rgb([OUTLINE.r(), OUTLINE.g(), OUTLINE.b()]);
+        } else {
+            blend(pixel, value);
+        }
+    }
+}
+
+/// What the colours mean: from nothing to the hottest place of this explanation.
+const LEGEND: u32 = 256;
+
+fn legend(canvas: &mut Canvas, (x, y): (i32, i32)) {
+    const RAMP: u32 = 100;
+    canvas.text((x, y), "0", LIGHT);
+    for step in 0..RAMP {
+        let mut pixel = Rgb([90; 3]);
+        blend(&mut pixel, step as f32 / RAMP as f32);
+        #[expect(clippy::cast_possible_wrap, reason = "a hundred")]
+        let at = (x + 16 + step as i32, y + 4);
+        canvas.fill(at, (1, 12), Rgb888::new(pixel[0], pixel[1], pixel[2]));
+    }
+    canvas.text((x + 122, y), "max", LIGHT);
+    canvas.frame((x + 162, y + 4), (16, 12), OUTLINE, 1);
+    canvas.text((x + 184, y), "> half", LIGHT);
 }
 
 /// Left, the axial slice through the lesion with the patch framed; right, the patch with the heat over it.
@@ -137,7 +161,7 @@ pub(crate) fn ct_overlay(
     geometry: &PatchGeometry,
     map: Option<&Array2<f32>>,
 ) -> RgbImage {
-    let words = if map.is_some() { "where the CT network looked" } else { "no map: nothing speaks for the class" };
+    let words = if map.is_some() { "where the CT network looked" } else { "no reliable explanation" };
     ct_picture(volume, finding, geometry, map, Some(words))
 }
 
@@ -174,20 +198,29 @@ fn ct_picture(
 
     let mut patch = rendered(volume, finding.lesion, patch_mm, window);
     if let Some(map) = map {
-        let top = hottest([map]);
-        let heat = resized_map(map, PANEL as usize, PANEL as usize);
-        for (px, py, pixel) in patch.enumerate_pixels_mut() {
-            blend(pixel, heat[[py as usize, px as usize]] / top);
-        }
+        lay(&mut patch, (0, 0), (PANEL, PANEL), map, hottest([map]));
     }
     canvas.picture((i64::from(PANEL) + 8, 0), &patch);
     #[expect(clippy::cast_possible_wrap, reason = "512")]
     let below = PANEL as i32 + 4;
     canvas.text((6, below), NOTICE, LIGHT);
+    if map.is_some() {
+        #[expect(clippy::cast_possible_wrap, reason = "a thousand")]
+        legend(&mut canvas, ((2 * PANEL + 8 - LEGEND) as i32, below));
+    }
     if let Some(words) = words {
-        canvas.text((below + 10, below), &format!("{words}, {patch_mm:.0} mm"), LIGHT);
+        canvas.text((below - 100, below), &format!("{words}, {patch_mm:.0} mm"), LIGHT);
     }
     canvas.0
+}
+
+/// The patch alone, `edge` pixels wide, as it is drawn under its map.
+#[must_use]
+pub(crate) fn patch_plain(volume: &Volume<i16>, finding: &CtFinding, geometry: &PatchGeometry, edge: u32) -> RgbImage {
+    #[expect(clippy::cast_precision_loss, reason = "a hundred or so")]
+    let patch_mm = geometry.size as f64 * geometry.spacing.mm();
+    let patch = rendered(volume, finding.lesion, patch_mm, Window::around(-600.0, 1500.0));
+    imageops::resize(&patch, edge, edge, imageops::FilterType::Triangle)
 }
 
 /// The point in the middle of the slice through the lesion.
@@ -220,30 +253,19 @@ fn rendered(volume: &Volume<i16>, centre: Place, span_mm: f64, window: Window) -
 
 /// A field with every tile that was read: its heat, and a frame as bright as its attention.
 ///
-/// `maps` has one map a tile of the finding; `field` is zero-based.
+/// `heat` has maps of some or all tiles of the finding; `field` is zero-based.
 #[must_use]
-pub(crate) fn field_overlay(
-    image: &RgbImage,
-    field: usize,
-    finding: &HeFinding,
-    maps: Option<&[Array2<f32>]>,
-) -> RgbImage {
+pub(crate) fn field_overlay(image: &RgbImage, field: usize, finding: &HeFinding, heat: Option<&Heat>) -> RgbImage {
     let (mut canvas, scale) = field_canvas(image);
     let (width, height) = (canvas.0.width(), canvas.0.height() - CAPTION);
     let scaled = |length: u32| scaled(length, scale);
-    let top = maps.map_or(1.0, hottest);
+    let top = heat.map_or(1.0, |heat| hottest(&heat.maps));
     let most = finding.attention.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
     for (index, tile) in finding.tiles.iter().enumerate().filter(|(_, tile)| tile.field == field) {
         let (left, upper, edge) = (scaled(tile.origin[0]), scaled(tile.origin[1]), scaled(tile.edge).max(1));
-        if let Some(map) = maps.and_then(|maps| maps.get(index)) {
-            let heat = resized_map(map, edge as usize, edge as usize);
-            for ((row, column), value) in heat.indexed_iter() {
-                #[expect(clippy::cast_possible_truncation, reason = "within the picture")]
-                let (x, y) = (left + column as u32, upper + row as u32);
-                if x < width && y < height {
-                    blend(canvas.0.get_pixel_mut(x, y), value / top);
-                }
-            }
+        let map = heat.and_then(|heat| Some(&heat.maps[heat.pictures.iter().position(|&picture| picture == index)?]));
+        if let Some(map) = map {
+            lay(&mut canvas.0, (left, upper), (edge, edge), map, top);
         }
         let attention = finding.attention[index];
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "60 to 220")]
@@ -258,13 +280,17 @@ pub(crate) fn field_overlay(
     }
     #[expect(clippy::cast_possible_wrap, reason = "within the picture")]
     canvas.text((6, height as i32 + 4), &format!("{NOTICE} Percentages are attention."), LIGHT);
+    if heat.is_some() && width > 640 + LEGEND {
+        #[expect(clippy::cast_possible_wrap, reason = "within the picture")]
+        legend(&mut canvas, ((width - LEGEND) as i32, height as i32 + 4));
+    }
     canvas.0
 }
 
 /// [`field_overlay`] without its words: to be laid over the field.
 #[must_use]
-pub(crate) fn field_heat(image: &RgbImage, finding: &HeFinding, maps: &[Array2<f32>]) -> RgbImage {
-    let overlay = field_overlay(image, 0, finding, Some(maps));
+pub(crate) fn field_heat(image: &RgbImage, finding: &HeFinding, heat: &Heat) -> RgbImage {
+    let overlay = field_overlay(image, 0, finding, Some(heat));
     imageops::crop_imm(&overlay, 0, 0, overlay.width(), overlay.height() - CAPTION).to_image()
 }
 
@@ -301,14 +327,6 @@ fn field_canvas(image: &RgbImage) -> (Canvas, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn resizing_keeps_a_constant_and_the_extremes() {
-        let map = Array2::from_shape_vec((2, 2), vec![0.0, 1.0, 2.0, 3.0]).expect("shape");
-        let large = resized_map(&map, 8, 8);
-        assert!((large[[0, 0]]).abs() < 1e-6 && (large[[7, 7]] - 3.0).abs() < 1e-6);
-        assert!(resized_map(&Array2::from_elem((3, 5), 0.7), 11, 4).iter().all(|v| (v - 0.7).abs() < 1e-6));
-    }
 
     #[test]
     fn cold_is_untouched_and_hot_is_not() {

@@ -3,9 +3,10 @@
 
 use std::path::Path;
 
-use hilum_assess::{ExplainMethod, Model, cam_ct, cam_he, fuse, scores};
+use hilum_assess::{ExplainMethod, Explainer, GivenTiles, Question, Ready, Seen, fuse, scores};
 use hilum_infer::{
-    Bundle, Engine as _, PublicKey, Quantiser, TensorManifest, TractEngine, Trust, accept, parse_public_key,
+    Bundle, Engine as _, HeOutput, PublicKey, Quantiser, TensorManifest, TractEngine, Trust, accept, bag,
+    parse_public_key,
 };
 use ndarray::{Array2, Array3, ArrayD, Axis, Ix2, Ix4};
 use ndarray_npy::ReadNpyExt as _;
@@ -85,8 +86,9 @@ fn fusion_is_that_of_the_training_framework() {
 #[test]
 fn maps_are_those_of_automatic_differentiation() {
     let bundle = reference();
-    let model = Model::of(&bundle).expect("fits");
     let engine = TractEngine::load(&bundle).expect("loads");
+    let ready = Ready::prove(bundle, Box::new(engine), 1).expect("proves itself");
+    let bundle = &ready.bundle;
     let index: serde_json::Value =
         serde_json::from_slice(bundle.file("golden/index.json").expect("listed")).expect("JSON");
     let maps = index["cam"].as_array().expect("a list");
@@ -94,12 +96,12 @@ fn maps_are_those_of_automatic_differentiation() {
     let quantisation = &bundle.manifest().quantisation;
     for entry in maps {
         let text = |key: &str| entry[key].as_str().expect("text");
-        let method: ExplainMethod = text("method").replace("grad-cam", "gradcam").parse().expect("a method");
+        let method: ExplainMethod = text("method").parse().expect("a method");
         let class = usize::try_from(entry["class_index"].as_u64().expect("a number")).expect("small");
         let ct = text("modality") == "ct";
         let of = if ct { &quantisation.ct.tflite } else { &quantisation.he.tflite };
         let real = quantiser(of.output("features"));
-        let levels = golden::<i8>(&bundle, text("features")).into_dimensionality::<Ix4>().expect("four axes");
+        let levels = golden::<i8>(bundle, text("features")).into_dimensionality::<Ix4>().expect("four axes");
         let features: Vec<Array3<f32>> = entry["rows"]
             .as_array()
             .expect("a list")
@@ -107,30 +109,32 @@ fn maps_are_those_of_automatic_differentiation() {
             .map(|row| usize::try_from(row.as_u64().expect("a number")).expect("small"))
             .map(|row| levels.index_axis(Axis(0), row).mapv(|level| real.real(level)))
             .collect();
-        let want = golden::<f32>(&bundle, text("map"));
-        if ct {
-            let found = cam_ct(&features[0], &model.ct_head, class, method);
-            let want = want.into_shape_with_order(found.dim()).expect("the map's shape");
-            let apart = relative_l2(&found, &want);
-            assert!(apart < 1e-4, "{} {class}: {apart}", method.name());
-        } else {
-            // The golden bag pools the features itself, so that the derivative runs through everything.
-            let (rows, columns, channels) = features[0].dim();
-            #[expect(clippy::cast_precision_loss, reason = "49 pixels")]
-            let pixels = (rows * columns) as f32;
-            let embeddings = Array2::from_shape_fn((features.len(), channels), |(tile, channel)| {
-                features[tile].index_axis(Axis(2), channel).sum() / pixels
-            });
-            let (_, attention) = engine.attention(&embeddings).expect("runs");
-            let all: Vec<&Array3<f32>> = features.iter().collect();
-            let found = cam_he(&all, &embeddings, &attention, &model.attention, class, method);
-            let want = want.into_shape_with_order((found.len(), rows, columns)).expect("the maps' shape");
-            for (tile, found) in found.iter().enumerate() {
-                let want = want.index_axis(Axis(0), tile).to_owned();
-                let both_blank = found.iter().chain(&want).all(|value| value.abs() < 1e-9);
-                let apart = relative_l2(found, &want);
-                assert!(both_blank || apart < 1e-3, "{} {class} tile {tile}: {apart}", method.name());
-            }
+        // Class activation maps look at no picture.
+        let none = Array3::zeros((0, 0, 3));
+        let (rows, columns, channels) = features[0].dim();
+        // The golden bag pools the features itself, so that the derivative runs through everything.
+        #[expect(clippy::cast_precision_loss, reason = "49 pixels")]
+        let pixels = (rows * columns) as f32;
+        let pooled = |features: &Array3<f32>| -> Vec<f32> {
+            (0..channels).map(|channel| features.index_axis(Axis(2), channel).sum() / pixels).collect()
+        };
+        let outputs: Vec<HeOutput> = features
+            .iter()
+            .map(|features| HeOutput { embedding: pooled(features), features: features.clone() })
+            .collect();
+        let attention = if ct { Vec::new() } else { ready.engine.attention(&bag(&outputs)).expect("runs").1 };
+        let tiles = GivenTiles::new(Vec::new(), outputs, attention);
+        let seen = if ct { Seen::Ct(&none, &features[0]) } else { Seen::He(&tiles) };
+        let question = Question { seen, class, weight: 1.0, tiles: 1, faithfulness_tiles: 1 };
+        let explainer = Explainer::new(&ready, question).expect("a head");
+        let found = explainer.map(method, &()).expect("runs");
+        let want = golden::<f32>(bundle, text("map"));
+        let want = want.into_shape_with_order((found.maps.len(), rows, columns)).expect("the maps' shape");
+        for (tile, found) in found.maps.iter().enumerate() {
+            let want = want.index_axis(Axis(0), tile).to_owned();
+            let both_blank = found.iter().chain(&want).all(|value| value.abs() < 1e-9);
+            let apart = relative_l2(found, &want);
+            assert!(both_blank || apart < 1e-3, "{} {class} tile {tile}: {apart}", method.name());
         }
     }
 }
