@@ -301,6 +301,12 @@ impl<'a> Explainer<'a> {
         })
     }
 
+    /// The bundle and engine that it explains.
+    #[must_use]
+    pub const fn ready(&self) -> &'a Ready {
+        self.ready
+    }
+
     /// The class's logit as a function of the pictures of most attention, at most `most` of them.
     #[must_use]
     pub fn target(&self, most: usize) -> Target<'_> {

@@ -137,6 +137,14 @@ pub struct CtFinding {
     features: Array3<f32>,
 }
 
+impl CtFinding {
+    /// What there is to explain.
+    #[must_use]
+    pub const fn seen(&self) -> Seen<'_> {
+        Seen::Ct(&self.picture, &self.features)
+    }
+}
+
 /// What the H&E branch found.
 #[derive(Debug, Clone)]
 pub struct HeFinding {
@@ -154,6 +162,14 @@ pub struct HeFinding {
     embeddings: Array2<f32>,
     /// Mean and standard deviation of levels over 255, a channel.
     normal: ([f32; 3], [f32; 3]),
+}
+
+impl HeFinding {
+    /// What there is to explain.
+    #[must_use]
+    pub const fn seen(&self) -> Seen<'_> {
+        Seen::He(self)
+    }
 }
 
 impl Tiles for HeFinding {
@@ -423,7 +439,7 @@ fn explain(
     watch: &dyn Watch,
 ) -> Result<Vec<Explanation>, AssessFault> {
     let parameters = &ready.bundle.manifest().explain;
-    let branches = [ct.map(|ct| Seen::Ct(&ct.picture, &ct.features)), he.map(|he| Seen::He(he))];
+    let branches = [ct.map(CtFinding::seen), he.map(HeFinding::seen)];
     let mut explanations = Vec::new();
     let [mut mapping, mut judging] = [Duration::ZERO; 2];
     // A branch at a time: its twin is let go before the other's is loaded.

@@ -15,6 +15,7 @@ mod control;
 mod ct;
 mod demo;
 mod explain;
+mod explain_eval;
 mod failure;
 mod files;
 mod frames;
@@ -65,6 +66,8 @@ enum Command {
     Quality(quality::Arguments),
     /// Where a branch looked, for one class.
     Explain(explain::Arguments),
+    /// How faithful each method of explanation is, and how well it localises, over a cohort with masks.
+    ExplainEval(explain_eval::Arguments),
     /// Time every stage of a large case.
     Bench(bench::Arguments),
     /// Assess every case of a cohort.
@@ -114,6 +117,7 @@ pub fn main() -> ExitCode {
         Command::Stain(arguments) => stain::run(&arguments),
         Command::Quality(arguments) => quality::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::ExplainEval(arguments) => explain_eval::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
         Command::Bundle(command) => bundle::run(&command),

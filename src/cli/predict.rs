@@ -169,6 +169,24 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn predict(case: &CohortCase, branch: Branch, loaded: &Ready) -> Result<Result<PerClass<f64>, Refusal>, Failure> {
+    let study = match study_of(case, branch)? {
+        Ok(study) => study,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let wanted = Wanted { methods: &[], judged: false };
+    let outcome = assess(study, loaded, wanted, &mut Timings::default(), &());
+    Ok(match outcome.map_err(Failure::internal)? {
+        Outcome::Assessed(result) => Ok(result.fused.probabilities),
+        Outcome::Refused(refusal) => Err(refusal),
+    })
+}
+
+/// A case of a cohort with all that it has.
+pub(crate) fn study(case: &CohortCase) -> Result<Result<Study, Refusal>, Failure> {
+    study_of(case, Branch::Fused)
+}
+
+fn study_of(case: &CohortCase, branch: Branch) -> Result<Result<Study, Refusal>, Failure> {
     // A case with one modality is assessed by that one, as `analyze` does.
     let branch = match (branch, case.ct().exists(), case.he().exists()) {
         (Branch::Fused, true, false) => Branch::Ct,
@@ -185,11 +203,5 @@ fn predict(case: &CohortCase, branch: Branch, loaded: &Ready) -> Result<Result<P
         }
     };
     let he = if branch == Branch::Ct { None } else { Some(read_fields(&[case.he()], None)?) };
-    let study = Study { ct, he, metadata: case.metadata };
-    let wanted = Wanted { methods: &[], judged: false };
-    let outcome = assess(study, loaded, wanted, &mut Timings::default(), &());
-    Ok(match outcome.map_err(Failure::internal)? {
-        Outcome::Assessed(result) => Ok(result.fused.probabilities),
-        Outcome::Refused(refusal) => Err(refusal),
-    })
+    Ok(Ok(Study { ct, he, metadata: case.metadata }))
 }

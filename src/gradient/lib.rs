@@ -64,8 +64,8 @@ impl Default for Request {
 pub struct GradientGraph {
     /// The ONNX model, opset 15. Its inputs are [`Self::input`] and `cotangent`, of the shape of the output; its outputs
     /// `logits`, `grad_input`, and with feature maps `features`, `grad_features`, then `features_2`, `grad_features_2`, ….
-    /// An input of four axes is called `image` and is `[N, C, H, W]`, whatever the order of the network's own; feature
-    /// maps are channels first where the network has them that way.
+    /// An input of four axes is called `image` and is `[N, C, H, W]`, whatever the order of the network's own, and so are
+    /// feature maps that the network has with their channels last.
     pub onnx: Vec<u8>,
     /// The name of the input.
     pub input: String,
@@ -89,22 +89,36 @@ pub fn differentiate(model: &[u8], request: &Request) -> Result<GradientGraph, G
     let unconnected = |from: &str| GradientError::Unconnected { from: from.to_owned(), to: network.output.clone() };
     let (input_shape, output_shape) = (shape(&network.input), shape(&network.output));
     let mut ends: Vec<(String, String)> = vec![("logits".to_owned(), network.output.clone())];
+    let mut end_shapes = vec![output_shape.clone()];
+    let (mut turns, mut features_shapes) = (Vec::new(), Vec::new());
     for (index, name) in network.features.iter().enumerate() {
         let suffix = if index == 0 { String::new() } else { format!("_{}", index + 1) };
         let derivative = tape.derivative(name).ok_or_else(|| unconnected(name))?;
-        ends.push((format!("features{suffix}"), name.clone()));
-        ends.push((format!("grad_features{suffix}"), derivative.to_owned()));
+        // The derivative of a tensor has its shape.
+        let mut shape = shape(name);
+        for (end, of) in [(format!("features{suffix}"), name.as_str()), (format!("grad_features{suffix}"), derivative)]
+        {
+            let mut of = of.to_owned();
+            if network.last[index] {
+                let turned = format!("{}{end}", network::BACKWARD);
+                turns.push(Node::new("Transpose", &[&of], &turned).with_ints("perm", vec![0, 3, 1, 2]));
+                of = turned;
+            }
+            ends.push((end, of));
+        }
+        if network.last[index] {
+            shape[1..].rotate_right(1);
+        }
+        end_shapes.extend([shape.clone(), shape.clone()]);
+        features_shapes.push(shape);
     }
     let derivative = tape.derivative(&network.input).ok_or_else(|| unconnected(&network.input))?;
     ends.push(("grad_input".to_owned(), derivative.to_owned()));
-    // The derivative of a tensor has its shape.
-    let mut end_shapes = vec![output_shape.clone()];
-    end_shapes.extend(network.features.iter().flat_map(|name| [shape(name), shape(name)]));
     end_shapes.push(input_shape.clone());
 
     let identities = ends.iter().map(|(end, of)| Node::new("Identity", &[of], end));
     let mut nodes: Vec<Node> =
-        network.nodes.iter().cloned().chain(tape.nodes.iter().cloned()).chain(identities).collect();
+        network.nodes.iter().cloned().chain(tape.nodes.iter().cloned()).chain(turns).chain(identities).collect();
     // A file's names of nodes may be those of our ends, or none.
     nodes.iter_mut().for_each(|node| node.name.clone_from(&node.output[0]));
     let used: std::collections::BTreeSet<&String> = nodes.iter().flat_map(|node| &node.input).collect();
@@ -126,7 +140,7 @@ pub fn differentiate(model: &[u8], request: &Request) -> Result<GradientGraph, G
     };
     Ok(GradientGraph {
         onnx: model.encode_to_vec(),
-        features_shapes: network.features.iter().map(|name| shape(name)).collect(),
+        features_shapes,
         input: network.input.clone(),
         input_shape,
         output_shape,

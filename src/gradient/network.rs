@@ -10,7 +10,7 @@ use crate::{
     error::{GradientError, Result, invalid},
     proto::{Model, Node, ValueInfo, element},
     shape::{Known, infer, pool_kernel, spatial},
-    tensor::{Tensor, Values, elements, positive, sizes},
+    tensor::{Tensor, elements, positive, sizes},
     window::Window,
 };
 
@@ -37,6 +37,8 @@ pub(crate) struct Network {
     pub(crate) output: String,
     /// The feature maps.
     pub(crate) features: Vec<String>,
+    /// Which of them have their channels last.
+    pub(crate) last: Vec<bool>,
     /// The tensors between input and output: they depend on the one and lead to the other.
     pub(crate) between: BTreeSet<String>,
 }
@@ -51,6 +53,8 @@ struct Reader {
     aliases: BTreeMap<String, String>,
     /// The network's own input of shape `[N, H, W, C]`, which the image of shape `[N, C, H, W]` must be turned into.
     channels_last: Option<String>,
+    /// Tensors whose channels are last: what was turned so, and what was computed of it element by element.
+    last: BTreeSet<String>,
 }
 
 /// A name within the network that does not collide with what a gradient graph calls its own.
@@ -64,6 +68,63 @@ fn own(name: &str) -> String {
     } else {
         name.to_owned()
     }
+}
+
+/// Which nodes lead to what is asked for, in the file's own names. A node must come after what it reads.
+fn needed<'a>(nodes: &[Node], wanted: impl Iterator<Item = &'a String>) -> Vec<bool> {
+    let mut names: BTreeSet<&str> = wanted.map(String::as_str).collect();
+    let mut needed: Vec<bool> = nodes
+        .iter()
+        .rev()
+        .map(|node| {
+            let needed = node.output.iter().any(|name| names.contains(name.as_str()));
+            if needed {
+                names.extend(node.input.iter().map(String::as_str));
+            }
+            needed
+        })
+        .collect();
+    needed.reverse();
+    needed
+}
+
+/// Operators that leave the order of axes as it is.
+const ALIKE: [&str; 17] = [
+    "Identity",
+    "Cast",
+    "QuantizeLinear",
+    "DequantizeLinear",
+    "Dropout",
+    "Add",
+    "Sub",
+    "Mul",
+    "Div",
+    "Relu",
+    "Clip",
+    "Sigmoid",
+    "Tanh",
+    "HardSigmoid",
+    "HardSwish",
+    "Pad",
+    "Slice",
+];
+
+/// Whether the network takes its image with the channels last: it turns it around before it does anything but compute with
+/// every element alike, pad or cut.
+fn channels_last(nodes: &[Node], input: &str) -> bool {
+    let mut names = BTreeSet::from([input]);
+    for node in nodes {
+        if !node.input.iter().any(|name| names.contains(name.as_str())) {
+            continue;
+        }
+        if node.op_type == "Transpose" && node.ints("perm") == Some(&[0, 3, 1, 2]) {
+            return true;
+        }
+        if ALIKE.contains(&node.op_type.as_str()) {
+            names.extend(node.output.iter().map(String::as_str));
+        }
+    }
+    false
 }
 
 impl Network {
@@ -89,6 +150,7 @@ impl Network {
             shapes: BTreeMap::new(),
             aliases: BTreeMap::new(),
             channels_last: None,
+            last: BTreeSet::new(),
         };
         for initializer in &graph.initializer {
             reader.constant(own(&initializer.name), Tensor::read(initializer)?)?;
@@ -101,9 +163,10 @@ impl Network {
         let Some(wanted) = request.output.clone().or_else(|| outputs.first().cloned()) else {
             return invalid("it has no output");
         };
-        let mut input = reader.input(given, request.input_shape.as_deref())?;
-        let wanted_nodes =
-            reader.needed(&graph.node, [&wanted].into_iter().chain(&request.features).chain(&request.from))?;
+        let mut input = reader.input(given, request.input_shape.as_deref(), channels_last(&graph.node, &given.name))?;
+        let called = outputs.iter().filter(|name| request.last_maps && *name == "features");
+        let named = [&wanted].into_iter().chain(&request.features).chain(&request.from).chain(called);
+        let wanted_nodes = needed(&graph.node, named);
         for node in graph.node.into_iter().zip(wanted_nodes).filter_map(|(node, needed)| needed.then_some(node)) {
             reader.node(node)?;
         }
@@ -115,7 +178,7 @@ impl Network {
             input = reader.cut(&start, from);
         }
         let between = reader.between(&input, &output);
-        if !between.contains(&input) || input == output {
+        if !between.contains(&input) {
             return Err(GradientError::Unconnected { from: input, to: wanted });
         }
         let mut features = Vec::new();
@@ -126,6 +189,7 @@ impl Network {
         if request.last_maps && features.is_empty() {
             features.extend(reader.last_maps(&outputs, &between));
         }
+        let last = features.iter().map(|name| reader.last.contains(name)).collect();
         let mut network = Self {
             nodes: reader.nodes,
             constants: reader.constants,
@@ -133,6 +197,7 @@ impl Network {
             input,
             output,
             features,
+            last,
             between,
         };
         network.prune();
@@ -169,7 +234,7 @@ impl Reader {
     }
 
     /// The network's input with a fixed shape; an image always as `[N, C, H, W]`.
-    fn input(&mut self, given: &ValueInfo, wanted: Option<&[usize]>) -> Result<String> {
+    fn input(&mut self, given: &ValueInfo, wanted: Option<&[usize]>, channels_last: bool) -> Result<String> {
         let tensor = given.kind.as_ref().and_then(|kind| kind.tensor.as_ref());
         if let Some(tensor) = tensor
             && ![element::FLOAT, element::INT8, element::UINT8].contains(&tensor.elem_type)
@@ -205,8 +270,7 @@ impl Reader {
             return Ok(name);
         };
         let image = "image".to_owned();
-        let few = |channels| [1, 3, 4].contains(&channels);
-        if few(channels) && !few(rows) {
+        if channels_last {
             self.shapes.insert(image.clone(), vec![batch, channels, rows, columns]);
             let last = own(&given.name);
             self.shapes.insert(last.clone(), shape);
@@ -217,24 +281,6 @@ impl Reader {
             self.aliases.insert(own(&given.name), image.clone());
         }
         Ok(image)
-    }
-
-    /// Which nodes lead to what is asked for, in the file's own names. A node must come after what it reads.
-    fn needed<'a>(&self, nodes: &[Node], wanted: impl Iterator<Item = &'a String>) -> Result<Vec<bool>> {
-        let mut names: BTreeSet<&str> = wanted.map(String::as_str).collect();
-        let mut needed: Vec<bool> = nodes
-            .iter()
-            .rev()
-            .map(|node| {
-                let needed = node.output.iter().any(|name| names.contains(name.as_str()));
-                if needed {
-                    names.extend(node.input.iter().map(String::as_str));
-                }
-                needed
-            })
-            .collect();
-        needed.reverse();
-        Ok(needed)
     }
 
     /// The tensor that is meant by a name of the file.
@@ -286,6 +332,16 @@ impl Reader {
             }
         }
         node.output = vec![output.clone()];
+        let (label, op) = (node.label().to_owned(), node.op_type.clone());
+        self.understood(node, output).map_err(|error| match error {
+            GradientError::Invalid(what) if !what.contains(&label) => {
+                GradientError::Invalid(format!("node \"{label}\" ({op}): {what}"))
+            }
+            error => error,
+        })
+    }
+
+    fn understood(&mut self, node: Node, output: String) -> Result<()> {
         if let Some(tensor) = self.folded(&node)? {
             return self.constant(output, tensor);
         }
@@ -293,9 +349,25 @@ impl Reader {
             self.aliases.insert(output, of);
             return Ok(());
         }
+        self.push(node)
+    }
+
+    /// Adds a node with the shape of what it gives.
+    fn push(&mut self, node: Node) -> Result<()> {
         let node = self.canonical(node)?;
+        self.finished(node)
+    }
+
+    /// Adds a node as [`OPSET`] has it.
+    fn finished(&mut self, node: Node) -> Result<()> {
         self.quantised_by_mistake(&node)?;
         let shape = infer(&node, &self.known())?;
+        let output = node.output[0].clone();
+        let turned = node.op_type == "Transpose" && node.ints("perm") == Some(&[0, 2, 3, 1]);
+        let alike = ALIKE.contains(&node.op_type.as_str()) && node.input.iter().any(|name| self.last.contains(name));
+        if turned || (alike && shape.len() == 4) {
+            self.last.insert(output.clone());
+        }
         self.shapes.insert(output, shape);
         self.nodes.push(node);
         Ok(())
@@ -313,13 +385,17 @@ impl Reader {
                 match attribute.name.as_str() {
                     "value_float" => Ok(Some(Tensor::float(Vec::new(), vec![attribute.f]))),
                     "value_floats" => Ok(Some(Tensor::float(vec![attribute.floats.len()], attribute.floats.clone()))),
-                    "value_int" => Ok(Some(Tensor { shape: Vec::new(), values: Values::Int(vec![attribute.i]) })),
+                    "value_int" => Ok(Some(Tensor::int(attribute.i))),
                     "value_ints" => Ok(Some(Tensor::ints(attribute.ints.clone()))),
                     other => Err(node.unsupported(format!("its value is a {other}"))),
                 }
             }
             "DequantizeLinear" => match (constant(0), constant(1)) {
                 (Some(levels), Some(scale)) => levels.dequantised(scale, constant(2), node.int("axis", 1)).map(Some),
+                _ => Ok(None),
+            },
+            "QuantizeLinear" => match (constant(0), constant(1)) {
+                (Some(values), Some(scale)) => values.quantised(scale, constant(2), node.int("axis", 1)).map(Some),
                 _ => Ok(None),
             },
             "Identity" => Ok(constant(0).cloned()),
@@ -403,13 +479,43 @@ impl Reader {
                     node.input.truncate(3);
                     node = into_input(self, node.with_ints("pads", pads), "pads", 1)?;
                 }
-                node = node.without(&["mode"]);
+                node = self.cropped_first(node.without(&["mode"]))?;
+            }
+            "Slice" => {
+                let shape = self.known().shape_of(&node, 0)?.to_vec();
+                let of = |index: usize| {
+                    self.known().integers(&node, index).map(|values| values.unwrap_or_default().to_vec())
+                };
+                let (starts, ends, axes, steps) = (of(1)?, of(2)?, of(3)?, of(4)?);
+                let axes = if axes.is_empty() { (0..starts.len() as i64).collect() } else { axes };
+                if starts.len() != axes.len() || ends.len() != axes.len() || steps.iter().any(|&step| step != 1) {
+                    return Err(
+                        node.unsupported("its steps are not 1, or it does not say where every axis begins and ends")
+                    );
+                }
+                let mut bounds: Vec<(i64, i64)> = shape.iter().map(|&size| (0, size as i64)).collect();
+                for (index, &axis) in axes.iter().enumerate() {
+                    let axis = positive(axis, shape.len())?;
+                    let size = shape[axis] as i64;
+                    let at = |end: i64| if end < 0 { end.saturating_add(size) } else { end }.clamp(0, size);
+                    bounds[axis] = (at(starts[index]), at(ends[index]));
+                }
+                return self.sliced(node.needed(0)?.to_owned(), &bounds, &output);
             }
             "Softmax" => {
                 let shape = self.known().shape_of(&node, 0)?.to_vec();
                 let axis = positive(node.int("axis", if opset < 13 { 1 } else { -1 }), shape.len())?;
                 if opset < 13 && shape[axis + 1..].iter().any(|&size| size != 1) {
-                    return Err(node.unsupported("it runs over several axes at once"));
+                    // Over several axes at once: over one that holds them all, and back.
+                    let flat = [elements(&shape[..axis])?, elements(&shape[axis..])?].map(|size| size as i64);
+                    let back = shape.iter().map(|&size| size as i64).collect();
+                    let [before, after, to, from] =
+                        ["flat", "softmax", "flat_shape", "shape"].map(|what| self.fresh(&format!("{output}/{what}")));
+                    self.constant(to.clone(), Tensor::ints(flat.to_vec()))?;
+                    self.constant(from.clone(), Tensor::ints(back))?;
+                    self.push(Node::new("Reshape", &[node.needed(0)?, &to], &before))?;
+                    self.push(Node::new("Softmax", &[&before], &after).with_int("axis", 1))?;
+                    return Ok(Node::new("Reshape", &[&after, &from], &output));
                 }
                 node = node.with_int("axis", axis as i64);
             }
@@ -447,11 +553,49 @@ impl Reader {
         Ok(node)
     }
 
+    /// A Slice with every axis named.
+    fn sliced(&mut self, input: String, bounds: &[(i64, i64)], output: &str) -> Result<Node> {
+        let columns = [
+            ("starts", bounds.iter().map(|bound| bound.0).collect()),
+            ("ends", bounds.iter().map(|bound| bound.1).collect()),
+            ("axes", (0..bounds.len() as i64).collect::<Vec<_>>()),
+        ];
+        let mut names = vec![input];
+        for (what, values) in columns {
+            let name = self.fresh(&format!("{output}/{what}"));
+            self.constant(name.clone(), Tensor::ints(values))?;
+            names.push(name);
+        }
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        Ok(Node::new("Slice", &names, output))
+    }
+
+    /// A Pad that takes something away as a Slice and a Pad: not every runtime pads by less than nothing.
+    fn cropped_first(&mut self, node: Node) -> Result<Node> {
+        let pads = self.known().integers(&node, 1)?.unwrap_or_default().to_vec();
+        let shape = self.known().shape_of(&node, 0)?.to_vec();
+        let rank = shape.len();
+        let far = |pad: &i64| pad.unsigned_abs() > 1 << 31;
+        if pads.len() != 2 * rank || pads.iter().any(far) || pads.iter().all(|&pad| pad >= 0) {
+            return Ok(node);
+        }
+        let bounds: Vec<(i64, i64)> =
+            (0..rank).map(|axis| ((-pads[axis]).max(0), shape[axis] as i64 + pads[axis + rank].min(0))).collect();
+        let output = node.output[0].clone();
+        let [cropped, added] = ["cropped", "added"].map(|what| self.fresh(&format!("{output}/{what}")));
+        let slice = self.sliced(node.needed(0)?.to_owned(), &bounds, &cropped)?;
+        self.finished(slice)?;
+        self.constant(added.clone(), Tensor::ints(pads.iter().map(|&pad| pad.max(0)).collect()))?;
+        let inputs: Vec<&str> = [cropped.as_str(), &added].into_iter().chain(node.optional(2)).collect();
+        Ok(Node::new("Pad", &inputs, &output))
+    }
+
     /// Levels are real numbers only once they are dequantised: an operator that computes with constant levels is not that of
     /// the real network.
     fn quantised_by_mistake(&self, node: &Node) -> Result<()> {
         let whole: &[usize] = match node.op_type.as_str() {
             "Reshape" | "Squeeze" | "Unsqueeze" | "ReduceSum" | "Pad" => &[1],
+            "Slice" => &[1, 2, 3],
             _ => &[],
         };
         for (index, name) in node.input.iter().enumerate().filter(|(index, _)| !whole.contains(index)) {
@@ -529,7 +673,7 @@ impl Reader {
         });
         let maps = |name: &&String| {
             let shape = self.shapes.get(*name).map_or(&[][..], Vec::as_slice);
-            between.contains(*name) && shape.len() == 4 && shape.iter().filter(|&&size| size > 1).count() >= 2
+            between.contains(*name) && shape.len() == 4 && shape[1..].iter().filter(|&&size| size > 1).count() >= 2
         };
         let last = || self.nodes.iter().rev().flat_map(|node| &node.output).find(maps).cloned();
         let last = called.or_else(last)?;

@@ -36,6 +36,7 @@ pub(crate) fn derive(tape: &mut Tape<'_>, node: &Node, g: &str) -> Result<()> {
         "Transpose" => layout::transpose(tape, node, g),
         "Concat" => layout::concat(tape, node, g),
         "Pad" => layout::pad(tape, node, g),
+        "Slice" => layout::slice(tape, node, g),
         _ => Err(node.unsupported("it is not one of the operators that are known")),
     }
 }

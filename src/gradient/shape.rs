@@ -53,10 +53,21 @@ impl<'a> Known<'a> {
             None => self.integers(node, 1)?,
         };
         match given {
-            Some(axes) if !axes.is_empty() => axes.iter().map(|&axis| positive(axis, rank)).collect(),
+            Some(axes) if !axes.is_empty() => {
+                once(axes.iter().map(|&axis| positive(axis, rank)).collect::<Result<_>>()?)
+            }
             _ if node.int("noop_with_empty_axes", 0) != 0 => Ok(Vec::new()),
             _ => Ok((0..rank).collect()),
         }
+    }
+}
+
+/// Axes of which none is named twice.
+fn once(axes: Vec<usize>) -> Result<Vec<usize>> {
+    let twice = (1..axes.len()).find(|&index| axes[..index].contains(&axes[index]));
+    match twice {
+        Some(index) => invalid(format!("axis {} is named twice", axes[index])),
+        None => Ok(axes),
     }
 }
 
@@ -92,6 +103,11 @@ pub(crate) fn pool_kernel(node: &Node) -> Result<Vec<usize>> {
         .collect()
 }
 
+/// Whether a shape is that of one number.
+fn one(shape: Result<&[usize]>) -> bool {
+    shape.is_ok_and(|shape| shape.iter().all(|&size| size == 1))
+}
+
 fn misfit<T>(node: &Node, what: &[usize]) -> Result<T> {
     invalid(format!("node \"{}\" ({}) cannot take a tensor of shape {what:?}", node.label(), node.op_type))
 }
@@ -100,6 +116,9 @@ fn misfit<T>(node: &Node, what: &[usize]) -> Result<T> {
 pub(crate) fn infer(node: &Node, known: &Known<'_>) -> Result<Vec<usize>> {
     let of = |index: usize| known.shape_of(node, index);
     let shape = match node.op_type.as_str() {
+        "Clip" if (1..3).any(|limit| node.optional(limit).is_some_and(|name| !one(known.shape(name)))) => {
+            return misfit(node, known.shape(node.optional(1).or(node.optional(2)).unwrap_or_default())?);
+        }
         "Relu" | "Clip" | "HardSwish" | "HardSigmoid" | "Sigmoid" | "Tanh" | "BatchNormalization" => of(0)?.to_vec(),
         "Softmax" => {
             let shape = of(0)?;
@@ -199,7 +218,10 @@ pub(crate) fn infer(node: &Node, known: &Known<'_>) -> Result<Vec<usize>> {
             if let Some(open) = wanted.iter().position(|&size| size == -1) {
                 shape[open] = whole.checked_div(rest).unwrap_or(0);
             }
-            if wanted.iter().any(|&size| size < -1) || elements(&shape)? != whole {
+            if wanted.iter().any(|&size| size < -1)
+                || wanted.iter().filter(|&&size| size == -1).count() > 1
+                || elements(&shape)? != whole
+            {
                 return misfit(node, from);
             }
             shape
@@ -207,7 +229,7 @@ pub(crate) fn infer(node: &Node, known: &Known<'_>) -> Result<Vec<usize>> {
         "Squeeze" => {
             let shape = of(0)?;
             let axes: Vec<usize> = match known.integers(node, 1)? {
-                Some(axes) => axes.iter().map(|&axis| positive(axis, shape.len())).collect::<Result<_>>()?,
+                Some(axes) => once(axes.iter().map(|&axis| positive(axis, shape.len())).collect::<Result<_>>()?)?,
                 None => (0..shape.len()).filter(|&axis| shape[axis] == 1).collect(),
             };
             if axes.iter().any(|&axis| shape[axis] != 1) {
@@ -243,6 +265,16 @@ pub(crate) fn infer(node: &Node, known: &Known<'_>) -> Result<Vec<usize>> {
                 shape[axis] += other[axis];
             }
             shape
+        }
+        "Slice" => {
+            let shape = of(0)?;
+            let (starts, ends) =
+                (known.integers(node, 1)?.unwrap_or_default(), known.integers(node, 2)?.unwrap_or_default());
+            let sizes = starts.iter().zip(ends).map(|(start, end)| usize::try_from(end - start).unwrap_or(0));
+            match sizes.collect::<Vec<_>>() {
+                sliced if sliced.len() == shape.len() && !sliced.contains(&0) => sliced,
+                _ => return misfit(node, shape),
+            }
         }
         "Pad" => {
             let shape = of(0)?;

@@ -22,6 +22,8 @@ pub(crate) enum Values {
 pub(crate) struct Tensor {
     pub(crate) shape: Vec<usize>,
     pub(crate) values: Values,
+    /// The lowest and the highest level, where the file has levels of 8 bits.
+    range: Option<(i64, i64)>,
 }
 
 /// The number of elements of a shape, if a network may have it.
@@ -41,12 +43,17 @@ pub(crate) fn sizes(dims: &[i64]) -> Result<Vec<usize>> {
 impl Tensor {
     /// Floats of a shape.
     pub(crate) const fn float(shape: Vec<usize>, values: Vec<f32>) -> Self {
-        Self { shape, values: Values::Float(values) }
+        Self { shape, values: Values::Float(values), range: None }
     }
 
     /// One axis of integers.
     pub(crate) fn ints(values: Vec<i64>) -> Self {
-        Self { shape: vec![values.len()], values: Values::Int(values) }
+        Self { shape: vec![values.len()], values: Values::Int(values), range: None }
+    }
+
+    /// An integer without axes.
+    pub(crate) fn int(value: i64) -> Self {
+        Self { shape: Vec::new(), values: Values::Int(vec![value]), range: None }
     }
 
     pub(crate) fn read(proto: &TensorProto) -> Result<Self> {
@@ -83,7 +90,12 @@ impl Tensor {
         if found != wanted {
             return invalid(format!("\"{name}\" has {found} values for the shape {shape:?}"));
         }
-        Ok(Self { shape, values })
+        let range = match proto.data_type {
+            element::INT8 => Some((-128, 127)),
+            element::UINT8 => Some((0, 255)),
+            _ => None,
+        };
+        Ok(Self { shape, values, range })
     }
 
     pub(crate) fn write(&self, name: &str) -> TensorProto {
@@ -113,30 +125,50 @@ impl Tensor {
 
     /// Real values of levels: (level − zero) · scale, per tensor or along `axis`.
     pub(crate) fn dequantised(&self, scale: &Self, zero: Option<&Self>, axis: i64) -> Result<Self> {
-        let (Some(levels), Some(scales)) = (self.integers(), scale.floats()) else {
-            return invalid("a DequantizeLinear has levels that are no integers, or scales that are no floats");
+        let Some(levels) = self.integers() else {
+            return invalid("a DequantizeLinear has levels that are no integers");
         };
+        let steps = self.steps(scale, zero, axis)?;
+        let values = levels.iter().zip(steps).map(|(&level, (scale, zero))| {
+            #[expect(clippy::cast_precision_loss, reason = "as a runtime does it")]
+            let steps = level.saturating_sub(zero) as f32;
+            steps * scale
+        });
+        Ok(Self::float(self.shape.clone(), values.collect()))
+    }
+
+    /// Levels of real values: value / scale, rounded half to even, + zero, within the range of the zero point's type (that of
+    /// uint8 where there is none).
+    pub(crate) fn quantised(&self, scale: &Self, zero: Option<&Self>, axis: i64) -> Result<Self> {
+        let Some(values) = self.floats() else { return invalid("a QuantizeLinear has values that are no floats") };
+        let (low, high) = zero.and_then(|zero| zero.range).unwrap_or((0, 255));
+        let levels = values.iter().zip(self.steps(scale, zero, axis)?).map(|(&value, (scale, zero))| {
+            #[expect(clippy::cast_possible_truncation, reason = "rounded; the cast saturates, and so does the format")]
+            let level = (value / scale).round_ties_even() as i64;
+            level.saturating_add(zero).clamp(low, high)
+        });
+        Ok(Self { shape: self.shape.clone(), values: Values::Int(levels.collect()), range: Some((low, high)) })
+    }
+
+    /// Scale and zero point of every element.
+    fn steps(&self, scale: &Self, zero: Option<&Self>, axis: i64) -> Result<Vec<(f32, i64)>> {
+        let Some(scales) = scale.floats() else { return invalid("a quantisation has scales that are no floats") };
         let zeros = zero.map_or(Ok(&[][..]), |zero| {
             zero.integers().ok_or_else(|| GradientError::Invalid("zero points are no integers".to_owned()))
         })?;
+        let whole = elements(&self.shape)?;
         // How many neighbouring values share a scale, and how many scales there are.
         let (inner, count) = if scales.len() == 1 {
-            (levels.len().max(1), 1)
+            (whole.max(1), 1)
         } else {
             let axis = positive(axis, self.shape.len())?;
             (elements(&self.shape[axis + 1..])?.max(1), self.shape[axis])
         };
         if scales.len() != count || !(zeros.is_empty() || zeros.len() == count) {
-            return invalid("a DequantizeLinear has scales or zero points for another axis");
+            return invalid("a quantisation has scales or zero points for another axis");
         }
-        let values = levels.iter().enumerate().map(|(index, &level)| {
-            let channel = index / inner % count;
-            let zero = zeros.get(channel).copied().unwrap_or(0);
-            #[expect(clippy::cast_precision_loss, reason = "as a runtime does it")]
-            let steps = level.saturating_sub(zero) as f32;
-            steps * scales[channel]
-        });
-        Ok(Self::float(self.shape.clone(), values.collect()))
+        let of = |index: usize| (scales[index / inner % count], zeros.get(index / inner % count).copied().unwrap_or(0));
+        Ok((0..whole).map(of).collect())
     }
 }
 

@@ -20,7 +20,8 @@ pub use eigen::symmetric_3x3;
 pub use map::resized_map;
 pub use random::Random;
 pub use resample::{
-    Patch, PatchGeometry, TooManyVoxels, Window, lesion_patch, over_grid, resample_isotropic, trilinear, upright,
+    Patch, PatchGeometry, TooManyVoxels, Window, lesion_patch, mask_over_patch, over_grid, resample_isotropic,
+    trilinear, upright,
 };
 pub use smooth::gaussian;
 pub use volume::{Grid, Volume, cross, dot, length};

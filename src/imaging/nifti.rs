@@ -1,4 +1,4 @@
-//! Volumes as NIfTI-1 files (`.nii`), RAS+, with the affine in sform and qform.
+//! Volumes as NIfTI-1 files (`.nii`), RAS+, with the affine in sform and qform; masks are read, too.
 
 use crate::{Volume, dot, volume::right_angled};
 
@@ -99,6 +99,49 @@ pub fn encode<T: NiftiVoxel>(volume: &Volume<T>) -> Vec<u8> {
     bytes
 }
 
+/// The voxels that are not 0 of an uncompressed NIfTI-1 file of one volume, little endian, placed by its sform; `None` if it is
+/// another one, or one of its sizes does not fit its length.
+#[must_use]
+pub fn decode_mask(bytes: &[u8]) -> Option<Volume<bool>> {
+    let short = |at: usize| bytes.get(at..at + 2).and_then(|two| two.try_into().ok()).map(i16::from_le_bytes);
+    let float = |at: usize| bytes.get(at..at + 4).and_then(|four| four.try_into().ok()).map(f32::from_le_bytes);
+    if bytes.get(..4)? != 348_i32.to_le_bytes() || bytes.get(344..348)? != b"n+1\0" || short(254)? <= 0 {
+        return None;
+    }
+    let size = [42, 44, 46].map(|at| short(at).and_then(|size| usize::try_from(size).ok()).unwrap_or(0));
+    if short(40)? < 3 || (4..=short(40)?).any(|axis| short(40 + 2 * usize::from(axis.unsigned_abs())) != Some(1)) {
+        return None;
+    }
+    let width = match short(70)? {
+        2 | 256 => 1,
+        4 | 512 => 2,
+        8 | 16 => 4,
+        _ => return None,
+    };
+    let offset = float(108).filter(|offset| (352.0..1e6).contains(offset))?;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "352 to a million")]
+    let data = bytes.get(offset as usize..)?;
+    let count = size.iter().product::<usize>();
+    if count == 0 || data.len() < count * width {
+        return None;
+    }
+    let mut affine = [[0.0; 4]; 3];
+    for (row, values) in affine.iter_mut().enumerate() {
+        for (column, value) in values.iter_mut().enumerate() {
+            *value = float(280 + 16 * row + 4 * column).filter(|part| part.is_finite()).map(f64::from)?;
+        }
+    }
+    let lps = |column: usize| [-affine[0][column], -affine[1][column], affine[2][column]];
+    let step_lps_mm = [lps(0), lps(1), lps(2)];
+    if dot(step_lps_mm[0], crate::cross(step_lps_mm[1], step_lps_mm[2])) == 0.0 {
+        return None;
+    }
+    let voxels: Vec<bool> =
+        data.chunks_exact(width).take(count).map(|voxel| voxel.iter().any(|&byte| byte != 0)).collect();
+    let voxels = ndarray::Array3::from_shape_vec((size[2], size[1], size[0]), voxels).ok()?;
+    Volume::new(voxels, crate::Grid { size, origin_lps_mm: lps(3), step_lps_mm })
+}
+
 /// The quaternion's b, c, d and `qfac` (nifti1.h, method 2) of an affine.
 fn quaternion(affine: &[[f64; 4]; 3]) -> ([f64; 3], f64) {
     let column = |along: usize| -> [f64; 3] { std::array::from_fn(|axis| affine[axis][along]) };
@@ -144,6 +187,24 @@ mod tests {
     use super::*;
     use crate::Grid;
     use ndarray::Array3;
+
+    #[test]
+    fn a_mask_comes_back_as_it_was_written() {
+        let grid = Grid {
+            size: [2, 3, 4],
+            origin_lps_mm: [-100.0, -80.0, 30.0],
+            step_lps_mm: [[0.75, 0.25, 0.0], [-0.5, 0.5, 0.0], [0.0, 0.0, 2.0]],
+        };
+        let voxels = Array3::from_shape_fn((4, 3, 2), |(k, j, i)| u8::from((i + j + k) % 3 == 0));
+        let volume = Volume::new(voxels.clone(), grid).expect("shape");
+        let bytes = encode(&volume);
+        let mask = decode_mask(&bytes).expect("a mask");
+        assert_eq!(mask.grid(), &grid);
+        assert_eq!(mask.voxels(), &voxels.mapv(|voxel| voxel == 1));
+        for cut in [0, 100, 347, 352, bytes.len() - 1] {
+            assert!(decode_mask(&bytes[..cut]).is_none(), "{cut} bytes");
+        }
+    }
 
     #[test]
     fn the_header_is_nifti_and_the_axes_are_negated() {

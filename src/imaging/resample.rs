@@ -60,6 +60,27 @@ pub struct Patch {
     pub outside: f64,
 }
 
+/// A mask over a patch, `[row, column]`: the pixels in which one of its planes lies in the mask.
+#[must_use]
+pub fn mask_over_patch(mask: &Volume<bool>, lesion: Point, geometry: &PatchGeometry) -> Array2<bool> {
+    let (size, mm) = (geometry.size, geometry.spacing.mm());
+    #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
+    let offset = |index: usize| (index as f64 - (size as f64 - 1.0) / 2.0) * mm;
+    let [x, y, z] = lesion.lps_mm;
+    Array2::from_shape_fn((size, size), |(row, column)| {
+        geometry.slice_offsets_mm.iter().any(|along| {
+            let index = mask.grid().index(Point::new([x + offset(column), y + offset(row), z + along]));
+            let [i, j, k] = index.map(|at| {
+                #[expect(clippy::cast_possible_truncation, reason = "rounded; the cast saturates")]
+                let whole = at.round() as isize;
+                usize::try_from(whole).ok()
+            });
+            let inside = || mask.voxels().get([k?, j?, i?]).copied();
+            inside().unwrap_or(false)
+        })
+    })
+}
+
 /// A map over a patch, `[row, column]`, on the voxels of the scan it was cut from: those within the patch and not farther from
 /// its planes than a slice. The volume is the smallest part of `grid` that holds them; `None` where the patch lies outside.
 ///

@@ -2,11 +2,14 @@
 
 use std::{
     fs,
+    io::Read as _,
     path::{Path, PathBuf},
     str::FromStr,
 };
 
 use hilum_domain::{Age, Class, Metadata, Point, Sex, Smoking, Specimen};
+use hilum_imaging::{Volume, nifti};
+use image::GrayImage;
 use serde::Deserialize;
 
 /// One case of a cohort.
@@ -41,6 +44,17 @@ pub enum CohortFault {
         row: usize,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A mask of a case cannot be read.
+    #[error("cannot read the mask {what} of {case_id}")]
+    Mask {
+        /// Which case.
+        case_id: String,
+        /// Which of its masks.
+        what: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The marked lesion of a case cannot be read.
     #[error("cannot read lesion.json of {case_id}")]
@@ -107,7 +121,53 @@ fn case(folder: &Path, row: Row) -> Result<CohortCase, String> {
     Ok(CohortCase { case_id, patient_id, label, metadata, site, split, folder })
 }
 
+/// A mask of a chest has at most so many bytes.
+const MASK_BYTES: u64 = 1 << 30;
+
 impl CohortCase {
+    /// The lesion's mask, `ct_mask.nii.gz`.
+    ///
+    /// # Errors
+    /// [`CohortFault::Mask`] if it is missing or no NIfTI-1 file.
+    pub fn ct_mask(&self) -> Result<Volume<bool>, CohortFault> {
+        let fault = |source: Box<dyn std::error::Error + Send + Sync>| CohortFault::Mask {
+            case_id: self.case_id.clone(),
+            what: "of the CT".to_owned(),
+            source,
+        };
+        let file = fs::File::open(self.folder.join("ct_mask.nii.gz")).map_err(|error| fault(error.into()))?;
+        let mut bytes = Vec::new();
+        flate2::read::GzDecoder::new(file)
+            .take(MASK_BYTES)
+            .read_to_end(&mut bytes)
+            .map_err(|error| fault(error.into()))?;
+        nifti::decode_mask(&bytes).ok_or_else(|| fault("it is not a NIfTI-1 volume".into()))
+    }
+
+    /// The tumour's mask in each field, in their order: `he_mask/*.png`, not 0 where there is tumour.
+    ///
+    /// # Errors
+    /// [`CohortFault::Mask`] if one cannot be read.
+    pub fn he_masks(&self) -> Result<Vec<GrayImage>, CohortFault> {
+        let fault = |what: String, source: Box<dyn std::error::Error + Send + Sync>| CohortFault::Mask {
+            case_id: self.case_id.clone(),
+            what,
+            source,
+        };
+        let folder = self.folder.join("he_mask");
+        let entries = fs::read_dir(folder).map_err(|error| fault("of the fields".to_owned(), error.into()))?;
+        let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "png"));
+        // As the fields are read.
+        paths.sort();
+        let read = |(index, path): (usize, &PathBuf)| {
+            image::open(path)
+                .map(|mask| mask.to_luma8())
+                .map_err(|error| fault(format!("of field {}", index + 1), error.into()))
+        };
+        paths.iter().enumerate().map(read).collect()
+    }
+
     /// The folder of the CT series.
     #[must_use]
     pub fn ct(&self) -> PathBuf {

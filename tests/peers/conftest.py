@@ -152,12 +152,13 @@ def check_report():
 
 @pytest.fixture(scope="session")
 def check_pictures():
-    """Opens every picture and map that a report names; a blank map has none."""
+    """Opens every picture and map that a report names; what may not be shown has none."""
 
     def check(folder: Path, report: dict) -> None:
         assert list(folder.glob("**/*.png")), "pictures"
         for entry in report["explanations"]:
-            if entry["verdict"] == "blank":
+            assert (entry["map"] is None) == (entry["overlay"] is None) == (entry["verdict"] in ("blank", "unfaithful"))
+            if entry["map"] is None:
                 continue
             assert entry["overlay"] in entry["overlays"]
             for name in entry["overlays"]:
@@ -167,6 +168,6 @@ def check_pictures():
             values = np.load(folder / entry["map"])
             assert values.dtype == np.float32 and np.isfinite(values).all() and values.max() > 0
             if entry["modality"] == "he":
-                assert len(values) == len(report["he"]["tiles"])
+                assert len(values) == len(entry["tiles"]) and set(entry["tiles"]) <= set(range(len(report["he"]["tiles"])))
 
     return check

@@ -184,7 +184,9 @@ def test_explanations(whole):
     for entry in whole["explanations"]:
         assert entry["class"] == whole["fused"]["predicted"]
         assert entry["method"] == "gradcam++"
-        assert (entry["verdict"] == "blank") == (entry["map"] is None) == (entry["overlay"] is None)
+        assert (entry["verdict"] != "faithful") == (entry["map"] is None) == (entry["overlay"] is None)
+        faithful = entry["insertion_auc"] is not None and entry["insertion_auc"] > entry["random_auc"]
+        assert (entry["verdict"] == "faithful") == faithful and abs(entry["twin_gap"]) < 1
 
 
 def test_no_explanation_when_none_is_wanted(analyze, case, whole):

@@ -174,7 +174,10 @@ impl<'a> Target<'a> {
     }
 
     /// The twin's logit of the class less the engine's, at the pictures as they are.
-    pub(super) fn twin_gap(&self) -> Result<f64, AssessFault> {
+    ///
+    /// # Errors
+    /// [`AssessFault`] if a network fails.
+    pub fn twin_gap(&self) -> Result<f64, AssessFault> {
         let class = self.question().class;
         Ok(self.twin_logits(&self.originals)?[class] - self.engine_logits(&[])?[class])
     }

@@ -35,10 +35,24 @@ pub(super) fn concat(tape: &mut Tape<'_>, node: &Node, g: &str) -> Result<()> {
     Ok(())
 }
 
-/// What was added is cut off; what was cut off gets 0.
+/// What was added is cut off.
 pub(super) fn pad(tape: &mut Tape<'_>, node: &Node, g: &str) -> Result<()> {
-    let pads: Vec<i64> = tape.network.known().integers(node, 1)?.unwrap_or_default().iter().map(|pad| -pad).collect();
-    let pads = tape.integers(pads);
+    let pads = tape.network.known().integers(node, 1)?.unwrap_or_default();
+    let (rank, shape) = (pads.len() / 2, tape.shape_of(node, 0)?);
+    let starts = tape.integers(pads[..rank].to_vec());
+    let ends = tape.integers((0..rank).map(|axis| pads[axis] + shape[axis] as i64).collect());
+    let axes = tape.integers((0..rank as i64).collect());
+    let part = tape.op("Slice", &[g, &starts, &ends, &axes]);
+    tape.give(node, 0, part)
+}
+
+/// What was cut off gets 0.
+pub(super) fn slice(tape: &mut Tape<'_>, node: &Node, g: &str) -> Result<()> {
+    let known = tape.network.known();
+    let (starts, ends) = (known.integers(node, 1)?.unwrap_or_default(), known.integers(node, 2)?.unwrap_or_default());
+    let shape = tape.shape_of(node, 0)?;
+    let after = shape.iter().zip(ends).map(|(&size, end)| size as i64 - end);
+    let pads = tape.integers(starts.iter().copied().chain(after).collect());
     let part = tape.op("Pad", &[g, &pads]);
     tape.give(node, 0, part)
 }
