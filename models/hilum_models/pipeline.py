@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from . import CLASSES, branch, bundle, card, data, export, fusion, golden, lite0, mil, work
+from . import CLASSES, branch, bundle, card, data, explained, export, fusion, golden, lite0, mil, work
 from .data import Case, Prepared
 from .options import canonical_command
 
@@ -417,6 +417,7 @@ def _manifest(
             name: {"tflite": _contract(part.contract), "onnx": _contract(part.onnx_contract)} for name, part in (("ct", ct), ("he", he))
         },
         "refusal": {name: float(about_he[name]) for name in ("min_tissue_share", "min_focus")},
+        "explain": explained.PARAMETERS,
         "training": training,
         "metrics": metrics,
     }

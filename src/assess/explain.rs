@@ -19,7 +19,6 @@ use ndarray::{Array2, Array3, ArrayView1};
 pub use faithful::{Curves, Localisation, curves, localisation, over};
 pub use map::shown_map;
 pub use method::ExplainMethod;
-pub use pixels::memory_bound;
 pub use target::Target;
 
 use crate::{

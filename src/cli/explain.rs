@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use hilum_assess::{AssessFault, ExplainMethod, Explainer, GivenTiles, Heat, Question, Ready, Seen, scores};
+use hilum_assess::{AssessFault, ExplainMethod, Explainer, GivenTiles, Heat, Judged, Question, Ready, Seen, scores};
 use hilum_domain::{Class, Modality, PerClass};
 use hilum_imaging::resized_map;
 use hilum_infer::bag;
-use ndarray::{Array3, Array4, ArrayD, ArrayView3, Axis, Ix3, Ix4};
+use ndarray::{Array2, Array3, Array4, ArrayD, ArrayView3, Axis, Ix4};
 use ndarray_npy::WriteNpyExt as _;
 use serde::Serialize;
 
@@ -25,7 +25,8 @@ pub(crate) struct Arguments {
     /// ct or he.
     #[arg(long)]
     modality: Modality,
-    /// float32 [S,S,3] (CT) or [N,S,S,3] (H&E), already normalised for the network.
+    /// float32 [S,S,3] (CT; [N,S,S,3] are N patches, each by itself) or [N,S,S,3] (H&E: the tiles of one case), already normalised
+    /// for the network.
     #[arg(long, value_name = "FILE.npy")]
     input: PathBuf,
     /// The class to explain.
@@ -34,9 +35,12 @@ pub(crate) struct Arguments {
     /// gradcam, gradcam++, integrated-gradients, occlusion, saliency or smoothgrad.
     #[arg(long, value_name = "NAME")]
     method: ExplainMethod,
-    /// float32 [S,S] (CT) or [N,S,S] (H&E), unscaled, in logits of the class.
+    /// float32 [S,S] for each, unscaled, in logits of the class.
     #[arg(long, value_name = "FILE.npy")]
     out: PathBuf,
+    /// Leave out how faithful the map is: the verdict is not_checked.
+    #[arg(long)]
+    unchecked: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -65,55 +69,59 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return Err(unreadable("it has values that are no numbers".to_owned()));
     }
     let manifest = loaded.bundle.manifest();
-    let explained = match arguments.modality {
+    let (edge, mean, std) = match arguments.modality {
+        Modality::Ct => (manifest.ct.size, manifest.ct.mean, manifest.ct.std),
+        Modality::He => (manifest.he.tile_px as usize, manifest.he.mean, manifest.he.std),
+    };
+    let single = arguments.modality == Modality::Ct && input.ndim() == 3;
+    let images = if single { input.insert_axis(Axis(0)) } else { input };
+    let images: Array4<f32> = images.into_dimensionality::<Ix4>().map_err(|error| unreadable(error.to_string()))?;
+    if images.is_empty() || images.shape()[1..] != [edge, edge, 3] {
+        let wanted = if arguments.modality == Modality::Ct { "" } else { "N, " };
+        return Err(unreadable(format!("its shape is not [{wanted}{edge}, {edge}, 3]")));
+    }
+    let pictures: Vec<Array3<f32>> = images.axis_iter(Axis(0)).map(|image| image.to_owned()).collect();
+    let (maps, answers): (Vec<Array2<f32>>, Vec<Answer>) = match arguments.modality {
         Modality::Ct => {
-            let edge = manifest.ct.size;
-            let image: Array3<f32> =
-                input.into_dimensionality::<Ix3>().map_err(|error| unreadable(error.to_string()))?;
-            if image.dim() != (edge, edge, 3) {
-                return Err(unreadable(format!("its shape is not [{edge}, {edge}, 3]")));
+            let mut found = (Vec::new(), Vec::new());
+            for picture in &pictures {
+                let output = loaded.engine.ct(levels(picture.view(), mean, std).view()).map_err(Failure::internal)?;
+                let scores = scores(output.logits.map(f64::from), manifest.ct.temperature);
+                let seen = Seen::Ct(picture, &output.features);
+                let Explained { heat, answer } = explain(arguments, &loaded, seen, 1, scores.probabilities)?;
+                found.0.extend(heat.maps);
+                found.1.push(answer);
             }
-            let levels = levels(image.view(), manifest.ct.mean, manifest.ct.std);
-            let output = loaded.engine.ct(levels.view()).map_err(Failure::internal)?;
-            let scores = scores(output.logits.map(f64::from), manifest.ct.temperature);
-            explain(arguments, &loaded, Seen::Ct(&image, &output.features), 1, scores.probabilities)?
+            found
         }
         Modality::He => {
-            let edge = manifest.he.tile_px as usize;
-            let images: Array4<f32> =
-                input.into_dimensionality::<Ix4>().map_err(|error| unreadable(error.to_string()))?;
-            if images.is_empty() || images.shape()[1..] != [edge, edge, 3] {
-                return Err(unreadable(format!("its shape is not [N, {edge}, {edge}, 3]")));
-            }
-            let pictures: Vec<Array3<f32>> = images.axis_iter(Axis(0)).map(|image| image.to_owned()).collect();
+            let count = pictures.len();
             let read = |picture: &Array3<f32>| {
-                let levels = levels(picture.view(), manifest.he.mean, manifest.he.std);
+                let levels = levels(picture.view(), mean, std);
                 loaded.engine.he(levels.as_slice().unwrap_or_default()).map_err(Failure::internal)
             };
             let outputs = pictures.iter().map(read).collect::<Result<Vec<_>, _>>()?;
             let (logits, attention) = loaded.engine.attention(&bag(&outputs)).map_err(Failure::internal)?;
             let scores = scores(logits.map(f64::from), manifest.he.temperature);
             let tiles = GivenTiles::new(pictures, outputs, attention);
-            explain(arguments, &loaded, Seen::He(&tiles), images.len_of(Axis(0)), scores.probabilities)?
+            let Explained { heat, answer } =
+                explain(arguments, &loaded, Seen::He(&tiles), count, scores.probabilities)?;
+            (heat.maps, vec![answer])
         }
     };
-    let Explained { heat, answer } = explained;
     let mut bytes = Vec::new();
-    let edge = match arguments.modality {
-        Modality::Ct => manifest.ct.size,
-        Modality::He => manifest.he.tile_px as usize,
-    };
-    let mut all = Array3::zeros((heat.maps.len(), edge, edge));
-    for (mut to, map) in all.outer_iter_mut().zip(&heat.maps) {
+    let mut all = Array3::zeros((maps.len(), edge, edge));
+    for (mut to, map) in all.outer_iter_mut().zip(&maps) {
         to.assign(&resized_map(map, edge, edge));
     }
-    let written = match arguments.modality {
-        Modality::Ct => all.index_axis(Axis(0), 0).write_npy(&mut bytes),
-        Modality::He => all.write_npy(&mut bytes),
-    };
+    let written = if single { all.index_axis(Axis(0), 0).write_npy(&mut bytes) } else { all.write_npy(&mut bytes) };
     written.map_err(Failure::internal)?;
     write_whole(&arguments.out, &bytes)?;
-    if arguments.json { print_json(&answer) } else { Ok(()) }
+    match (&answers[..], arguments.json) {
+        (_, false) => Ok(()),
+        ([answer], true) => print_json(answer),
+        (answers, true) => print_json(&answers),
+    }
 }
 
 struct Explained {
@@ -136,7 +144,10 @@ fn explain(
     let answered = || -> Result<Explained, AssessFault> {
         let explainer = Explainer::new(loaded, question)?;
         let heat = explainer.map(arguments.method, &working)?;
-        let judged = explainer.judge(arguments.method, &heat, &working)?;
+        let judged = match arguments.unchecked {
+            true => Judged::unjudged(&heat),
+            false => explainer.judge(arguments.method, &heat, &working)?,
+        };
         let answer = Answer {
             method: arguments.method.name(),
             class: arguments.class.name(),

@@ -96,7 +96,8 @@ fn channels_last(shape: &[usize], values: Vec<f32>) -> TractResult<Array3<f32>> 
 pub struct TwinNetwork {
     input_shape: Vec<usize>,
     output_shape: Vec<usize>,
-    forward: Arc<TypedRunnableModel>,
+    /// Where outputs are often asked for without a derivative: it holds all weights once more.
+    forward: Option<Arc<TypedRunnableModel>>,
     backward: Arc<TypedRunnableModel>,
 }
 
@@ -107,11 +108,9 @@ impl TwinNetwork {
     /// [`BundleError::Unsuitable`] if it has no derivative, or tract cannot run it.
     pub fn load(bundle: &Bundle, modality: Modality) -> Result<Self, BundleError> {
         let (file, output) = network(modality);
-        Self::of(Graph::of(
-            bundle,
-            file,
-            &Request { output: Some(output.to_owned()), last_maps: false, ..Request::default() },
-        )?)
+        let request = Request { output: Some(output.to_owned()), last_maps: false, ..Request::default() };
+        // The embeddings of a bag come before any derivative.
+        Self::of(Graph::of(bundle, file, &request)?, modality == Modality::He)
     }
 
     /// The same of any network of one image, `[1, 3, row, column]`, and its first output.
@@ -120,14 +119,15 @@ impl TwinNetwork {
     /// [`BundleError::Unsuitable`] if it has no derivative, or tract cannot run it.
     pub fn of_model(model: &[u8]) -> Result<Self, BundleError> {
         let request = Request { last_maps: false, ..Request::default() };
-        Self::of(Graph::derived(model, &request).map_err(|error| BundleError::Unsuitable(error.to_string()))?)
+        Self::of(Graph::derived(model, &request).map_err(|error| BundleError::Unsuitable(error.to_string()))?, false)
     }
 
-    fn of(mut graph: Graph) -> Result<Self, BundleError> {
+    fn of(mut graph: Graph, outputs: bool) -> Result<Self, BundleError> {
         if graph.input_shape.len() != 4 || graph.input_shape[0] != 1 || graph.input_shape[1] != 3 {
             return Err(BundleError::Unsuitable(format!("a network's input is {:?}", graph.input_shape)));
         }
-        let (forward, backward) = (graph.forward()?, graph.backward()?);
+        let forward = if outputs { Some(graph.forward()?) } else { None };
+        let backward = graph.backward()?;
         let Graph { input_shape, output_shape, .. } = graph;
         Ok(Self { input_shape, output_shape, forward, backward })
     }
@@ -138,7 +138,14 @@ impl TwinNetwork {
     /// [`EngineFault`] if tract fails, or the picture has another size.
     pub fn output(&self, image: &Array3<f32>) -> Result<Vec<f32>, EngineFault> {
         let run = || {
-            let outputs = self.forward.run(tvec!(tensor(&self.input_shape, &channels_first(image))?))?;
+            let image = tensor(&self.input_shape, &channels_first(image))?;
+            let outputs = match &self.forward {
+                Some(forward) => forward.run(tvec!(image))?,
+                None => {
+                    let nothing = vec![0.0; self.output_shape.iter().product()];
+                    self.backward.run(tvec!(image, tensor(&self.output_shape, &nothing)?))?
+                }
+            };
             floats(&outputs[0])
         };
         run().map_err(fault("the twin's output"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import tomllib
 from dataclasses import dataclass
 from functools import cached_property
@@ -196,6 +198,26 @@ def test_what_is_no_number_is_not_explained(hilum, bundle, tmp_path, value):
     words = ["--bundle", bundle, "--modality", "ct", "--input", tmp_path / "input.npy", "--class", "normal", "--method", "saliency"]
     ended = hilum("explain", *words, "--out", tmp_path / "map.npy", code=65)
     assert "no numbers" in ended.err and not (tmp_path / "map.npy").exists()
+
+
+@pytest.mark.parametrize("modality, count", [("ct", 1), ("he", 4)])
+def test_memory(program, bundle, tmp_path, modality, count):
+    """Beyond the networks and the case, on two threads: 200 MB, as src/assess/explain/README.md says."""
+    images = (np.load(bundle / "golden" / f"{modality}_image.npy")[:count].astype(np.float32) + 1) / 128
+    np.save(tmp_path / "input.npy", images if modality == "he" else images[0])
+
+    def peak_mb(method: str) -> float:
+        words = ["--modality", modality, "--input", tmp_path / "input.npy", "--class", "normal", "--method", method, "--unchecked"]
+        command = [program, "explain", "--bundle", bundle, *words, "--out", tmp_path / "map.npy"]
+        running = subprocess.Popen(command, env={**os.environ, "RAYON_NUM_THREADS": "2"})
+        _, status, usage = os.wait4(running.pid, 0)
+        running.returncode = os.waitstatus_to_exitcode(status)
+        assert running.returncode == 0
+        return usage.ru_maxrss * 1024 / 1e6
+
+    least = peak_mb("gradcam")
+    for method in ("integrated-gradients", "smoothgrad", "saliency", "occlusion"):
+        assert peak_mb(method) - least < 200, method
 
 
 @pytest.fixture(scope="module")

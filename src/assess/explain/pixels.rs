@@ -3,7 +3,6 @@
 //! Runs of a network go to the worker threads one at a time each; what they give is added up in a fixed order, so that the same
 //! case has the same map on every number of threads. A batch is as large as memory should be, see the README.
 
-use hilum_domain::Modality;
 use hilum_imaging::Random;
 use ndarray::{Array2, Array3, Axis};
 use rayon::prelude::*;
@@ -174,18 +173,6 @@ fn places(size: usize, edge: usize, stride: usize) -> Vec<usize> {
         places.push(last);
     }
     places
-}
-
-/// What a method needs in memory beyond what a case needs anyway, in bytes, at most: activations and derivatives of the twin on
-/// each of `threads` threads, its weights, and what is held of a batch. `edge` is that of the pictures.
-#[must_use]
-pub fn memory_bound(modality: Modality, edge: usize, pictures: usize, threads: usize) -> usize {
-    // Measured on EfficientNet-Lite0: what is alive at once of a forward and a backward pass.
-    let activations = 640 * edge * edge;
-    let weights = 64 << 20;
-    let pixel = 3 * size_of::<f32>() * edge * edge;
-    let sets = if modality == Modality::Ct { 1 } else { pictures };
-    weights + threads * activations + (3 * threads + 4) * sets * pixel
 }
 
 #[cfg(test)]
