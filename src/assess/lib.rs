@@ -17,6 +17,7 @@ pub use explain::{
 pub use fusion::{Scores, fuse, scores, standardised};
 pub use pipeline::{
     Assessed, CtFinding, CtInput, Explanation, HeFinding, Model, Outcome, Stage, Study, Timings, Wanted, assess,
+    score_tiles,
 };
 pub use ready::Ready;
 pub use watch::{AssessFault, Part, Watch};

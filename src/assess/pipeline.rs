@@ -11,7 +11,7 @@ use hilum_imaging::{
     slide::{self, Field, SlideContract, SlideTile},
     stain::Stains,
 };
-use hilum_infer::{Bundle, BundleError, EngineFault, ExplainedBranch, HeOutput, bag};
+use hilum_infer::{Bundle, BundleError, Engine, EngineFault, ExplainedBranch, HeOutput, bag};
 use ndarray::{Array2, Array3};
 use rayon::prelude::*;
 
@@ -396,6 +396,14 @@ fn read_ct(
     Ok(Ok(CtFinding { scores, lesion, suggested, outside: patch.outside, picture, features: output.features }))
 }
 
+/// The H&E network on every tile, interleaved RGB: each runs on one core, all cores have tiles.
+///
+/// # Errors
+/// [`EngineFault`] if the engine fails.
+pub fn score_tiles(engine: &dyn Engine, tiles: &[&[u8]]) -> Result<Vec<HeOutput>, EngineFault> {
+    tiles.par_iter().map(|levels| engine.he(levels)).collect()
+}
+
 fn read_he(
     fields: Vec<Field>,
     ready: &Ready,
@@ -409,8 +417,8 @@ fn read_he(
     };
     limits.extend(slide.limits);
     let from = Instant::now();
-    let outputs: Vec<HeOutput> =
-        slide.tiles.par_iter().map(|tile| engine.he(tile.image.as_raw())).collect::<Result<_, _>>()?;
+    let tiles: Vec<&[u8]> = slide.tiles.iter().map(|tile| tile.image.as_raw().as_slice()).collect();
+    let outputs = score_tiles(engine, &tiles)?;
     timings.0.push(("he_cnn", from.elapsed()));
     let embeddings = bag(&outputs);
     let features = outputs.into_iter().map(|output| output.features).collect();

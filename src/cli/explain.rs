@@ -1,8 +1,10 @@
 //! `hilum explain`
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Instant};
 
-use hilum_assess::{AssessFault, ExplainMethod, Explainer, GivenTiles, Heat, Judged, Question, Ready, Seen, scores};
+use hilum_assess::{
+    AssessFault, ExplainMethod, Explainer, GivenTiles, Heat, Judged, Question, Ready, Seen, score_tiles, scores,
+};
 use hilum_domain::{Class, Modality, PerClass};
 use hilum_imaging::resized_map;
 use hilum_infer::bag;
@@ -41,6 +43,9 @@ pub(crate) struct Arguments {
     /// Leave out how faithful the map is: the verdict is not_checked.
     #[arg(long)]
     unchecked: bool,
+    /// Score and explain so often; the times are medians.
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..))]
+    repeat: u16,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -58,6 +63,18 @@ struct Answer {
     random_auc: Option<f64>,
     twin_gap: Option<f64>,
     verdict: &'static str,
+    timing_ms: Timing,
+}
+
+/// Medians.
+#[derive(Clone, Copy, Serialize)]
+struct Timing {
+    /// The engine over all pictures.
+    score: f64,
+    /// The method, with what it loads the first time if it is run once.
+    map: f64,
+    /// The proof, once.
+    faithfulness: f64,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -85,10 +102,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Modality::Ct => {
             let mut found = (Vec::new(), Vec::new());
             for picture in &pictures {
-                let output = loaded.engine.ct(levels(picture.view(), mean, std).view()).map_err(Failure::internal)?;
+                let levels = levels(picture.view(), mean, std);
+                let (output, score) =
+                    timed(arguments.repeat, || loaded.engine.ct(levels.view())).map_err(Failure::internal)?;
                 let scores = scores(output.logits.map(f64::from), manifest.ct.temperature);
                 let seen = Seen::Ct(picture, &output.features);
-                let Explained { heat, answer } = explain(arguments, &loaded, seen, 1, scores.probabilities)?;
+                let Explained { heat, answer } = explain(arguments, &loaded, seen, (1, score), scores.probabilities)?;
                 found.0.extend(heat.maps);
                 found.1.push(answer);
             }
@@ -96,16 +115,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
         Modality::He => {
             let count = pictures.len();
-            let read = |picture: &Array3<f32>| {
-                let levels = levels(picture.view(), mean, std);
-                loaded.engine.he(levels.as_slice().unwrap_or_default()).map_err(Failure::internal)
-            };
-            let outputs = pictures.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+            let levels: Vec<Array3<u8>> = pictures.iter().map(|picture| levels(picture.view(), mean, std)).collect();
+            let tiles: Vec<&[u8]> = levels.iter().map(|levels| levels.as_slice().unwrap_or_default()).collect();
+            let (outputs, score) =
+                timed(arguments.repeat, || score_tiles(loaded.engine.as_ref(), &tiles)).map_err(Failure::internal)?;
             let (logits, attention) = loaded.engine.attention(&bag(&outputs)).map_err(Failure::internal)?;
             let scores = scores(logits.map(f64::from), manifest.he.temperature);
             let tiles = GivenTiles::new(pictures, outputs, attention);
             let Explained { heat, answer } =
-                explain(arguments, &loaded, Seen::He(&tiles), count, scores.probabilities)?;
+                explain(arguments, &loaded, Seen::He(&tiles), (count, score), scores.probabilities)?;
             (heat.maps, vec![answer])
         }
     };
@@ -134,7 +152,7 @@ fn explain(
     arguments: &Arguments,
     loaded: &Ready,
     seen: Seen<'_>,
-    tiles: usize,
+    (tiles, score): (usize, f64),
     probabilities: PerClass<f64>,
 ) -> Result<Explained, Failure> {
     let class = arguments.class.index();
@@ -143,11 +161,17 @@ fn explain(
     let working = Working::new();
     let answered = || -> Result<Explained, AssessFault> {
         let explainer = Explainer::new(loaded, question)?;
-        let heat = explainer.map(arguments.method, &working)?;
+        if arguments.repeat > 1 {
+            // What is loaded once is no part of the median.
+            explainer.map(arguments.method, &working)?;
+        }
+        let (heat, map) = timed(arguments.repeat, || explainer.map(arguments.method, &working))?;
+        let from = Instant::now();
         let judged = match arguments.unchecked {
             true => Judged::unjudged(&heat),
             false => explainer.judge(arguments.method, &heat, &working)?,
         };
+        let timing_ms = Timing { score, map, faithfulness: from.elapsed().as_secs_f64() * 1e3 };
         let answer = Answer {
             method: arguments.method.name(),
             class: arguments.class.name(),
@@ -158,10 +182,26 @@ fn explain(
             random_auc: judged.random_auc,
             twin_gap: judged.twin_gap,
             verdict: judged.verdict.name(),
+            timing_ms,
         };
         Ok(Explained { heat, answer })
     };
     answered().map_err(Failure::internal)
+}
+
+/// What some work gives, and the median of how long it takes, ms.
+fn timed<T, E>(times: u16, work: impl Fn() -> Result<T, E>) -> Result<(T, f64), E> {
+    let once = || {
+        let from = Instant::now();
+        work().map(|value| (value, from.elapsed().as_secs_f64() * 1e3))
+    };
+    let (value, first) = once()?;
+    let mut took = vec![first];
+    for _ in 1..times {
+        took.push(once()?.1);
+    }
+    took.sort_by(f64::total_cmp);
+    Ok((value, took[took.len() / 2]))
 }
 
 /// The picture levels whose normalised values are nearest: what the network's int8 input can tell apart.

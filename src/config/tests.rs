@@ -137,8 +137,7 @@ fn every_default_is_as_promised() {
     assert_eq!(board.store.drafts, Some(30 * DAY));
     assert_eq!((board.worker.memory_bytes, board.worker.time.as_secs()), (2_048_000_000, 120));
     assert_eq!(board.worker.socket, None);
-    let both = vec![Explanation::GradCam, Explanation::GradCamPlusPlus];
-    assert_eq!((board.case.time.as_secs(), board.case.explain), (300, both));
+    assert_eq!((board.case.time.as_secs(), board.case.explain), (300, vec![Explanation::GradCamPlusPlus]));
     assert_eq!((board.control.every, board.control.seed), (Some(DAY), 1));
     assert_eq!((board.thermal.zones.len(), board.thermal.poll.as_secs()), (0, 2));
     assert!((board.thermal.warm_c, board.thermal.hot_c) == (80.0, 90.0));
