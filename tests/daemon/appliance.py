@@ -110,9 +110,10 @@ class Desk:
 
 
 class Appliance:
-    """A daemon with its folders. `site` is TOML that is laid over the simulated board."""
+    """A daemon with its folders. `site` is TOML that is laid over the simulated board; `explain` are methods of explanation, which
+    take most of a case's time: none unless a test looks at them."""
 
-    def __init__(self, folder: Path, site: str = "", camera: bool = False, control_h: float = 0):
+    def __init__(self, folder: Path, site: str = "", camera: bool = False, control_h: float = 0, explain: tuple[str, ...] = ()):
         self.folder = folder
         self.data, self.run = folder / "data", folder / "run"
         folder.mkdir(parents=True, exist_ok=True)
@@ -123,7 +124,7 @@ class Appliance:
         sim = (ROOT / "board" / "sim.toml").read_text()
         left_out = ["[mirror]"] if camera else ["[mirror]", "[camera]"]
         sim = "\n\n".join(section for section in sim.split("\n\n") if not any(name in section for name in left_out))
-        sim += f"\n[control]\nevery-h = {control_h}\n"
+        sim += f"\n[control]\nevery-h = {control_h}\n[case]\nexplain = {list(explain)}\n"
         self.board.write_text(sim.replace('inherit = "', f'inherit = "{ROOT}/board/'))
         self.site.write_text(f'[paths]\ndata = "{self.data}"\nruntime = "{self.run}"\n{site}')
         self.log = folder / "log"

@@ -53,6 +53,12 @@ def box(appliance) -> Appliance:
 
 
 @pytest.fixture
+def explaining(appliance) -> Appliance:
+    """With the explanation that a board has by default."""
+    return appliance(explain=("gradcam++",))
+
+
+@pytest.fixture
 def hilum(box) -> Commands:
     return Commands(box)
 
@@ -73,7 +79,8 @@ def checked(report: dict) -> dict:
 # --- the way of a case ---
 
 
-def test_from_draft_to_review(box, hilum, phantoms):
+def test_from_draft_to_review(explaining, phantoms):
+    box, hilum = explaining, Commands(explaining)
     patient = phantoms[0]
     box.start()
     case = hilum.open(patient["patient_id"], *facts(patient))
@@ -113,8 +120,9 @@ def test_from_draft_to_review(box, hilum, phantoms):
     assert not any("reason" in entry or patient["patient_id"] in json.dumps(entry) for entry in box.audit())
 
 
-def test_the_result_is_the_one_that_analyze_gives(box, hilum, phantoms, tmp_path):
+def test_the_result_is_the_one_that_analyze_gives(explaining, phantoms, tmp_path):
     """Bit for bit: the same steps on the same pixels."""
+    box, hilum = explaining, Commands(explaining)
     box.start()
     for number, patient in enumerate(phantoms):
         inputs = [*place(patient), "--um-per-px", "0.5"] if number else place(patient)

@@ -53,7 +53,7 @@ def box(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trust")
     media = folder / "media"
     (media / "stick").mkdir(parents=True)
-    box = Appliance(folder / "box", f'exports = "{media}"\n')
+    box = Appliance(folder / "box", f'exports = "{media}"\n', explain=("gradcam++",))
     box.media, box.stick = media, media / "stick"
     phantom = cohort(folder / "cohort", 1)[0]
     source = folder / "CANARY-FILE"

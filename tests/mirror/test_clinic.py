@@ -54,7 +54,7 @@ class Clinic:
         share = f'[share]\nfolder = "{self.share}"\npoll-s = 0.5\nquiet-s = 0.5\n'
         access = "[access]\nwrong-pins = 3\nwait-s = 600\n"
         site = f'exports = "{self.stick}"\n[mirror]\nlisten = "{address}"\n{share}{access}'
-        self.appliance = Appliance(folder / "box", site, camera=True).start()
+        self.appliance = Appliance(folder / "box", site, camera=True, explain=("gradcam", "gradcam++")).start()
         album = os.environ.get("HILUM_ALBUM")
         self.person = Seeing(chromium, address, album=Path(album) / name if album else None).connected()
 
