@@ -3,6 +3,7 @@
 use hilum_domain::{Modality, PerClass, softmax};
 use hilum_infer::{ExplainedBranch, TwinHead};
 use ndarray::{Array2, Array3, ArrayView1};
+use rayon::prelude::*;
 
 use super::{Explainer, Question, Seen};
 use crate::AssessFault;
@@ -146,7 +147,7 @@ impl<'a> Target<'a> {
             None => Ok(five(&twin.output(&pictures[0])?)),
             Some((head, bag)) => {
                 let embeddings =
-                    pictures.iter().enumerate().map(|(picture, values)| Ok((picture, twin.output(values)?)));
+                    pictures.par_iter().enumerate().map(|(picture, values)| Ok((picture, twin.output(values)?)));
                 Ok(five(&head.logits(&self.with(bag, &embeddings.collect::<Result<Vec<_>, AssessFault>>()?))?))
             }
         }
@@ -159,13 +160,13 @@ impl<'a> Target<'a> {
         let Some((head, bag)) = self.bag() else {
             return Ok(vec![twin.derivative(&pictures[0], &one_hot)?.1]);
         };
-        let embeddings = pictures.iter().enumerate().map(|(picture, values)| Ok((picture, twin.output(values)?)));
+        let embeddings = pictures.par_iter().enumerate().map(|(picture, values)| Ok((picture, twin.output(values)?)));
         let bag = self.with(bag, &embeddings.collect::<Result<Vec<_>, AssessFault>>()?);
         let (_, cotangents) = head.derivative(&bag, &one_hot)?;
         let derivative = |(values, &position): (&Array3<f32>, &usize)| {
             Ok(twin.derivative(values, &cotangents.row(position).to_vec())?.1)
         };
-        pictures.iter().zip(&self.positions).map(derivative).collect()
+        pictures.par_iter().zip(&self.positions).map(derivative).collect()
     }
 
     /// The twin's score for other pictures.
