@@ -234,7 +234,7 @@ impl Drawn {
         let mut named = Vec::new();
         let (mut ct_picture, mut he_picture) = (None, None);
         if let (Some(ct), Some(volume), true) = (&result.ct, volume, methods.is_empty()) {
-            let picture = ct_overlay(volume, ct, patch, None);
+            let picture = ct_plain(volume, ct, patch);
             self.picture("ct.png".to_owned(), &picture)?;
             ct_picture = Some(picture);
         }

@@ -278,8 +278,9 @@ pub(crate) fn field_overlay(image: &RgbImage, field: usize, finding: &HeFinding,
             canvas.text((x + 6, y + 4), &format!("{:>3.0}%", attention * 100.0), MARK);
         }
     }
+    let what = if heat.is_some() { "Percentages are attention." } else { "Attention; no reliable explanation." };
     #[expect(clippy::cast_possible_wrap, reason = "within the picture")]
-    canvas.text((6, height as i32 + 4), &format!("{NOTICE} Percentages are attention."), LIGHT);
+    canvas.text((6, height as i32 + 4), &format!("{NOTICE} {what}"), LIGHT);
     if heat.is_some() && width > 640 + LEGEND {
         #[expect(clippy::cast_possible_wrap, reason = "within the picture")]
         legend(&mut canvas, ((width - LEGEND) as i32, height as i32 + 4));
