@@ -212,9 +212,7 @@ pub(crate) fn start(
 fn load(networks: &Networks) -> anyhow::Result<Ready> {
     let bundle = Bundle::open(&networks.bundle, &networks.trust)?;
     let engine = TractEngine::load(&bundle)?;
-    let ready = Ready::prove(bundle, Box::new(engine), usize::MAX)?;
-    ready.explainable()?;
-    Ok(ready)
+    Ok(Ready::prove(bundle, Box::new(engine), usize::MAX)?)
 }
 
 /// A panic is the attempt's, not the device's.
