@@ -19,7 +19,7 @@ use ndarray::{Array2, Array3, ArrayView1};
 pub use faithful::{Curves, Localisation, curves, localisation, over};
 pub use map::shown_map;
 pub use method::ExplainMethod;
-pub use target::Target;
+pub use target::{Target, picture_levels};
 
 use crate::{
     AssessFault, Ready,

@@ -12,7 +12,7 @@ mod watch;
 
 pub use explain::{
     Curves, ExplainMethod, Explainer, GivenTiles, Heat, Judged, Localisation, Question, Seen, Target, Tiles, Verdict,
-    curves, localisation, over, shown_map,
+    curves, localisation, over, picture_levels, shown_map,
 };
 pub use fusion::{Scores, fuse, scores, standardised};
 pub use pipeline::{

@@ -170,6 +170,12 @@ impl HeFinding {
     pub const fn seen(&self) -> Seen<'_> {
         Seen::He(self)
     }
+
+    /// The position of the tile of most attention.
+    #[must_use]
+    pub fn most_attended(&self) -> Option<usize> {
+        (0..self.tiles.len()).max_by(|&a, &b| self.attention[a].total_cmp(&self.attention[b]))
+    }
 }
 
 impl Tiles for HeFinding {

@@ -3,12 +3,13 @@
 use std::{path::PathBuf, time::Instant};
 
 use hilum_assess::{
-    AssessFault, ExplainMethod, Explainer, GivenTiles, Heat, Judged, Question, Ready, Seen, score_tiles, scores,
+    AssessFault, ExplainMethod, Explainer, GivenTiles, Heat, Judged, Question, Ready, Seen, picture_levels,
+    score_tiles, scores,
 };
 use hilum_domain::{Class, Modality, PerClass};
 use hilum_imaging::resized_map;
 use hilum_infer::bag;
-use ndarray::{Array2, Array3, Array4, ArrayD, ArrayView3, Axis, Ix4};
+use ndarray::{Array2, Array3, Array4, ArrayD, Axis, Ix4};
 use ndarray_npy::WriteNpyExt as _;
 use serde::Serialize;
 
@@ -102,7 +103,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Modality::Ct => {
             let mut found = (Vec::new(), Vec::new());
             for picture in &pictures {
-                let levels = levels(picture.view(), mean, std);
+                let levels = picture_levels(picture, mean, std);
                 let (output, score) =
                     timed(arguments.repeat, || loaded.engine.ct(levels.view())).map_err(Failure::internal)?;
                 let scores = scores(output.logits.map(f64::from), manifest.ct.temperature);
@@ -115,7 +116,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
         Modality::He => {
             let count = pictures.len();
-            let levels: Vec<Array3<u8>> = pictures.iter().map(|picture| levels(picture.view(), mean, std)).collect();
+            let levels: Vec<Array3<u8>> = pictures.iter().map(|picture| picture_levels(picture, mean, std)).collect();
             let tiles: Vec<&[u8]> = levels.iter().map(|levels| levels.as_slice().unwrap_or_default()).collect();
             let (outputs, score) =
                 timed(arguments.repeat, || score_tiles(loaded.engine.as_ref(), &tiles)).map_err(Failure::internal)?;
@@ -202,14 +203,4 @@ fn timed<T, E>(times: u16, work: impl Fn() -> Result<T, E>) -> Result<(T, f64), 
     }
     took.sort_by(f64::total_cmp);
     Ok((value, took[took.len() / 2]))
-}
-
-/// The picture levels whose normalised values are nearest: what the network's int8 input can tell apart.
-fn levels(image: ArrayView3<'_, f32>, mean: [f32; 3], std: [f32; 3]) -> Array3<u8> {
-    Array3::from_shape_fn(image.dim(), |(row, column, channel)| {
-        let level = (image[[row, column, channel]] * std[channel] + mean[channel]) * 255.0;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded; the cast saturates")]
-        let level = level.round() as u8;
-        level
-    })
 }

@@ -266,8 +266,7 @@ impl Drawn {
                 }
                 Modality::He => {
                     if let Some(he) = &result.he {
-                        let most = (0..he.tiles.len()).max_by(|&a, &b| he.attention[a].total_cmp(&he.attention[b]));
-                        let most = most.map(|index| he.tiles[index].field);
+                        let most = he.most_attended().map(|index| he.tiles[index].field);
                         for (index, field) in fields.iter().enumerate() {
                             let picture = field_overlay(field, index, he, shown.as_ref());
                             let name = format!("{stem}-{}.png", index + 1);

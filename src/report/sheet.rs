@@ -36,7 +36,7 @@ pub(crate) fn sheet(
     };
     let ct = result.ct.as_ref().zip(volume).map(|(ct, volume)| patch_plain(volume, ct, geometry, EDGE));
     let he = result.he.as_ref().and_then(|he| {
-        let most = (0..he.tiles.len()).max_by(|&a, &b| he.attention[a].total_cmp(&he.attention[b]))?;
+        let most = he.most_attended()?;
         let tile = &he.tiles[most];
         let [x, y] = tile.origin;
         let there = imageops::crop_imm(fields.get(tile.field)?, x, y, tile.edge, tile.edge).to_image();

@@ -13,6 +13,17 @@ pub(super) fn one_hot(class: usize, weight: f32) -> PerClass<f32> {
     std::array::from_fn(|index| if index == class { weight } else { 0.0 })
 }
 
+/// The picture levels whose normalised values are nearest: what a network's int8 input can tell apart.
+#[must_use]
+pub fn picture_levels(picture: &Array3<f32>, mean: [f32; 3], std: [f32; 3]) -> Array3<u8> {
+    Array3::from_shape_fn(picture.dim(), |(row, column, channel)| {
+        let level = (picture[[row, column, channel]] * std[channel] + mean[channel]) * 255.0;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded; the cast saturates")]
+        let level = level.round() as u8;
+        level
+    })
+}
+
 /// The logit of a class as a function of a few pictures.
 pub struct Target<'a> {
     explainer: &'a Explainer<'a>,
@@ -83,16 +94,6 @@ impl<'a> Target<'a> {
         Array3::from_shape_fn(like.dim(), |(_, _, channel)| self.real(level, channel))
     }
 
-    /// The nearest picture levels: what the network's int8 input can tell apart.
-    fn levels(&self, picture: &Array3<f32>) -> Array3<u8> {
-        Array3::from_shape_fn(picture.dim(), |(row, column, channel)| {
-            let level = (picture[[row, column, channel]] * self.std[channel] + self.mean[channel]) * 255.0;
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded; the cast saturates")]
-            let level = level.round() as u8;
-            level
-        })
-    }
-
     /// Tiles and attention head, for H&E.
     fn bag(&self) -> Option<(&TwinHead, &Array2<f32>)> {
         match (self.question().seen, &self.explainer.head) {
@@ -116,12 +117,12 @@ impl<'a> Target<'a> {
         let logits = match self.bag() {
             None => {
                 let picture = changed.first().map_or(&self.originals[0], |(_, picture)| *picture);
-                engine.ct(self.levels(picture).view())?.logits.map(f64::from)
+                engine.ct(picture_levels(picture, self.mean, self.std).view())?.logits.map(f64::from)
             }
             Some((head, bag)) => {
                 let mut embeddings = Vec::new();
                 for (picture, values) in changed {
-                    let levels = self.levels(values);
+                    let levels = picture_levels(values, self.mean, self.std);
                     embeddings.push((*picture, engine.he(levels.as_slice().unwrap_or_default())?.embedding));
                 }
                 five(&head.logits(&self.with(bag, &embeddings))?)
