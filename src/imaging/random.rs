@@ -1,5 +1,6 @@
 //! Seeded random numbers that are the same bytes on every machine: PCG and `libm`, never the platform's own functions.
 
+use rand_distr::{Distribution as _, StandardNormal};
 use rand_pcg::{
     Pcg64Mcg,
     rand_core::{Rng as _, SeedableRng as _},
@@ -63,6 +64,11 @@ impl Random {
         mean + sd * radius * libm::cos(2.0 * std::f64::consts::PI * self.unit())
     }
 
+    /// Standard normal, for millions of values: eight times faster than [`Self::normal`] (ziggurat), another stream.
+    pub fn noise(&mut self) -> f32 {
+        StandardNormal.sample(&mut self.0)
+    }
+
     /// Log-normal whose logarithm has the median's logarithm as mean and `sigma` as standard deviation.
     pub fn log_normal(&mut self, median: f64, sigma: f64) -> f64 {
         median * libm::exp(self.normal(0.0, sigma))
@@ -104,6 +110,9 @@ mod tests {
         let mean = values.iter().sum::<f64>() / f64::from(count);
         let variance = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / f64::from(count);
         assert!((mean - 3.0).abs() < 0.05 && (variance - 4.0).abs() < 0.15, "{mean} {variance}");
+        let noise: Vec<f64> = (0..count).map(|_| f64::from(random.noise())).collect();
+        let square = noise.iter().map(|v| v * v).sum::<f64>() / f64::from(count);
+        assert!((noise.iter().sum::<f64>() / f64::from(count)).abs() < 0.03 && (square - 1.0).abs() < 0.04, "{square}");
         let picks = (0..count).filter(|_| random.weighted(&[1.0, 3.0]) == 1).count();
         assert!((14_600..15_400).contains(&picks), "{picks}");
     }

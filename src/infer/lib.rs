@@ -7,6 +7,7 @@
 
 mod bundle;
 mod engine;
+mod graph;
 mod manifest;
 mod quantise;
 mod tract;
@@ -20,4 +21,4 @@ pub use manifest::{
 };
 pub use quantise::{InputLevels, Quantiser};
 pub use tract::TractEngine;
-pub use twin::{Tail, TwinHead, TwinNetwork};
+pub use twin::{Forward, Tail, TwinHead, TwinNetwork};

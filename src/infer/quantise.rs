@@ -47,16 +47,15 @@ impl InputLevels {
         Some(Self(table))
     }
 
-    /// Quantises interleaved three-channel levels.
+    /// Quantises interleaved levels, `[pixel, channel]`, into `[channel, pixel]`.
     #[must_use]
     pub fn apply(&self, levels: &[u8]) -> Vec<i8> {
-        let [a, b, c] = &self.0;
-        levels
-            .as_chunks::<3>()
-            .0
-            .iter()
-            .flat_map(|&[x, y, z]| [a[usize::from(x)], b[usize::from(y)], c[usize::from(z)]])
-            .collect()
+        let pixels = levels.as_chunks::<3>().0;
+        let plane = |(channel, table): (usize, &[i8; 256])| {
+            let levels: Vec<i8> = pixels.iter().map(|pixel| table[usize::from(pixel[channel])]).collect();
+            levels
+        };
+        self.0.iter().enumerate().flat_map(plane).collect()
     }
 }
 
@@ -72,6 +71,7 @@ mod tests {
             let want = i8::try_from(i16::from(level) - 128).expect("in range");
             assert_eq!(table.apply(&[level; 3]), [want; 3]);
         }
+        assert_eq!(table.apply(&[1, 2, 3, 4, 5, 6]), [-127, -124, -126, -123, -125, -122]);
     }
 
     #[test]

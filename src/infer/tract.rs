@@ -1,5 +1,5 @@
-//! The embedded default engine: tract, pure Rust. It runs the QDQ graph as float with rounding: exact to the int8
-//! network, not fast.
+//! The embedded default engine: tract, pure Rust. It runs the QDQ graph as float with rounding, which is exact to the int8
+//! network, with operators of ours where tract's are slow.
 
 use std::sync::Arc;
 
@@ -7,7 +7,10 @@ use hilum_domain::PerClass;
 use ndarray::{Array2, Array3, ArrayView3};
 use tract_onnx::prelude::*;
 
-use crate::{Bundle, BundleError, CtOutput, Engine, EngineFault, HeOutput, InputLevels, Quantisation, Quantiser};
+use crate::{
+    Bundle, BundleError, CtOutput, Engine, EngineFault, HeOutput, InputLevels, Quantisation, Quantiser,
+    graph::{parse, plan, plan_of_planes},
+};
 
 const NAME: &str = "tract";
 
@@ -62,7 +65,7 @@ impl TractEngine {
             },
         );
         let metadata = parse(bundle.file("metadata.onnx")?)
-            .and_then(|model| model.with_input_fact(0, f32::fact([1, 3]).into())?.into_optimized()?.into_runnable())
+            .and_then(|model| plan(model.with_input_fact(0, f32::fact([1, 3]).into())?))
             .map_err(|error| unsuitable("metadata.onnx", &error))?;
         let engine = Self { ct: ct?, he: he?, mil: bundle.file("mil.onnx")?.to_vec(), metadata };
         // The graph of the head is built for every case; a bundle whose head cannot be built is rejected now.
@@ -73,16 +76,12 @@ impl TractEngine {
     /// The head for a known number of tiles: tract is several times slower on a symbolic one.
     fn attention_plan(&self, tiles: usize) -> TractResult<Arc<TypedRunnableModel>> {
         let channels = self.he.outputs[0].shape.last().copied().unwrap_or(0);
-        parse(&self.mil)?.with_input_fact(0, f32::fact([tiles, channels]).into())?.into_optimized()?.into_runnable()
+        plan(parse(&self.mil)?.with_input_fact(0, f32::fact([tiles, channels]).into())?)
     }
 }
 
 fn unsuitable(file: &str, error: &TractError) -> BundleError {
     BundleError::Unsuitable(format!("tract cannot run {file}: {error:#}"))
-}
-
-pub(crate) fn parse(mut bytes: &[u8]) -> TractResult<InferenceModel> {
-    tract_onnx::onnx().model_for_read(&mut bytes)
 }
 
 impl Network {
@@ -110,11 +109,8 @@ impl Network {
         let outputs = [output(first_output)?, output("features")?];
         let plan = parse(bundle.file(file)?)
             .and_then(|model| {
-                model
-                    .with_outputs_by_name([first_output, "features"])?
-                    .with_input_fact(0, i8::fact(shape).into())?
-                    .into_optimized()?
-                    .into_runnable()
+                let model = model.with_outputs_by_name([first_output, "features"])?;
+                plan_of_planes(model.with_input_fact(0, i8::fact(shape).into())?)
             })
             .map_err(|error| unsuitable(file, &error))?;
         Ok(Self { plan, levels, shape, outputs })
@@ -122,7 +118,8 @@ impl Network {
 
     /// Real values of the two outputs.
     fn run(&self, levels: &[u8]) -> TractResult<[Vec<f32>; 2]> {
-        let input = Tensor::from_shape(&self.shape, &self.levels.apply(levels))?;
+        let [batch, rows, columns, channels] = self.shape;
+        let input = Tensor::from_shape(&[batch, channels, rows, columns], &self.levels.apply(levels))?;
         let outputs = self.plan.run(tvec!(input.into_tvalue()))?;
         let real = |index: usize| -> TractResult<Vec<f32>> {
             let wanted: usize = self.outputs[index].shape.iter().product();

@@ -9,7 +9,10 @@ use hilum_gradient::{GradientError, GradientGraph, Request, differentiate};
 use ndarray::{Array2, Array3};
 use tract_onnx::prelude::*;
 
-use crate::{Bundle, BundleError, EngineFault, tract::parse};
+use crate::{
+    Bundle, BundleError, EngineFault,
+    graph::{Halves, halves, parse, plan},
+};
 
 const NAME: &str = "tract (gradient)";
 
@@ -48,20 +51,29 @@ impl Graph {
     /// A plan that runs no more than the output.
     fn forward(&self) -> Result<Arc<TypedRunnableModel>, BundleError> {
         parse(&self.bytes)
-            .and_then(|model| optimised(model, &[&self.input], &["logits"]))
+            .and_then(|model| plan(cut(model, &[&self.input], &["logits"])?))
             .map_err(|error| unfit(&error))
     }
 
-    /// A plan for the output and the derivative. The graph's own bytes are let go before it is optimised: each of the two holds all
-    /// weights.
+    /// A plan for the output and the derivative.
     fn backward(&mut self) -> Result<Arc<TypedRunnableModel>, BundleError> {
-        let model = parse(&std::mem::take(&mut self.bytes)).map_err(|error| unfit(&error))?;
-        optimised(model, &[&self.input, "cotangent"], &["logits", "grad_input"]).map_err(|error| unfit(&error))
+        self.whole().and_then(plan).map_err(|error| unfit(&error))
+    }
+
+    /// Plans for the output, and for the derivative from there on.
+    fn halves(&mut self) -> Result<Halves, BundleError> {
+        self.whole().and_then(halves).map_err(|error| unfit(&error))
+    }
+
+    /// The graph's own bytes are let go before it is optimised: each of the two holds all weights.
+    fn whole(&mut self) -> TractResult<InferenceModel> {
+        let model = parse(&std::mem::take(&mut self.bytes))?;
+        cut(model, &[&self.input, "cotangent"], &["logits", "grad_input"])
     }
 }
 
-fn optimised(model: InferenceModel, inputs: &[&str], outputs: &[&str]) -> TractResult<Arc<TypedRunnableModel>> {
-    model.with_outputs_by_name(outputs)?.with_input_names(inputs)?.into_optimized()?.into_runnable()
+fn cut(model: InferenceModel, inputs: &[&str], outputs: &[&str]) -> TractResult<InferenceModel> {
+    model.with_outputs_by_name(outputs)?.with_input_names(inputs)
 }
 
 fn unfit(error: &TractError) -> BundleError {
@@ -96,9 +108,14 @@ fn channels_last(shape: &[usize], values: Vec<f32>) -> TractResult<Array3<f32>> 
 pub struct TwinNetwork {
     input_shape: Vec<usize>,
     output_shape: Vec<usize>,
-    /// Where outputs are often asked for without a derivative: it holds all weights once more.
-    forward: Option<Arc<TypedRunnableModel>>,
-    backward: Arc<TypedRunnableModel>,
+    halves: Halves,
+}
+
+/// A network's output for a picture, and what the way back from it needs.
+pub struct Forward {
+    /// Logits, or an embedding.
+    pub output: Vec<f32>,
+    kept: TVec<TValue>,
 }
 
 impl TwinNetwork {
@@ -109,8 +126,7 @@ impl TwinNetwork {
     pub fn load(bundle: &Bundle, modality: Modality) -> Result<Self, BundleError> {
         let (file, output) = network(modality);
         let request = Request { output: Some(output.to_owned()), last_maps: false, ..Request::default() };
-        // The embeddings of a bag come before any derivative.
-        Self::of(Graph::of(bundle, file, &request)?, modality == Modality::He)
+        Self::of(Graph::of(bundle, file, &request)?)
     }
 
     /// The same of any network of one image, `[1, 3, row, column]`, and its first output.
@@ -119,47 +135,40 @@ impl TwinNetwork {
     /// [`BundleError::Unsuitable`] if it has no derivative, or tract cannot run it.
     pub fn of_model(model: &[u8]) -> Result<Self, BundleError> {
         let request = Request { last_maps: false, ..Request::default() };
-        Self::of(Graph::derived(model, &request).map_err(|error| BundleError::Unsuitable(error.to_string()))?, false)
+        Self::of(Graph::derived(model, &request).map_err(|error| BundleError::Unsuitable(error.to_string()))?)
     }
 
-    fn of(mut graph: Graph, outputs: bool) -> Result<Self, BundleError> {
+    fn of(mut graph: Graph) -> Result<Self, BundleError> {
         if graph.input_shape.len() != 4 || graph.input_shape[0] != 1 || graph.input_shape[1] != 3 {
             return Err(BundleError::Unsuitable(format!("a network's input is {:?}", graph.input_shape)));
         }
-        let forward = if outputs { Some(graph.forward()?) } else { None };
-        let backward = graph.backward()?;
+        let halves = graph.halves()?;
         let Graph { input_shape, output_shape, .. } = graph;
-        Ok(Self { input_shape, output_shape, forward, backward })
+        Ok(Self { input_shape, output_shape, halves })
     }
 
-    /// The output for a normalised picture, `[row, column, channel]`.
+    /// The output for a normalised picture, `[row, column, channel]`. It holds the network's maps, 20 MB for an H&E tile.
     ///
     /// # Errors
     /// [`EngineFault`] if tract fails, or the picture has another size.
-    pub fn output(&self, image: &Array3<f32>) -> Result<Vec<f32>, EngineFault> {
+    pub fn forward(&self, image: &Array3<f32>) -> Result<Forward, EngineFault> {
         let run = || {
             let image = tensor(&self.input_shape, &channels_first(image))?;
-            let outputs = match &self.forward {
-                Some(forward) => forward.run(tvec!(image))?,
-                None => {
-                    let nothing = vec![0.0; self.output_shape.iter().product()];
-                    self.backward.run(tvec!(image, tensor(&self.output_shape, &nothing)?))?
-                }
-            };
-            floats(&outputs[0])
+            let mut kept = self.halves.forward.run(tvec!(image))?;
+            Ok(Forward { output: floats(&kept.remove(0))?, kept })
         };
         run().map_err(fault("the twin's output"))
     }
 
-    /// The output, and ∂(Σ cotangent · output)/∂image, `[row, column, channel]`.
+    /// ∂(Σ cotangent · output)/∂image where the output was found, `[row, column, channel]`.
     ///
     /// # Errors
-    /// [`EngineFault`] if tract fails, or picture or cotangent have another size.
-    pub fn derivative(&self, image: &Array3<f32>, cotangent: &[f32]) -> Result<(Vec<f32>, Array3<f32>), EngineFault> {
+    /// [`EngineFault`] if tract fails, or the cotangent has another size.
+    pub fn backward(&self, forward: Forward, cotangent: &[f32]) -> Result<Array3<f32>, EngineFault> {
         let run = || {
-            let image = tensor(&self.input_shape, &channels_first(image))?;
-            let outputs = self.backward.run(tvec!(image, tensor(&self.output_shape, cotangent)?))?;
-            Ok((floats(&outputs[0])?, channels_last(&self.input_shape, floats(&outputs[1])?)?))
+            let mut inputs = tvec!(tensor(&self.output_shape, cotangent)?);
+            inputs.extend(forward.kept);
+            channels_last(&self.input_shape, floats(&self.halves.backward.run(inputs)?[0])?)
         };
         run().map_err(fault("the twin's derivative"))
     }

@@ -249,9 +249,11 @@ impl Drawn {
                     let raw = explanation.heat.as_ref().and_then(|heat| heat.maps.first());
                     if let (Some(ct), Some(volume)) = (&result.ct, volume) {
                         let picture = ct_overlay(volume, ct, patch, shown);
-                        let name = format!("{stem}.png");
-                        self.picture(name.clone(), &picture)?;
-                        overlays.push(name);
+                        if shown.is_some() {
+                            let name = format!("{stem}.png");
+                            self.picture(name.clone(), &picture)?;
+                            overlays.push(name);
+                        }
                         ct_picture.get_or_insert(picture);
                         if let Some(raw) = raw {
                             let raw = resized_map(raw, patch.size, patch.size);
@@ -269,9 +271,11 @@ impl Drawn {
                         let most = he.most_attended().map(|index| he.tiles[index].field);
                         for (index, field) in fields.iter().enumerate() {
                             let picture = field_overlay(field, index, he, shown.as_ref());
-                            let name = format!("{stem}-{}.png", index + 1);
-                            self.picture(name.clone(), &picture)?;
-                            overlays.push(name);
+                            if shown.is_some() {
+                                let name = format!("{stem}-{}.png", index + 1);
+                                self.picture(name.clone(), &picture)?;
+                                overlays.push(name);
+                            }
                             if Some(index) == most {
                                 he_picture.get_or_insert(picture);
                             }

@@ -21,8 +21,9 @@ fn summed(
 ) -> Result<Vec<Array3<f32>>, AssessFault> {
     let mut sums: Vec<Array3<f32>> = target.originals.iter().map(|picture| Array3::zeros(picture.dim())).collect();
     let each: Vec<usize> = (0..count).collect();
-    // Only as many are held as there are threads to make them.
-    for batch in each.chunks(rayon::current_num_threads().max(1)) {
+    // Only as many are held as there are threads to make them; those of a bag are made by several.
+    let together = rayon::current_num_threads() / target.originals.len().max(1);
+    for batch in each.chunks(together.max(1)) {
         let found: Vec<Vec<Array3<f32>>> = batch.par_iter().map(|&index| work(index)).collect::<Result<_, _>>()?;
         for found in found {
             sums.iter_mut().zip(&found).for_each(|(sum, one)| *sum += one);
@@ -53,7 +54,7 @@ pub(super) fn integrated_gradients(
         #[expect(clippy::cast_precision_loss, reason = "a few dozen")]
         let along = (step as f32 + 0.5) * share(steps);
         let between = |(from, to): (&Array3<f32>, &Array3<f32>)| from + &((to - from) * along);
-        let pictures: Vec<Array3<f32>> = baselines.iter().zip(&target.originals).map(between).collect();
+        let pictures: Vec<Array3<f32>> = baselines.par_iter().zip(&target.originals).map(between).collect();
         let derivatives = target.derivatives(&pictures)?;
         count.step()?;
         Ok(derivatives)
@@ -85,12 +86,11 @@ pub(super) fn smoothgrad(target: &Target<'_>, watch: &dyn Watch, part: Part) -> 
             let mut random = Random::new(target.seed(), &format!("smoothgrad {sample} {index}"));
             let (low, high) =
                 picture.iter().fold((f32::MAX, f32::MIN), |(low, high), &value| (low.min(value), high.max(value)));
-            let sigma = f64::from(parameters.smoothgrad_sigma * (high - low).max(0.0));
-            #[expect(clippy::cast_possible_truncation, reason = "to the precision of the picture")]
-            let noise = |value: f32| (f64::from(value) + random.normal(0.0, sigma)) as f32;
+            let sigma = parameters.smoothgrad_sigma * (high - low).max(0.0);
+            let noise = |value: f32| value + sigma * random.noise();
             picture.clone().mapv_into(noise)
         };
-        let pictures: Vec<Array3<f32>> = target.originals.iter().enumerate().map(noisy).collect();
+        let pictures: Vec<Array3<f32>> = target.originals.par_iter().enumerate().map(noisy).collect();
         let derivatives = target.derivatives(&pictures)?;
         count.step()?;
         Ok(derivatives)
@@ -124,20 +124,19 @@ pub(super) fn occlusion(target: &Target<'_>, watch: &dyn Watch, part: Part) -> R
         })
         .collect();
     let count = Count::new(watch, part, squares.len())?;
+    let uncovered: Vec<Array3<u8>> = target.originals.iter().map(|picture| target.levels(picture)).collect();
     let drops: Vec<f32> = squares
         .par_iter()
         .map(|&(picture, row, column)| {
-            let mut covered = target.originals[picture].clone();
+            let mut covered = uncovered[picture].clone();
             let (rows, columns, _) = covered.dim();
             let square = ndarray::s![
                 row..(row + parameters.occlusion_px).min(rows),
                 column..(column + parameters.occlusion_px).min(columns),
                 ..
             ];
-            for (channel, mut plane) in covered.slice_mut(square).axis_iter_mut(Axis(2)).enumerate() {
-                plane.fill(target.real(parameters.occlusion_level, channel));
-            }
-            let left = target.score(&target.engine_logits(&[(picture, &covered)])?);
+            covered.slice_mut(square).fill(parameters.occlusion_level);
+            let left = target.score(&target.engine_logits_of(&[(picture, covered)])?);
             count.step()?;
             #[expect(clippy::cast_possible_truncation, reason = "a map's precision")]
             let drop = (whole - left) as f32;

@@ -1,8 +1,8 @@
 //! What is explained: the logit of a class as a function of a few pictures, everything else of the case held.
 
 use hilum_domain::{Modality, PerClass, softmax};
-use hilum_infer::{ExplainedBranch, TwinHead};
-use ndarray::{Array2, Array3, ArrayView1};
+use hilum_infer::{ExplainedBranch, Forward, TwinHead};
+use ndarray::{Array2, Array3, ArrayView1, Zip};
 use rayon::prelude::*;
 
 use super::{Explainer, Question, Seen};
@@ -16,12 +16,22 @@ pub(super) fn one_hot(class: usize, weight: f32) -> PerClass<f32> {
 /// The picture levels whose normalised values are nearest: what a network's int8 input can tell apart.
 #[must_use]
 pub fn picture_levels(picture: &Array3<f32>, mean: [f32; 3], std: [f32; 3]) -> Array3<u8> {
-    Array3::from_shape_fn(picture.dim(), |(row, column, channel)| {
-        let level = (picture[[row, column, channel]] * std[channel] + mean[channel]) * 255.0;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded; the cast saturates")]
-        let level = level.round() as u8;
-        level
-    })
+    let mut levels = Array3::zeros(picture.dim());
+    for (mut levels, values) in levels.outer_iter_mut().zip(picture.outer_iter()) {
+        for channel in 0..3 {
+            let (scale, shift) = (std[channel] * 255.0, mean[channel] * 255.0);
+            Zip::from(levels.column_mut(channel)).and(values.column(channel)).for_each(|level, &value| {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "rounded; the cast saturates"
+                )]
+                let nearest = (value * scale + shift + 0.5) as u8;
+                *level = nearest;
+            });
+        }
+    }
+    levels
 }
 
 /// The logit of a class as a function of a few pictures.
@@ -113,16 +123,30 @@ impl<'a> Target<'a> {
 
     /// The engine's logits of the branch with other pictures at some of the target's.
     pub(super) fn engine_logits(&self, changed: &[(usize, &Array3<f32>)]) -> Result<PerClass<f64>, AssessFault> {
+        let levels: Vec<(usize, Array3<u8>)> =
+            changed.iter().map(|&(picture, values)| (picture, self.levels(values))).collect();
+        self.engine_logits_of(&levels)
+    }
+
+    /// What the engine's input can tell apart of a picture.
+    pub(super) fn levels(&self, picture: &Array3<f32>) -> Array3<u8> {
+        picture_levels(picture, self.mean, self.std)
+    }
+
+    /// The same with pictures of levels.
+    pub(super) fn engine_logits_of(&self, changed: &[(usize, Array3<u8>)]) -> Result<PerClass<f64>, AssessFault> {
         let engine = self.explainer.ready.engine.as_ref();
         let logits = match self.bag() {
             None => {
-                let picture = changed.first().map_or(&self.originals[0], |(_, picture)| *picture);
-                engine.ct(picture_levels(picture, self.mean, self.std).view())?.logits.map(f64::from)
+                let logits = match changed.first() {
+                    Some((_, levels)) => engine.ct(levels.view())?.logits,
+                    None => engine.ct(self.levels(&self.originals[0]).view())?.logits,
+                };
+                logits.map(f64::from)
             }
             Some((head, bag)) => {
                 let mut embeddings = Vec::new();
-                for (picture, values) in changed {
-                    let levels = picture_levels(values, self.mean, self.std);
+                for (picture, levels) in changed {
                     embeddings.push((*picture, engine.he(levels.as_slice().unwrap_or_default())?.embedding));
                 }
                 five(&head.logits(&self.with(bag, &embeddings))?)
@@ -145,10 +169,12 @@ impl<'a> Target<'a> {
     fn twin_logits(&self, pictures: &[Array3<f32>]) -> Result<PerClass<f64>, AssessFault> {
         let twin = self.explainer.twin()?;
         match self.bag() {
-            None => Ok(five(&twin.output(&pictures[0])?)),
+            None => Ok(five(&twin.forward(&pictures[0])?.output)),
             Some((head, bag)) => {
-                let embeddings =
-                    pictures.par_iter().enumerate().map(|(picture, values)| Ok((picture, twin.output(values)?)));
+                let embeddings = pictures
+                    .par_iter()
+                    .enumerate()
+                    .map(|(picture, values)| Ok((picture, twin.forward(values)?.output)));
                 Ok(five(&head.logits(&self.with(bag, &embeddings.collect::<Result<Vec<_>, AssessFault>>()?))?))
             }
         }
@@ -159,15 +185,15 @@ impl<'a> Target<'a> {
         let twin = self.explainer.twin()?;
         let one_hot = one_hot(self.question().class, self.question().weight);
         let Some((head, bag)) = self.bag() else {
-            return Ok(vec![twin.derivative(&pictures[0], &one_hot)?.1]);
+            return Ok(vec![twin.backward(twin.forward(&pictures[0])?, &one_hot)?]);
         };
-        let embeddings = pictures.par_iter().enumerate().map(|(picture, values)| Ok((picture, twin.output(values)?)));
-        let bag = self.with(bag, &embeddings.collect::<Result<Vec<_>, AssessFault>>()?);
-        let (_, cotangents) = head.derivative(&bag, &one_hot)?;
-        let derivative = |(values, &position): (&Array3<f32>, &usize)| {
-            Ok(twin.derivative(values, &cotangents.row(position).to_vec())?.1)
-        };
-        pictures.par_iter().zip(&self.positions).map(derivative).collect()
+        let mut forwards = pictures.par_iter().map(|picture| twin.forward(picture)).collect::<Result<Vec<_>, _>>()?;
+        let output = |(picture, forward): (usize, &mut Forward)| (picture, std::mem::take(&mut forward.output));
+        let embeddings: Vec<_> = forwards.iter_mut().enumerate().map(output).collect();
+        let (_, cotangents) = head.derivative(&self.with(bag, &embeddings), &one_hot)?;
+        let derivative =
+            |(forward, &position): (Forward, &usize)| Ok(twin.backward(forward, &cotangents.row(position).to_vec())?);
+        forwards.into_par_iter().zip(&self.positions).map(derivative).collect()
     }
 
     /// The twin's score for other pictures.

@@ -1,0 +1,112 @@
+//! The way back through ReLU and clipping, g · sign(y) or g · sign(y (c − y)) at the output y: four passes in tract, one here.
+
+use fearless_simd::{Level, Simd, dispatch};
+use tract_onnx::tract_core::{
+    internal::*,
+    ops::{element_wise::ElementWiseOp, math},
+};
+
+use super::{Stand, is, only_reader, with_number};
+
+/// The cotangent times the sign of how far an output is from its limits.
+#[derive(Debug, Clone, PartialEq)]
+struct Slope {
+    high: Option<f32>,
+}
+
+impl Eq for Slope {}
+
+/// What stands for the product with the sign, if the two are of one shape.
+pub(super) fn of(model: &TypedModel, node: &TypedNode) -> TractResult<Option<Stand>> {
+    if !is::<math::Mul>(node) {
+        return Ok(None);
+    }
+    let &[left, right] = node.inputs.as_slice() else { return Ok(None) };
+    for (g, sign) in [(left, right), (right, left)] {
+        let sign = model.node(sign.node);
+        let Some(op) = sign.op_as::<ElementWiseOp>().filter(|op| op.0.is::<math::Sign>()) else { continue };
+        if op.1.is_some() || only_reader(model, sign)?.is_none() {
+            continue;
+        }
+        let room = model.node(sign.inputs[0].node);
+        let (y, high) = match between(model, room)? {
+            Some((y, high)) if only_reader(model, room)?.is_some() => (y, Some(high)),
+            _ => (sign.inputs[0], None),
+        };
+        let facts = [model.outlet_fact(g)?, model.outlet_fact(y)?, &node.outputs[0].fact];
+        if facts.iter().any(|fact| fact.datum_type != f32::datum_type() || fact.shape != facts[0].shape) {
+            continue;
+        }
+        return Ok(Some(Stand { last: node.id, op: Box::new(Slope { high }), inputs: tvec!(g, y) }));
+    }
+    Ok(None)
+}
+
+/// y and c, where a node is y (c − y).
+fn between(model: &TypedModel, node: &TypedNode) -> TractResult<Option<(OutletId, f32)>> {
+    if !is::<math::Mul>(node) {
+        return Ok(None);
+    }
+    for (y, rest) in [(node.inputs[0], node.inputs[1]), (node.inputs[1], node.inputs[0])] {
+        let rest = model.node(rest.node);
+        if !is::<math::Sub>(rest) {
+            continue;
+        }
+        if let Some((of, high, true)) = with_number(model, rest)?
+            && of == y
+        {
+            return Ok(Some((y, high)));
+        }
+    }
+    Ok(None)
+}
+
+#[inline(always)]
+fn sign(value: f32) -> f32 {
+    // A NaN stays one.
+    if value > 0.0 {
+        1.0
+    } else if value < 0.0 {
+        -1.0
+    } else {
+        value
+    }
+}
+
+#[inline(always)]
+fn masked<S: Simd>(_: S, high: Option<f32>, g: &mut [f32], y: &[f32]) {
+    match high {
+        Some(high) => g.iter_mut().zip(y).for_each(|(g, &y)| *g *= sign(y * (high - y))),
+        None => g.iter_mut().zip(y).for_each(|(g, &y)| *g *= sign(y)),
+    }
+}
+
+impl Op for Slope {
+    fn name(&self) -> StaticName {
+        "Slope".into()
+    }
+
+    op_as_typed_op!();
+}
+
+impl EvalOp for Slope {
+    op_out_of_plan!();
+
+    fn eval(&self, _: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
+        let (g, y) = args_2!(inputs);
+        let mut g = g.into_tensor();
+        let level = Level::new();
+        let (mut plain, y) = (g.try_as_plain_ram_mut()?, y.try_as_plain_ram()?);
+        let (floats, y) = (plain.as_slice_mut::<f32>()?, y.as_slice::<f32>()?);
+        dispatch!(level, simd => masked(simd, self.high, floats, y));
+        Ok(tvec!(g.into_tvalue()))
+    }
+}
+
+impl TypedOp for Slope {
+    fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
+        Ok(tvec!(inputs[0].without_value()))
+    }
+
+    as_op!();
+}
