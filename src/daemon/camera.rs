@@ -32,7 +32,7 @@ const BEAT: Duration = Duration::from_millis(50);
 /// A folder of more pictures is not a camera.
 const MOST_PICTURES: usize = 64;
 /// The phantom under the simulated microscope, the one patient of a small cohort: the reference bundle has never seen it.
-pub const PHANTOM_SEED: u64 = 1_000_001;
+pub const PHANTOM_SEED: u64 = 1_000_002;
 
 /// What the camera showed last.
 pub(crate) type Frames = watch::Receiver<Option<Arc<Frame>>>;

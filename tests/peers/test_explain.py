@@ -252,7 +252,7 @@ def test_maps_lie_on_the_scanners_slices(all_six):
         volume = nibabel.load(out / entry["volume"])
         values, flat = volume.get_fdata(), np.load(out / entry["map"])
         assert volume.header.get_zooms() == pytest.approx(report["ct"]["spacing_mm"], abs=1e-3)
-        for index in np.random.default_rng(1).integers(0, values.shape, (50, 3)):
+        for index in np.random.default_rng(1).integers(0, values.shape, (200, 3)):
             x, y, z = (volume.affine @ [*index, 1])[:3] * [-1, -1, 1] - lesion
             column, row = x / 0.75 + 63.5, y / 0.75 + 63.5
             if not (0 <= row <= 126.99 and 0 <= column <= 126.99 and abs(z) <= 3):
