@@ -60,6 +60,7 @@ pub(crate) struct Halves {
 /// The halves of a graph whose inputs are the network's and a cotangent, and whose outputs are the network's and a derivative.
 pub(crate) fn halves(model: InferenceModel) -> TractResult<Halves> {
     let mut back = ready(model.into_typed()?)?;
+    slope::apart(&mut back)?;
     let (inputs, outputs) = (back.input_outlets()?.to_vec(), back.output_outlets()?.to_vec());
     let ([input, cotangent], [output, derivative]) = (inputs.as_slice(), outputs.as_slice()) else {
         bail!("{} inputs and {} outputs are no gradient graph", inputs.len(), outputs.len())

@@ -1,4 +1,5 @@
-//! The way back through ReLU and clipping, g · sign(y) or g · sign(y (c − y)) at the output y: four passes in tract, one here.
+//! The way back through ReLU and clipping, g · sign(y) or g · sign(y (c − y)) at the output y: four passes in tract, one here. Where
+//! the way there and the way back are two plans, two, with a byte a value kept between them.
 
 use fearless_simd::{Level, Simd, dispatch};
 use tract_onnx::tract_core::{
@@ -74,9 +75,14 @@ fn sign(value: f32) -> f32 {
 }
 
 #[inline(always)]
-fn masked<S: Simd>(_: S, high: Option<f32>, g: &mut [f32], y: &[f32]) {
+fn room(high: Option<f32>, y: f32) -> f32 {
+    high.map_or(y, |high| y * (high - y))
+}
+
+#[inline(always)]
+fn sloped<S: Simd>(_: S, high: Option<f32>, g: &mut [f32], y: &[f32]) {
     match high {
-        Some(high) => g.iter_mut().zip(y).for_each(|(g, &y)| *g *= sign(y * (high - y))),
+        Some(high) => g.iter_mut().zip(y).for_each(|(g, &y)| *g *= sign(room(Some(high), y))),
         None => g.iter_mut().zip(y).for_each(|(g, &y)| *g *= sign(y)),
     }
 }
@@ -98,12 +104,121 @@ impl EvalOp for Slope {
         let level = Level::new();
         let (mut plain, y) = (g.try_as_plain_ram_mut()?, y.try_as_plain_ram()?);
         let (floats, y) = (plain.as_slice_mut::<f32>()?, y.as_slice::<f32>()?);
-        dispatch!(level, simd => masked(simd, self.high, floats, y));
+        dispatch!(level, simd => sloped(simd, self.high, floats, y));
         Ok(tvec!(g.into_tvalue()))
     }
 }
 
 impl TypedOp for Slope {
+    fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
+        Ok(tvec!(inputs[0].without_value()))
+    }
+
+    as_op!();
+}
+
+/// The signs alone, as bytes: what an output leaves for the way back.
+#[derive(Debug, Clone, PartialEq)]
+struct Signs {
+    high: Option<f32>,
+}
+
+impl Eq for Signs {}
+
+/// The cotangent times signs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Signed;
+
+/// The byte of a NaN, which must not get lost.
+const NAN: i8 = 2;
+
+/// Takes every slope apart into the signs, which only the output has to do with, and the product.
+pub(super) fn apart(model: &mut TypedModel) -> TractResult<()> {
+    for id in model.eval_order()? {
+        let node = model.node(id);
+        let Some(&Slope { high }) = node.op_as::<Slope>() else { continue };
+        let (name, inputs) = (node.name.clone(), node.inputs.clone());
+        let mut patch = TypedModelPatch::default();
+        let taps = patch.taps(model, &inputs)?;
+        let signs = patch.wire_node(format!("{name}.signs"), Signs { high }, &[taps[1]])?[0];
+        let product = patch.wire_node(format!("{name}.signed"), Signed, &[taps[0], signs])?[0];
+        patch.shunt_outside(model, OutletId::new(id, 0), product)?;
+        patch.apply(model)?;
+    }
+    model.compact()
+}
+
+#[inline(always)]
+fn signs<S: Simd>(_: S, high: Option<f32>, y: &[f32], signs: &mut [i8]) {
+    let byte = |room: f32| {
+        let sign = i8::from(room > 0.0) - i8::from(room < 0.0);
+        if room.is_nan() { NAN } else { sign }
+    };
+    match high {
+        Some(high) => signs.iter_mut().zip(y).for_each(|(sign, &y)| *sign = byte(room(Some(high), y))),
+        None => signs.iter_mut().zip(y).for_each(|(sign, &y)| *sign = byte(y)),
+    }
+}
+
+#[inline(always)]
+fn signed<S: Simd>(_: S, g: &mut [f32], signs: &[i8]) {
+    let float = |sign: i8| if sign == NAN { f32::NAN } else { f32::from(sign) };
+    g.iter_mut().zip(signs).for_each(|(g, &sign)| *g *= float(sign));
+}
+
+impl Op for Signs {
+    fn name(&self) -> StaticName {
+        "Signs".into()
+    }
+
+    op_as_typed_op!();
+}
+
+impl EvalOp for Signs {
+    op_out_of_plan!();
+
+    fn eval(&self, _: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
+        let y = args_1!(inputs);
+        let mut found = Tensor::zero::<i8>(y.shape())?;
+        let level = Level::new();
+        let (y, mut plain) = (y.try_as_plain_ram()?, found.try_as_plain_ram_mut()?);
+        let (y, bytes) = (y.as_slice::<f32>()?, plain.as_slice_mut::<i8>()?);
+        dispatch!(level, simd => signs(simd, self.high, y, bytes));
+        Ok(tvec!(found.into_tvalue()))
+    }
+}
+
+impl TypedOp for Signs {
+    fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
+        Ok(tvec!(i8::fact(inputs[0].shape.clone())))
+    }
+
+    as_op!();
+}
+
+impl Op for Signed {
+    fn name(&self) -> StaticName {
+        "Signed".into()
+    }
+
+    op_as_typed_op!();
+}
+
+impl EvalOp for Signed {
+    op_out_of_plan!();
+
+    fn eval(&self, _: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
+        let (g, bytes) = args_2!(inputs);
+        let mut g = g.into_tensor();
+        let level = Level::new();
+        let (mut plain, bytes) = (g.try_as_plain_ram_mut()?, bytes.try_as_plain_ram()?);
+        let (floats, bytes) = (plain.as_slice_mut::<f32>()?, bytes.as_slice::<i8>()?);
+        dispatch!(level, simd => signed(simd, floats, bytes));
+        Ok(tvec!(g.into_tvalue()))
+    }
+}
+
+impl TypedOp for Signed {
     fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
         Ok(tvec!(inputs[0].without_value()))
     }
