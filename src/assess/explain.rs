@@ -15,6 +15,7 @@ use std::{
 use hilum_domain::Modality;
 use hilum_infer::{HeOutput, TwinHead, TwinNetwork, bag};
 use ndarray::{Array2, Array3, ArrayView1};
+use rayon::prelude::*;
 
 pub use faithful::{Curves, Localisation, curves, localisation, over};
 pub use map::shown_map;
@@ -259,7 +260,8 @@ impl<'a> Explainer<'a> {
                     let gradient = self.ready.tails.he.derivative(features, &cotangent.to_vec())?;
                     Ok(cam::map(features, &gradient, kind))
                 };
-                tiles.features().into_iter().zip(cotangents.rows()).map(map).collect::<Result<Vec<_>, AssessFault>>()?
+                let pairs: Vec<_> = tiles.features().into_iter().zip(cotangents.rows()).collect();
+                pairs.into_par_iter().map(map).collect::<Result<Vec<_>, AssessFault>>()?
             }
             (Seen::Ct(_, features), _) => {
                 let gradient = self.ready.tails.ct.derivative(features, &cotangent)?;

@@ -108,8 +108,8 @@ class Socket:
         if size > 0xFFFF:
             length = b"\x7f" + struct.pack(">Q", size)
         with self.lock:
+            # Not buffered; and once a browser has answered to a close there is nothing left to flush.
             self.write.write(bytes([0x80 | kind]) + length + content)
-            self.write.flush()
 
     def receive(self) -> tuple[int, bytes]:
         first, second = self.read.read(2)
