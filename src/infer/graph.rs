@@ -60,7 +60,6 @@ pub(crate) struct Halves {
 /// The halves of a graph whose inputs are the network's and a cotangent, and whose outputs are the network's and a derivative.
 pub(crate) fn halves(model: InferenceModel) -> TractResult<Halves> {
     let mut back = ready(model.into_typed()?)?;
-    slope::apart(&mut back)?;
     let (inputs, outputs) = (back.input_outlets()?.to_vec(), back.output_outlets()?.to_vec());
     let ([input, cotangent], [output, derivative]) = (inputs.as_slice(), outputs.as_slice()) else {
         bail!("{} inputs and {} outputs are no gradient graph", inputs.len(), outputs.len())
@@ -106,29 +105,31 @@ fn made(mut model: TypedModel) -> TractResult<Arc<TypedRunnableModel>> {
     model.into_runnable()
 }
 
-/// An operator that gives what another node gives.
-struct Stand {
-    /// The node whose only output it gives.
-    last: usize,
-    op: Box<dyn TypedOp>,
-    inputs: TVec<OutletId>,
-}
-
-/// Has an operator stand in wherever one is known.
+/// Puts operators of ours wherever a rule knows one.
 fn replaced(
     model: &mut TypedModel,
-    known: impl Fn(&TypedModel, &TypedNode) -> TractResult<Option<Stand>>,
+    rule: impl Fn(&TypedModel, &TypedNode) -> TractResult<Option<TypedModelPatch>>,
 ) -> TractResult<()> {
     for id in model.eval_order()? {
-        let Some(Stand { last, op, inputs }) = known(model, model.node(id))? else { continue };
-        let mut patch = TypedModelPatch::default();
-        let inputs = patch.taps(model, &inputs)?;
-        let name = format!("{}.ours", model.node(last).name);
-        let wire = patch.wire_node(name, op, &inputs)?[0];
-        patch.shunt_outside(model, OutletId::new(last, 0), wire)?;
-        patch.apply(model)?;
+        if let Some(patch) = rule(model, model.node(id))? {
+            patch.apply(model)?;
+        }
     }
     model.compact()
+}
+
+/// An operator that gives what a node gives, from other inputs.
+fn instead(
+    model: &TypedModel,
+    node: &TypedNode,
+    op: impl Into<Box<dyn TypedOp>>,
+    inputs: &[OutletId],
+) -> TractResult<Option<TypedModelPatch>> {
+    let mut patch = TypedModelPatch::default();
+    let inputs = patch.taps(model, inputs)?;
+    let wire = patch.wire_node(format!("{}.ours", node.name), op, &inputs)?[0];
+    patch.shunt_outside(model, OutletId::new(node.id, 0), wire)?;
+    Ok(Some(patch))
 }
 
 /// The node that alone reads what a node gives, if nothing else does.

@@ -270,6 +270,9 @@ impl Drawn {
                     if let Some(he) = &result.he {
                         let most = he.most_attended().map(|index| he.tiles[index].field);
                         for (index, field) in fields.iter().enumerate() {
+                            if shown.is_none() && Some(index) != most {
+                                continue;
+                            }
                             let picture = field_overlay(field, index, he, shown.as_ref());
                             if shown.is_some() {
                                 let name = format!("{stem}-{}.png", index + 1);

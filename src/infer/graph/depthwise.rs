@@ -2,7 +2,7 @@
 //! nearly everywhere. Here a channel is laid out with its padding, so that a tap of the kernel is one distance for the whole plane,
 //! and the plane is one long row.
 
-use fearless_simd::{Level, Simd, SimdBase, SimdFloat, dispatch};
+use fearless_simd::{Level, Simd, SimdBase, dispatch};
 use tract_onnx::tract_core::{
     internal::*,
     ops::{
@@ -12,7 +12,7 @@ use tract_onnx::tract_core::{
 };
 
 use super::{
-    Stand, clip, constant,
+    clip, constant, instead,
     levels::{self, Levels},
     only_reader,
     spread::Spread,
@@ -21,10 +21,9 @@ use super::{
 /// Registers that add up at the same time: an addition takes four cycles.
 const WIDE: usize = 8;
 
-/// A depthwise convolution over `[channel, row, column]`, before which an axis of one batch may be, and limits to what it gives.
+/// A depthwise convolution over `[channel, row, column]`, before which an axis of one batch may be, then the limits and levels of what it gives.
 #[derive(Debug, Clone, PartialEq)]
 struct Depthwise {
-    channels: usize,
     input: [usize; 2],
     output: [usize; 2],
     /// Rows and columns from one value of the input to the next, with zeros between them.
@@ -38,22 +37,16 @@ struct Depthwise {
     distances: Vec<usize>,
     /// `[channel, tap]`.
     taps: Arc<[f32]>,
+    /// A value a channel.
     bias: Arc<[f32]>,
-    after: After,
-}
-
-/// What becomes of a sum.
-#[derive(Debug, Clone, PartialEq)]
-struct After {
-    low: f32,
-    high: f32,
+    limits: Option<(f32, f32)>,
     levels: Option<Levels>,
 }
 
 impl Eq for Depthwise {}
 
-/// What stands for a depthwise convolution of one picture and the clipping after it.
-pub(super) fn of(model: &TypedModel, node: &TypedNode) -> TractResult<Option<Stand>> {
+/// One instead of a depthwise convolution of one picture, the clipping and the rounding after it.
+pub(super) fn of(model: &TypedModel, node: &TypedNode) -> TractResult<Option<TypedModelPatch>> {
     let Some(conv) = node.op_as::<Conv>() else { return Ok(None) };
     let spec = &conv.pool_spec;
     let depthwise = conv.group > 1 && conv.group == spec.input_channels && conv.group == spec.output_channels;
@@ -70,7 +63,7 @@ pub(super) fn of(model: &TypedModel, node: &TypedNode) -> TractResult<Option<Sta
         return Ok(None);
     };
     let (batch, edges) = (input.len() - 3, |shape: &[usize]| [shape[shape.len() - 2], shape[shape.len() - 1]]);
-    if input[..batch].iter().product::<usize>() != 1 || output.is_empty() {
+    if input[..batch].iter().product::<usize>() != 1 || [input, output].concat().contains(&0) {
         return Ok(None);
     }
     let (mut input, output) = (edges(input), edges(output));
@@ -95,17 +88,17 @@ pub(super) fn of(model: &TypedModel, node: &TypedNode) -> TractResult<Option<Sta
         [one] => vec![*one; conv.group],
         many => many.to_vec(),
     };
-    let (low, high, last) = clip(model, node)?.unwrap_or((f32::NEG_INFINITY, f32::INFINITY, node.id));
-    let mut after = After { low, high, levels: None };
-    let mut last = model.node(last);
+    let (mut last, mut limits, mut rounding) = (node, None, None);
+    if let Some((low, high, clipped)) = clip(model, node)? {
+        (last, limits) = (model.node(clipped), Some((low, high)));
+    }
     if let Some(there) = only_reader(model, last)?
         && let Some(back) = only_reader(model, there)?
         && let Some(levels) = levels::between(model, there, back)?
     {
-        (after.levels, last) = (Some(levels), back);
+        (last, rounding) = (back, Some(levels));
     }
     let op = Depthwise {
-        channels: conv.group,
         input,
         output,
         steps,
@@ -115,9 +108,10 @@ pub(super) fn of(model: &TypedModel, node: &TypedNode) -> TractResult<Option<Sta
         distances: (0..rows * columns).map(distance).collect(),
         taps: taps.into(),
         bias: bias.into(),
-        after,
+        limits,
+        levels: rounding,
     };
-    Ok(Some(Stand { last: last.id, op: Box::new(op), inputs: tvec!(from) }))
+    instead(model, last, op, &[from])
 }
 
 /// Values of a plane, with what a last block may read and write beyond its end.
@@ -168,11 +162,19 @@ impl Depthwise {
         let long = (self.output[0] - 1) * self.plane[1] + self.output[1];
         let mut laid = vec![0.0; self.strides[0] * self.strides[1] * size(self.plane)];
         let mut row = vec![0.0; long + WIDE * 16];
-        for channel in 0..self.channels {
+        for (channel, &bias) in self.bias.iter().enumerate() {
             self.lay_out(&input[channel * from..][..from], &mut laid);
             let taps = &self.taps[channel * self.distances.len()..][..self.distances.len()];
-            let bias = self.bias[channel];
-            dispatch!(level, simd => along(simd, &laid, (taps, &self.distances), bias, &self.after, long, &mut row));
+            dispatch!(level, simd => {
+                along(simd, &laid, (taps, &self.distances), bias, long, &mut row);
+                let found = &mut row[..long];
+                if let Some((low, high)) = self.limits {
+                    found.iter_mut().for_each(|value| *value = value.max(low).min(high));
+                }
+                if let Some(levels) = &self.levels {
+                    levels::rounded(simd, levels, found);
+                }
+            });
             let output = &mut output[channel * to..][..to];
             for (output, found) in output.chunks_exact_mut(self.output[1]).zip(row.chunks(self.plane[1])) {
                 output.copy_from_slice(&found[..self.output[1]]);
@@ -188,18 +190,17 @@ fn along<S: Simd>(
     laid: &[f32],
     (taps, distances): (&[f32], &[usize]),
     bias: f32,
-    after: &After,
     long: usize,
     row: &mut [f32],
 ) {
     let lanes = S::f32s::LEN;
     let mut at = 0;
     while at + (WIDE - 1) * lanes < long {
-        block::<S, WIDE>(simd, &laid[at..], (taps, distances), bias, after, &mut row[at..]);
+        block::<S, WIDE>(simd, &laid[at..], (taps, distances), bias, &mut row[at..]);
         at += WIDE * lanes;
     }
     while at < long {
-        block::<S, 2>(simd, &laid[at..], (taps, distances), bias, after, &mut row[at..]);
+        block::<S, 2>(simd, &laid[at..], (taps, distances), bias, &mut row[at..]);
         at += 2 * lanes;
     }
 }
@@ -210,7 +211,6 @@ fn block<S: Simd, const N: usize>(
     laid: &[f32],
     (taps, distances): (&[f32], &[usize]),
     bias: f32,
-    after: &After,
     row: &mut [f32],
 ) {
     let lanes = S::f32s::LEN;
@@ -222,21 +222,8 @@ fn block<S: Simd, const N: usize>(
             *sum += S::f32s::from_slice(simd, &values[index * lanes..][..lanes]) * tap;
         }
     }
-    let [low, high] = [after.low, after.high].map(|limit| S::f32s::splat(simd, limit));
-    match &after.levels {
-        None => {
-            for (sum, row) in sums.into_iter().zip(row.chunks_exact_mut(lanes)) {
-                sum.max(low).min(high).store_slice(row);
-            }
-        }
-        Some(levels) => {
-            let [fine, scale, lowest, highest] =
-                [levels.fine, levels.scale, levels.low, levels.high].map(|number| S::f32s::splat(simd, number));
-            for (sum, row) in sums.into_iter().zip(row.chunks_exact_mut(lanes)) {
-                let level = (sum.max(low).min(high) * fine).round_ties_even().max(lowest).min(highest);
-                (level * scale).store_slice(row);
-            }
-        }
+    for (sum, row) in sums.into_iter().zip(row.chunks_exact_mut(lanes)) {
+        sum.store_slice(row);
     }
 }
 

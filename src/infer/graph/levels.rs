@@ -10,29 +10,29 @@ use tract_onnx::tract_core::{
     },
 };
 
-use super::Stand;
+use super::instead;
 
 /// Rounds to int8 levels and back.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Levels {
     /// Levels a unit, and units a level.
-    pub(super) fine: f32,
-    pub(super) scale: f32,
+    fine: f32,
+    scale: f32,
     /// Of the levels, less the zero point.
-    pub(super) low: f32,
-    pub(super) high: f32,
+    low: f32,
+    high: f32,
 }
 
 impl Eq for Levels {}
 
-/// What stands for the two.
-pub(super) fn of(model: &TypedModel, node: &TypedNode) -> TractResult<Option<Stand>> {
+/// One instead of the two.
+pub(super) fn of(model: &TypedModel, node: &TypedNode) -> TractResult<Option<TypedModelPatch>> {
     let before = match node.inputs.as_slice() {
         [from] if node.op_is::<DequantizeLinearF32>() => model.node(from.node),
         _ => return Ok(None),
     };
-    let op = between(model, before, node)?;
-    Ok(op.map(|op| Stand { last: node.id, op: Box::new(op), inputs: tvec!(before.inputs[0]) }))
+    let Some(op) = between(model, before, node)? else { return Ok(None) };
+    instead(model, node, op, &before.inputs)
 }
 
 /// The levels that floats take between two nodes.
@@ -48,7 +48,7 @@ pub(super) fn between(model: &TypedModel, there: &TypedNode, back: &TypedNode) -
 }
 
 #[inline(always)]
-fn rounded<S: Simd>(_: S, levels: &Levels, values: &mut [f32]) {
+pub(super) fn rounded<S: Simd>(_: S, levels: &Levels, values: &mut [f32]) {
     for value in values {
         *value = (*value * levels.fine).round_ties_even().clamp(levels.low, levels.high) * levels.scale;
     }

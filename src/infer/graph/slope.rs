@@ -1,5 +1,5 @@
-//! The way back through ReLU and clipping, g · sign(y) or g · sign(y (c − y)) at the output y: four passes in tract, one here. Where
-//! the way there and the way back are two plans, two, with a byte a value kept between them.
+//! The way back through ReLU and clipping, g · sign(y) or g · sign(y (c − y)) at the output y: four passes in tract, two here, and
+//! where the way there and the way back are two plans, a byte a value is kept between them.
 
 use fearless_simd::{Level, Simd, dispatch};
 use tract_onnx::tract_core::{
@@ -7,18 +7,25 @@ use tract_onnx::tract_core::{
     ops::{element_wise::ElementWiseOp, math},
 };
 
-use super::{Stand, is, only_reader, with_number};
+use super::{is, only_reader, with_number};
 
-/// The cotangent times the sign of how far an output is from its limits.
+/// The sign of how far an output is from its limits, as a byte.
 #[derive(Debug, Clone, PartialEq)]
-struct Slope {
+struct Signs {
     high: Option<f32>,
 }
 
-impl Eq for Slope {}
+impl Eq for Signs {}
 
-/// What stands for the product with the sign, if the two are of one shape.
-pub(super) fn of(model: &TypedModel, node: &TypedNode) -> TractResult<Option<Stand>> {
+/// The cotangent times signs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Signed;
+
+/// The byte of a NaN, which must not get lost.
+const NAN: i8 = 2;
+
+/// The two instead of the product with the sign, if what is multiplied is of one shape.
+pub(super) fn of(model: &TypedModel, node: &TypedNode) -> TractResult<Option<TypedModelPatch>> {
     if !is::<math::Mul>(node) {
         return Ok(None);
     }
@@ -38,7 +45,12 @@ pub(super) fn of(model: &TypedModel, node: &TypedNode) -> TractResult<Option<Sta
         if facts.iter().any(|fact| fact.datum_type != f32::datum_type() || fact.shape != facts[0].shape) {
             continue;
         }
-        return Ok(Some(Stand { last: node.id, op: Box::new(Slope { high }), inputs: tvec!(g, y) }));
+        let mut patch = TypedModelPatch::default();
+        let [g, y] = [patch.tap_model(model, g)?, patch.tap_model(model, y)?];
+        let signs = patch.wire_node(format!("{}.signs", node.name), Signs { high }, &[y])?[0];
+        let product = patch.wire_node(format!("{}.signed", node.name), Signed, &[g, signs])?[0];
+        patch.shunt_outside(model, OutletId::new(node.id, 0), product)?;
+        return Ok(Some(patch));
     }
     Ok(None)
 }
@@ -63,99 +75,13 @@ fn between(model: &TypedModel, node: &TypedNode) -> TractResult<Option<(OutletId
 }
 
 #[inline(always)]
-fn sign(value: f32) -> f32 {
-    // A NaN stays one.
-    if value > 0.0 {
-        1.0
-    } else if value < 0.0 {
-        -1.0
-    } else {
-        value
-    }
-}
-
-#[inline(always)]
-fn room(high: Option<f32>, y: f32) -> f32 {
-    high.map_or(y, |high| y * (high - y))
-}
-
-#[inline(always)]
-fn sloped<S: Simd>(_: S, high: Option<f32>, g: &mut [f32], y: &[f32]) {
-    match high {
-        Some(high) => g.iter_mut().zip(y).for_each(|(g, &y)| *g *= sign(room(Some(high), y))),
-        None => g.iter_mut().zip(y).for_each(|(g, &y)| *g *= sign(y)),
-    }
-}
-
-impl Op for Slope {
-    fn name(&self) -> StaticName {
-        "Slope".into()
-    }
-
-    op_as_typed_op!();
-}
-
-impl EvalOp for Slope {
-    op_out_of_plan!();
-
-    fn eval(&self, _: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
-        let (g, y) = args_2!(inputs);
-        let mut g = g.into_tensor();
-        let level = Level::new();
-        let (mut plain, y) = (g.try_as_plain_ram_mut()?, y.try_as_plain_ram()?);
-        let (floats, y) = (plain.as_slice_mut::<f32>()?, y.as_slice::<f32>()?);
-        dispatch!(level, simd => sloped(simd, self.high, floats, y));
-        Ok(tvec!(g.into_tvalue()))
-    }
-}
-
-impl TypedOp for Slope {
-    fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
-        Ok(tvec!(inputs[0].without_value()))
-    }
-
-    as_op!();
-}
-
-/// The signs alone, as bytes: what an output leaves for the way back.
-#[derive(Debug, Clone, PartialEq)]
-struct Signs {
-    high: Option<f32>,
-}
-
-impl Eq for Signs {}
-
-/// The cotangent times signs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Signed;
-
-/// The byte of a NaN, which must not get lost.
-const NAN: i8 = 2;
-
-/// Takes every slope apart into the signs, which only the output has to do with, and the product.
-pub(super) fn apart(model: &mut TypedModel) -> TractResult<()> {
-    for id in model.eval_order()? {
-        let node = model.node(id);
-        let Some(&Slope { high }) = node.op_as::<Slope>() else { continue };
-        let (name, inputs) = (node.name.clone(), node.inputs.clone());
-        let mut patch = TypedModelPatch::default();
-        let taps = patch.taps(model, &inputs)?;
-        let signs = patch.wire_node(format!("{name}.signs"), Signs { high }, &[taps[1]])?[0];
-        let product = patch.wire_node(format!("{name}.signed"), Signed, &[taps[0], signs])?[0];
-        patch.shunt_outside(model, OutletId::new(id, 0), product)?;
-        patch.apply(model)?;
-    }
-    model.compact()
-}
-
-#[inline(always)]
 fn signs<S: Simd>(_: S, high: Option<f32>, y: &[f32], signs: &mut [i8]) {
     let byte = |room: f32| {
         let sign = i8::from(room > 0.0) - i8::from(room < 0.0);
         if room.is_nan() { NAN } else { sign }
     };
     match high {
-        Some(high) => signs.iter_mut().zip(y).for_each(|(sign, &y)| *sign = byte(room(Some(high), y))),
+        Some(high) => signs.iter_mut().zip(y).for_each(|(sign, &y)| *sign = byte(y * (high - y))),
         None => signs.iter_mut().zip(y).for_each(|(sign, &y)| *sign = byte(y)),
     }
 }

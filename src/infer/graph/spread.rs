@@ -5,7 +5,7 @@ use tract_onnx::tract_core::{
     ops::array::{Pad, PadMode},
 };
 
-use super::{Stand, only_reader};
+use super::{instead, only_reader};
 
 /// Every value as the first of a cell of `steps` rows and columns that is zero elsewhere, over the last two axes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,8 +13,8 @@ pub(super) struct Spread {
     pub(super) steps: [usize; 2],
 }
 
-/// What stands for the padding of axes of one between reshapes.
-pub(super) fn of(model: &TypedModel, node: &TypedNode) -> TractResult<Option<Stand>> {
+/// One instead of the padding of axes of one between reshapes.
+pub(super) fn of(model: &TypedModel, node: &TypedNode) -> TractResult<Option<TypedModelPatch>> {
     let Some(pad) = node.op_as::<Pad>() else { return Ok(None) };
     let zero = matches!(&pad.mode, PadMode::Constant(value) if value.is_zero()?);
     let [.., (0, 0), (0, down), (0, 0), (0, right)] = pad.pads.as_slice() else { return Ok(None) };
@@ -34,19 +34,22 @@ pub(super) fn of(model: &TypedModel, node: &TypedNode) -> TractResult<Option<Sta
     let mut from = node.inputs[0];
     while shaped(from, [rows, columns]) != Some(true) {
         let before = model.node(from.node);
-        if !before.op_is::<AxisOp>() || before.op_as::<AxisOp>().is_some_and(|op| matches!(op, AxisOp::Move(..))) {
+        if !reshapes(before) {
             return Ok(None);
         }
         from = before.inputs[0];
     }
     let mut last = node;
     while shaped(OutletId::new(last.id, 0), [rows * steps[0], columns * steps[1]]) != Some(true) {
-        match only_reader(model, last)?.filter(|after| after.op_is::<AxisOp>()) {
-            Some(after) if !after.op_as::<AxisOp>().is_some_and(|op| matches!(op, AxisOp::Move(..))) => last = after,
-            _ => return Ok(None),
-        }
+        let Some(after) = only_reader(model, last)?.filter(|after| reshapes(after)) else { return Ok(None) };
+        last = after;
     }
-    Ok(Some(Stand { last: last.id, op: Box::new(Spread { steps }), inputs: tvec!(from) }))
+    instead(model, last, Spread { steps }, &[from])
+}
+
+/// Whether a node changes the shape and no order.
+fn reshapes(node: &TypedNode) -> bool {
+    node.op_as::<AxisOp>().is_some_and(|op| !matches!(op, AxisOp::Move(..)))
 }
 
 impl Op for Spread {

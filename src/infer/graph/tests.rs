@@ -186,7 +186,7 @@ fn levels_and_slopes_alone() {
     let back = wired("back", Box::new(DequantizeLinearF32 { scale: 0.01, zero_point: 5 }), &[there]);
     model.select_output_outlets(&[clipped, relu, back]).expect("outputs");
     let inputs = [numbers.tensor(&shape), numbers.tensor(&shape)];
-    same(model, &inputs, &[("Slope", 2), ("Levels", 1), ("Sign", 0)]);
+    same(model, &inputs, &[("Signs", 2), ("Signed", 2), ("Levels", 1), ("Sign", 0)]);
 }
 
 /// What another node reads, or the network gives, is not taken away.
@@ -203,7 +203,7 @@ fn what_is_read_elsewhere_stays() {
     let mask = model.wire_node("sign", sign(), &[other]).expect("wires")[0];
     let product = model.wire_node("product", mul(), &[wire, mask]).expect("wires")[0];
     model.select_output_outlets(&[other, mask, product]).expect("outputs");
-    same(model, &[numbers.tensor(&[3, 6, 6])], &[("Levels", 0), ("Slope", 0)]);
+    same(model, &[numbers.tensor(&[3, 6, 6])], &[("Levels", 0), ("Signs", 0), ("Signed", 0)]);
 }
 
 fn reference(file: &str) -> Vec<u8> {
@@ -227,7 +227,7 @@ fn the_reference_networks() {
         let typed = whole().into_typed().expect("types");
         // The way back spreads within the strided depthwise convolutions, and before the first one, which is of all channels. Into
         // the last maps goes the same for every pixel: their slope is no product of two of one shape.
-        same(typed, &inputs, &[("Depthwise", 32), ("Spread", 1), ("Slope", 32), ("Sign", 1)]);
+        same(typed, &inputs, &[("Depthwise", 32), ("Spread", 1), ("Signs", 32), ("Signed", 32), ("Sign", 1)]);
 
         // In two halves it is the same.
         let [image, cotangent] = inputs.map(Tensor::into_tvalue);
