@@ -13,12 +13,11 @@ from typing import Callable, Iterable
 import keras
 import numpy as np
 import onnx
-import onnxruntime
 import tensorflow as tf
 import tf2onnx
 from tensorflow.lite.tools import flatbuffer_utils
 
-from . import lite0, work
+from . import exact, lite0, work
 from .branch import real
 
 OPSET = 15
@@ -240,7 +239,7 @@ def compare(tflite: Path, onnx_path: Path, contract: Contract, images: Iterable[
     further from its XNNPACK ones than ONNX Runtime is. So single features may be tens of quanta
     apart; the mean and the class tell whether the files say the same.
     """
-    session = onnxruntime.InferenceSession(str(onnx_path), providers=["CPUExecutionProvider"])
+    session = exact.session(onnx_path)
     engine, same, gaps = Tflite(tflite), [], ([], [])
     for levels in images:
         image = quantised(levels)[None]

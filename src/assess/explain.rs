@@ -9,11 +9,11 @@ mod target;
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, OnceLock},
+    sync::{Arc, Mutex, OnceLock},
 };
 
 use hilum_domain::Modality;
-use hilum_infer::{HeOutput, TwinHead, TwinNetwork, bag};
+use hilum_infer::{Engine, HeOutput, TwinHead, TwinNetwork, bag};
 use ndarray::{Array2, Array3, ArrayView1};
 use rayon::prelude::*;
 
@@ -204,6 +204,8 @@ const RANDOM_MAPS: usize = 5;
 /// does without.
 pub struct Explainer<'a> {
     ready: &'a Ready,
+    /// What scored the pictures.
+    engine: Arc<dyn Engine>,
     question: Question<'a>,
     /// For H&E, the attention head over so many tiles.
     head: Option<TwinHead>,
@@ -213,11 +215,19 @@ pub struct Explainer<'a> {
 }
 
 impl<'a> Explainer<'a> {
-    /// Prepares to answer.
+    /// Prepares to answer for pictures that the engine has scored which runs the networks now.
     ///
     /// # Errors
     /// [`AssessFault::Bundle`] if the attention head has no derivative.
     pub fn new(ready: &'a Ready, question: Question<'a>) -> Result<Self, AssessFault> {
+        Self::by(ready.engine(), ready, question)
+    }
+
+    /// Prepares to answer for pictures that `engine` has scored.
+    ///
+    /// # Errors
+    /// [`AssessFault::Bundle`] if the attention head has no derivative.
+    pub fn by(engine: Arc<dyn Engine>, ready: &'a Ready, question: Question<'a>) -> Result<Self, AssessFault> {
         let head = match question.seen {
             Seen::Ct(..) => None,
             Seen::He(tiles) => {
@@ -225,7 +235,7 @@ impl<'a> Explainer<'a> {
                 Some(TwinHead::load(&ready.bundle, count, channels)?)
             }
         };
-        Ok(Self { ready, question, head, twin: OnceLock::new(), chance: Mutex::default() })
+        Ok(Self { ready, engine, question, head, twin: OnceLock::new(), chance: Mutex::default() })
     }
 
     /// The map of a method.

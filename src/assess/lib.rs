@@ -15,9 +15,10 @@ pub use explain::{
     curves, localisation, over, picture_levels, shown_map,
 };
 pub use fusion::{Scores, fuse, scores, standardised};
+pub use hilum_infer::{Engine, Library};
 pub use pipeline::{
     Assessed, CtFinding, CtInput, Explanation, HeFinding, Model, Outcome, Stage, Study, Timings, Wanted, assess,
     score_tiles,
 };
-pub use ready::Ready;
+pub use ready::{Ready, Used};
 pub use watch::{AssessFault, Part, Watch};

@@ -151,7 +151,7 @@ pub struct HeFinding {
     /// Its logits and calibrated probabilities.
     pub scores: Scores,
     /// The tiles that were read.
-    pub tiles: Vec<SlideTile>,
+    pub tiles: Arc<[SlideTile]>,
     /// Each tile's attention; they sum to 1.
     pub attention: Vec<f32>,
     /// The case's stains.
@@ -274,6 +274,8 @@ pub struct Assessed {
     pub explanations: Vec<Explanation>,
     /// What weakens the result.
     pub limits: Vec<Limit>,
+    /// What ran the networks, from the first picture to the last.
+    pub engine: Arc<dyn Engine>,
 }
 
 /// What became of a case.
@@ -286,10 +288,11 @@ pub enum Outcome {
 }
 
 /// Assesses a case: check quality → normalise → locate → score CT, score H&E → fuse → calibrate → explain → gate.
-/// `watch` is told what is done.
+/// `watch` is told what is done. If the engine fails, the one that is built in scores all of the case.
 ///
 /// # Errors
-/// [`AssessFault`] if the engine fails or `watch` calls it off; never for what the input shows.
+/// [`AssessFault`] if the engine fails and nothing can stand in for it, or `watch` calls it off; never for what the input
+/// shows.
 pub fn assess(
     study: Study,
     ready: &Ready,
@@ -297,86 +300,87 @@ pub fn assess(
     timings: &mut Timings,
     watch: &dyn Watch,
 ) -> Result<Outcome, AssessFault> {
-    let (model, engine) = (&ready.model, ready.engine.as_ref());
-    let mut limits = Vec::new();
-    let ct = match study.ct {
-        None => None,
-        Some(input) => {
-            watch.stage(Stage::Ct);
-            match read_ct(&input, ready, &mut limits, timings)? {
-                Ok(finding) => Some(finding),
-                Err(refusal) => return Ok(Outcome::Refused(refusal)),
+    let prepared = match prepare(study, &ready.model, timings, watch) {
+        Ok(prepared) => prepared,
+        Err(refusal) => return Ok(Outcome::Refused(refusal)),
+    };
+    loop {
+        let engine = ready.engine();
+        let mut taken = Timings::default();
+        match scored(&prepared, ready, &engine, wanted, &mut taken, watch) {
+            Err(AssessFault::Engine(fault)) if ready.fall_back(&*engine, &fault) => {}
+            assessed => {
+                timings.0.append(&mut taken.0);
+                return assessed.map(|assessed| Outcome::Assessed(Box::new(assessed)));
             }
         }
-    };
-    let he = match study.he {
-        None => None,
-        Some(fields) => {
-            watch.stage(Stage::Fields);
-            match read_he(fields, ready, &mut limits, timings)? {
-                Ok(finding) => Some(finding),
-                Err(refusal) => return Ok(Outcome::Refused(refusal)),
-            }
-        }
-    };
-    watch.stage(Stage::Explaining);
-    let encoded = standardised(&study.metadata, &model.metadata);
-    limits.extend(gate::metadata(&study.metadata, encoded));
-    let [of_ct, of_he, of_both] = model.temperatures;
-    let from = Instant::now();
-    let mut weights_unknown = None;
-    let (weights, fused) = match (&ct, &he) {
-        (Some(ct), Some(he)) => {
-            let weights = engine.weights(encoded)?.map(f64::from);
-            if study.metadata.encoded().iter().any(Option::is_some) {
-                weights_unknown = Some(engine.weights([0.0; 3])?.map(f64::from));
-            }
-            limits.extend(gate::disagreement(&ct.scores, &he.scores));
-            (weights, scores(fuse(&ct.scores.logits, &he.scores.logits, weights), of_both))
-        }
-        (Some(ct), None) => {
-            limits.push(Limit::new(LimitCode::NoHe, "no H&E image was given"));
-            ([1.0, 0.0], scores(ct.scores.logits, of_ct))
-        }
-        (None, Some(he)) => {
-            limits.push(Limit::new(LimitCode::NoCt, "no CT was given"));
-            ([0.0, 1.0], scores(he.scores.logits, of_he))
-        }
-        (None, None) => {
-            let nothing = Refusal::new(RefusalCode::NoVolume, "neither a CT nor an H&E image was given");
-            return Ok(Outcome::Refused(nothing));
-        }
-    };
-    timings.0.push(("fusion", from.elapsed()));
-    if model.phantom {
-        limits.push(Limit::new(LimitCode::PhantomBundle, "the bundle was trained on synthetic phantoms"));
     }
-    let explanations = explain(ct.as_ref(), he.as_ref(), ready, (fused.top(), weights), wanted, timings, watch)?;
-    let metadata = study.metadata;
-    let assessed = Assessed { fused, weights, weights_unknown, ct, he, metadata, explanations, limits };
-    Ok(Outcome::Assessed(Box::new(assessed)))
 }
 
-fn read_ct(
+/// What the networks read of a case. At least one modality is there.
+struct Prepared {
+    ct: Option<PreparedCt>,
+    he: Option<PreparedHe>,
+    metadata: Metadata,
+    /// What weakens it so far.
+    limits: Vec<Limit>,
+}
+
+struct PreparedCt {
+    /// `[row, column, plane]`
+    levels: Array3<u8>,
+    lesion: Point,
+    suggested: bool,
+    outside: f64,
+}
+
+struct PreparedHe {
+    tiles: Arc<[SlideTile]>,
+    stains: Stains,
+    quality: Vec<slide::FieldQuality>,
+}
+
+/// From a case to what the networks read of it, or why they must not.
+fn prepare(study: Study, model: &Model, timings: &mut Timings, watch: &dyn Watch) -> Result<Prepared, Refusal> {
+    let mut limits = Vec::new();
+    let ct = study.ct.map(|input| {
+        watch.stage(Stage::Ct);
+        prepare_ct(&input, model, &mut limits, timings)
+    });
+    let ct = ct.transpose()?;
+    let he = study.he.map(|fields| {
+        watch.stage(Stage::Fields);
+        slide::read_slide(fields, &model.slide, &mut |stage, took| timings.0.push((stage, took)))
+    });
+    let he = he.transpose()?.map(|slide| {
+        limits.extend(slide.limits);
+        PreparedHe { tiles: slide.tiles.into(), stains: slide.stains, quality: slide.quality }
+    });
+    if ct.is_none() && he.is_none() {
+        return Err(Refusal::new(RefusalCode::NoVolume, "neither a CT nor an H&E image was given"));
+    }
+    Ok(Prepared { ct, he, metadata: study.metadata, limits })
+}
+
+fn prepare_ct(
     input: &CtInput,
-    ready: &Ready,
+    model: &Model,
     limits: &mut Vec<Limit>,
     timings: &mut Timings,
-) -> Result<Result<CtFinding, Refusal>, EngineFault> {
-    let (model, engine) = (&ready.model, ready.engine.as_ref());
+) -> Result<PreparedCt, Refusal> {
     let grid = input.volume.grid();
     let (lesion, suggested) = match input.lesion {
         Some(lesion) if !grid.contains(lesion) => {
             let [x, y, z] = lesion.lps_mm;
             let what = format!("the marked lesion ({x:.0}, {y:.0}, {z:.0}) mm lies outside the scanned volume");
-            return Ok(Err(Refusal::new(RefusalCode::LesionOutside, what)));
+            return Err(Refusal::new(RefusalCode::LesionOutside, what));
         }
         Some(lesion) => (lesion, false),
         None => match timings.time("locate", || lesion_candidates(&input.volume, 1)).first() {
             Some(candidate) => (candidate.centre, true),
             None => {
                 let what = "no lesion was marked and none stands out in the lungs";
-                return Ok(Err(Refusal::new(RefusalCode::NoCandidate, what)));
+                return Err(Refusal::new(RefusalCode::NoCandidate, what));
             }
         },
     };
@@ -393,13 +397,71 @@ fn read_ct(
         limits.push(Limit::new(LimitCode::PatchClipped, what));
     }
     let levels = timings.time("patch", || patch.levels(model.window));
+    Ok(PreparedCt { levels, lesion, suggested, outside: patch.outside })
+}
+
+/// From what the networks read to the result, with one engine.
+fn scored(
+    prepared: &Prepared,
+    ready: &Ready,
+    engine: &Arc<dyn Engine>,
+    wanted: Wanted<'_>,
+    timings: &mut Timings,
+    watch: &dyn Watch,
+) -> Result<Assessed, AssessFault> {
+    let model = &ready.model;
+    let mut limits = prepared.limits.clone();
+    let ct = prepared.ct.as_ref().map(|ct| score_ct(ct, ready, &**engine, timings)).transpose()?;
+    let he = prepared.he.as_ref().map(|he| score_he(he, ready, &**engine, timings)).transpose()?;
+    watch.stage(Stage::Explaining);
+    let metadata = prepared.metadata;
+    let encoded = standardised(&metadata, &model.metadata);
+    limits.extend(gate::metadata(&metadata, encoded));
+    let [of_ct, of_he, of_both] = model.temperatures;
+    let from = Instant::now();
+    let mut weights_unknown = None;
+    let (weights, fused) = match (&ct, &he) {
+        (Some(ct), Some(he)) => {
+            let weights = engine.weights(encoded)?.map(f64::from);
+            if metadata.encoded().iter().any(Option::is_some) {
+                weights_unknown = Some(engine.weights([0.0; 3])?.map(f64::from));
+            }
+            limits.extend(gate::disagreement(&ct.scores, &he.scores));
+            (weights, scores(fuse(&ct.scores.logits, &he.scores.logits, weights), of_both))
+        }
+        (Some(ct), None) => {
+            limits.push(Limit::new(LimitCode::NoHe, "no H&E image was given"));
+            ([1.0, 0.0], scores(ct.scores.logits, of_ct))
+        }
+        (None, he) => {
+            limits.push(Limit::new(LimitCode::NoCt, "no CT was given"));
+            ([0.0, 1.0], scores(he.as_ref().map_or([0.0; 5], |he| he.scores.logits), of_he))
+        }
+    };
+    timings.0.push(("fusion", from.elapsed()));
+    if model.phantom {
+        limits.push(Limit::new(LimitCode::PhantomBundle, "the bundle was trained on synthetic phantoms"));
+    }
+    let asked = (fused.top(), weights);
+    let explanations = explain(ct.as_ref(), he.as_ref(), (ready, engine), asked, wanted, timings, watch)?;
+    let engine = Arc::clone(engine);
+    Ok(Assessed { fused, weights, weights_unknown, ct, he, metadata, explanations, limits, engine })
+}
+
+fn score_ct(
+    prepared: &PreparedCt,
+    ready: &Ready,
+    engine: &dyn Engine,
+    timings: &mut Timings,
+) -> Result<CtFinding, EngineFault> {
+    let &PreparedCt { ref levels, lesion, suggested, outside } = prepared;
     let output = timings.time("ct_cnn", || engine.ct(levels.view()))?;
-    let scores = scores(output.logits.map(f64::from), model.temperatures[0]);
+    let scores = scores(output.logits.map(f64::from), ready.model.temperatures[0]);
     let contract = &ready.bundle.manifest().ct;
     let picture = Array3::from_shape_fn(levels.dim(), |(row, column, plane)| {
         normalised(levels[[row, column, plane]], plane, (contract.mean, contract.std))
     });
-    Ok(Ok(CtFinding { scores, lesion, suggested, outside: patch.outside, picture, features: output.features }))
+    Ok(CtFinding { scores, lesion, suggested, outside, picture, features: output.features })
 }
 
 /// The H&E network on every tile, interleaved RGB: each runs on one core, all cores have tiles.
@@ -410,43 +472,36 @@ pub fn score_tiles(engine: &dyn Engine, tiles: &[&[u8]]) -> Result<Vec<HeOutput>
     tiles.par_iter().map(|levels| engine.he(levels)).collect()
 }
 
-fn read_he(
-    fields: Vec<Field>,
+fn score_he(
+    prepared: &PreparedHe,
     ready: &Ready,
-    limits: &mut Vec<Limit>,
+    engine: &dyn Engine,
     timings: &mut Timings,
-) -> Result<Result<HeFinding, Refusal>, EngineFault> {
-    let (model, engine) = (&ready.model, ready.engine.as_ref());
-    let slide = match slide::read_slide(fields, &model.slide, &mut |stage, took| timings.0.push((stage, took))) {
-        Ok(slide) => slide,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
-    limits.extend(slide.limits);
-    let from = Instant::now();
-    let tiles: Vec<&[u8]> = slide.tiles.iter().map(|tile| tile.image.as_raw().as_slice()).collect();
-    let outputs = score_tiles(engine, &tiles)?;
-    timings.0.push(("he_cnn", from.elapsed()));
+) -> Result<HeFinding, EngineFault> {
+    let PreparedHe { tiles, stains, quality } = prepared;
+    let pictures: Vec<&[u8]> = tiles.iter().map(|tile| tile.image.as_raw().as_slice()).collect();
+    let outputs = timings.time("he_cnn", || score_tiles(engine, &pictures))?;
     let embeddings = bag(&outputs);
     let features = outputs.into_iter().map(|output| output.features).collect();
     let (logits, attention) = timings.time("mil", || engine.attention(&embeddings))?;
-    let scores = scores(logits.map(f64::from), model.temperatures[1]);
-    Ok(Ok(HeFinding {
+    let scores = scores(logits.map(f64::from), ready.model.temperatures[1]);
+    Ok(HeFinding {
         scores,
-        tiles: slide.tiles,
+        tiles: Arc::clone(tiles),
         attention,
-        stains: slide.stains,
-        quality: slide.quality,
+        stains: *stains,
+        quality: quality.clone(),
         features,
         embeddings,
         normal: (ready.bundle.manifest().he.mean, ready.bundle.manifest().he.std),
-    }))
+    })
 }
 
 /// Every method over every branch, for the fused class: a branch's logits count as much as its weight.
 fn explain(
     ct: Option<&CtFinding>,
     he: Option<&HeFinding>,
-    ready: &Ready,
+    (ready, engine): (&Ready, &Arc<dyn Engine>),
     (class, weights): (usize, [f64; 2]),
     wanted: Wanted<'_>,
     timings: &mut Timings,
@@ -463,7 +518,8 @@ fn explain(
         let weight = weight as f32;
         let (tiles, faithfulness_tiles) = (parameters.tiles, parameters.faithfulness_tiles);
         let from = Instant::now();
-        let explainer = Explainer::new(ready, Question { seen, class, weight, tiles, faithfulness_tiles })?;
+        let question = Question { seen, class, weight, tiles, faithfulness_tiles };
+        let explainer = Explainer::by(Arc::clone(engine), ready, question)?;
         mapping += from.elapsed();
         for &method in wanted.methods {
             let from = Instant::now();

@@ -1,14 +1,20 @@
 //! `hilum analyze`
 
-use std::{path::PathBuf, time::Instant};
+use std::{
+    panic::resume_unwind,
+    path::{Path, PathBuf},
+    thread,
+    time::Instant,
+};
 
 use hilum_assess::{ExplainMethod, Outcome, Timings};
 use hilum_domain::{Class, Metadata, MicronsPerPixel, Point, Refusal};
-use hilum_intake::{Rejection, read_fields, volume};
+use hilum_imaging::slide::Field;
+use hilum_intake::{CtStudy, Rejection, Unreadable, read_fields, volume};
 
 use crate::{
     Failure,
-    locate::{EngineName, load},
+    locate::{EngineName, load, say_if_it_fell},
     patient::Patient,
     report,
     terminal::{print_json, say},
@@ -35,7 +41,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
     /// What runs the networks.
-    #[arg(long, value_enum, default_value = "tract")]
+    #[arg(long, value_enum, default_value_t)]
     engine: EngineName,
     /// all, none, or methods separated by commas.
     #[arg(long, value_name = "METHOD,…", default_value = "gradcam++", value_parser = methods)]
@@ -83,22 +89,38 @@ pub(crate) fn scale(text: &str) -> Result<MicronsPerPixel, String> {
     text.parse().ok().and_then(MicronsPerPixel::new).ok_or_else(|| "expected a number above 0, in µm".to_owned())
 }
 
+/// What was given, as far as it can be read.
+struct Inputs {
+    study: Result<Option<CtStudy>, Rejection>,
+    fields: Result<Option<Vec<Field>>, Unreadable>,
+    timings: Timings,
+}
+
+fn read(ct: Option<&Path>, he: &[PathBuf], um_per_px: Option<MicronsPerPixel>) -> Inputs {
+    let mut timings = Timings::default();
+    let from = Instant::now();
+    let study = ct.map(|path| volume(path, None)).transpose();
+    timings.0.push(("read_ct", from.elapsed()));
+    let from = Instant::now();
+    let fields = if he.is_empty() { Ok(None) } else { read_fields(he, um_per_px).map(Some) };
+    timings.0.push(("read_he", from.elapsed()));
+    Inputs { study, fields, timings }
+}
+
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { ct, lesion, he, um_per_px, patient, bundle, engine, explain, json, out } = arguments;
     let inputs: Vec<PathBuf> = ct.iter().chain(&he).cloned().collect();
     report::clean(&out, &inputs)?;
-    let loaded = load(bundle.as_deref(), engine)?;
     let metadata = patient.metadata();
+    // The networks are loaded and prove themselves while the case is read.
+    let (loaded, read) = thread::scope(|scope| {
+        let loading = scope.spawn(|| load(bundle.as_deref(), engine));
+        let read = read(ct.as_deref(), &he, um_per_px);
+        (loading.join(), read)
+    });
+    let loaded = loaded.unwrap_or_else(|panic| resume_unwind(panic))?;
+    let Inputs { study, fields, timings } = read;
     let order = report::Order { ready: &loaded, methods: &explain.0, out: &out };
-    let mut timings = Timings::default();
-    let mut time = |stage, from: Instant| timings.0.push((stage, from.elapsed()));
-
-    let from = Instant::now();
-    let study = ct.map(|path| volume(&path, None)).transpose();
-    time("read_ct", from);
-    let from = Instant::now();
-    let fields = if he.is_empty() { Ok(None) } else { read_fields(&he, um_per_px).map(Some) };
-    time("read_he", from);
     // What cannot be read outranks what must not be scored: it leaves no report.
     let fields = fields.map_err(Failure::from)?;
     let study = match study {
@@ -107,7 +129,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         Err(Rejection::Refused(refusal)) => return Err(refuse(refusal, metadata, &order, &timings, json)),
     };
     let case = report::given(study.map(|study| (study, lesion)), fields, metadata);
+    let engine = loaded.used();
     let report::Done { report, outcome, .. } = report::run(case, &order, timings)?;
+    say_if_it_fell(&loaded, &engine);
     if json {
         print_json(&report)?;
     }

@@ -1,26 +1,24 @@
 //! `hilum bench`
 
+mod against;
+mod case;
+mod engines;
+
 use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::Instant,
+    time::Duration,
 };
 
-use hilum_assess::{ExplainMethod, Timings};
-use hilum_intake::{read_cohort, read_fields, volume};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Failure, frames,
     locate::{EngineName, load},
-    report,
     terminal::{print_json, say},
 };
-
-/// Any patient does: what is timed does not depend on what was trained on.
-const SEED: u64 = 2;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -30,20 +28,38 @@ pub(crate) struct Arguments {
     /// The bundle to use.
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
+    /// Which engine assesses the case; the others' networks are timed too.
+    #[arg(long, value_enum, default_value_t)]
+    engine: EngineName,
+    /// For how long all cores are kept at tiles, a engine, seconds.
+    #[arg(long, value_name = "S", default_value = "5", value_parser = seconds)]
+    sustained: f64,
+    #[command(flatten)]
+    peers: against::Peers,
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    /// Times one engine in this process, and prints JSON.
+    #[arg(long, hide = true)]
+    only: Option<EngineName>,
+}
+
+fn seconds(written: &str) -> Result<f64, String> {
+    match written.parse() {
+        Ok(seconds) if (0.1..=86_400.0).contains(&seconds) => Ok(seconds),
+        _ => Err("is not 0.1 to 86400 seconds".to_owned()),
+    }
 }
 
 #[derive(Serialize)]
 struct Answer {
     machine: Machine,
     stages: BTreeMap<String, Spread>,
-    engines: BTreeMap<&'static str, EngineFigures>,
-    case: CaseFigures,
+    engines: BTreeMap<String, engines::Figures>,
+    case: case::Figures,
     /// By the panel's pixels.
     screen: BTreeMap<String, frames::Figures>,
-    against: BTreeMap<&'static str, Ratio>,
+    against: BTreeMap<String, against::Ratio>,
 }
 
 #[derive(Serialize)]
@@ -53,7 +69,7 @@ struct Machine {
     architecture: &'static str,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Spread {
     p50_ms: f64,
     p99_ms: f64,
@@ -72,6 +88,13 @@ impl Spread {
         Self { p50_ms: at(50), p99_ms: at(99), max_ms: at(100), n: samples.len() }
     }
 
+    /// Of each of so many parts.
+    fn over(self, parts: usize) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "tile counts")]
+        let parts = parts.max(1) as f64;
+        Self { p50_ms: self.p50_ms / parts, p99_ms: self.p99_ms / parts, max_ms: self.max_ms / parts, n: self.n }
+    }
+
     /// Of how many samples.
     #[cfg(test)]
     pub(super) const fn count(&self) -> usize {
@@ -79,111 +102,63 @@ impl Spread {
     }
 }
 
-#[derive(Serialize)]
-struct EngineFigures {
-    ct: Spread,
-    he: Spread,
-    tiles_per_s: f64,
-    peak_rss_mb: f64,
-}
-
-#[derive(Serialize)]
-struct CaseFigures {
-    /// Start of the process to its end, a whole `hilum analyze`.
-    wall_s: f64,
-    peak_rss_mb: f64,
-    slices: usize,
-    tiles: usize,
-}
-
-#[derive(Serialize)]
-struct Ratio {
-    ratio: f64,
-}
-
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let bundle = arguments.bundle.as_deref();
+    if let Some(engine) = arguments.only {
+        return print_json(&engines::here(bundle, engine, Duration::from_secs_f64(arguments.sustained))?);
+    }
     let runs = arguments.runs;
     let scratch = tempfile::tempdir().map_err(Failure::internal)?;
-    let (cohort, out) = (scratch.path().join("cohort"), scratch.path().join("out"));
-    // Rendering a phantom takes more memory than reading it: in a process of its own, it does not count here.
+    let out = scratch.path().join("out");
+    let case = case::Case::render(scratch.path())?;
+    let loaded = load(bundle, arguments.engine)?;
+    let mut stages = case.stages(&loaded, runs, &out)?;
+    let peak_rss_mb = peak_rss_mb();
     let program = std::env::current_exe().map_err(Failure::internal)?;
-    let seed = SEED.to_string();
-    quietly(
-        Command::new(&program)
-            .args(["phantom", "--patients", "1", "--size", "full", "--seed", &seed, "--out"])
-            .arg(&cohort),
-    )?;
-    let patient = read_cohort(&cohort)?.remove(0);
-    let lesion = patient.lesion()?;
-    let (ct, he) = (patient.ct(), patient.he());
-
-    let loaded = load(arguments.bundle.as_deref(), EngineName::Tract)?;
-    report::clean(&out, &[])?;
-    let mut samples: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-    let (mut slices, mut tiles) = (0, 0);
-    for _ in 0..runs {
-        let mut timings = Timings::default();
-        let from = Instant::now();
-        let study = volume(&ct, None)?;
-        timings.0.push(("read_ct", from.elapsed()));
-        let from = Instant::now();
-        let fields = read_fields(std::slice::from_ref(&he), None)?;
-        timings.0.push(("read_he", from.elapsed()));
-        slices = study.volume.grid().size[2];
-        let case = report::given(Some((study, Some(lesion))), Some(fields), patient.metadata);
-        let order = report::Order { ready: &loaded, methods: &[ExplainMethod::GradCamPlusPlus], out: &out };
-        let report::Done { report, writing, .. } = report::run(case, &order, timings)?;
-        samples.entry("report".to_owned()).or_default().push(writing.as_secs_f64() * 1e3);
-        tiles = report.tiles();
-        for (stage, took) in report.timing_ms() {
-            samples.entry((*stage).to_owned()).or_default().push(*took);
+    let figures = case.figures(&loaded, &stages, peak_rss_mb, runs, |case| {
+        let mut command = Command::new(&program);
+        command.arg("analyze");
+        case.arguments(&mut command);
+        command.args(["--engine", &arguments.engine.to_string(), "--out"]).arg(&out);
+        if let Some(bundle) = bundle {
+            command.arg("--bundle").arg(bundle);
+        }
+        Ok(command)
+    })?;
+    if let Some(of_all) = stages.samples.get("he_cnn").copied() {
+        stages.samples.insert("he_cnn_per_tile".to_owned(), of_all.over(figures.tiles));
+    }
+    let mut engines = BTreeMap::new();
+    // The others are there for a vendor's device, which not every board has.
+    let meant = [EngineName::Tract, EngineName::Tflite, arguments.engine];
+    for engine in meant.into_iter().filter(|engine| *engine != EngineName::Auto) {
+        if let std::collections::btree_map::Entry::Vacant(entry) = engines.entry(engine.to_string())
+            && let Some(figures) = engines::apart(bundle, engine, arguments.sustained)?
+        {
+            entry.insert(figures);
         }
     }
-    let peak_rss_mb = peak_rss_mb();
-    #[expect(clippy::cast_precision_loss, reason = "tile counts")]
-    let per_tile = |ms: &f64| ms / tiles.max(1) as f64;
-    let of_tiles: Vec<f64> = samples.get("he_cnn").map(|all| all.iter().map(per_tile).collect()).unwrap_or_default();
-    samples.insert("he_cnn_per_tile".to_owned(), of_tiles);
-    let stages: BTreeMap<String, Spread> = samples.into_iter().map(|(stage, all)| (stage, Spread::of(all))).collect();
-
-    let wall = (0..runs)
-        .map(|_| {
-            let [x, y, z] = lesion.lps_mm;
-            let mut command = Command::new(&program);
-            command.args(["analyze", "--lesion", &format!("{x},{y},{z}"), "--ct"]).arg(&ct).arg("--he").arg(&he);
-            if let Some(bundle) = &arguments.bundle {
-                command.arg("--bundle").arg(bundle);
-            }
-            let from = Instant::now();
-            quietly(command.arg("--out").arg(&out))?;
-            Ok(from.elapsed().as_secs_f64() * 1e3)
-        })
-        .collect::<Result<Vec<f64>, Failure>>()?;
-    let none = Spread { p50_ms: 0.0, p99_ms: 0.0, max_ms: 0.0, n: 0 };
-    let of = |stage: &str| stages.get(stage).copied().unwrap_or(none);
-    let he_ms = of("he_cnn_per_tile");
-    let figures = EngineFigures {
-        ct: of("ct_cnn"),
-        he: he_ms,
-        tiles_per_s: 1e3 / he_ms.p50_ms.max(f64::MIN_POSITIVE),
-        peak_rss_mb,
-    };
     let answer = Answer {
         machine: machine(),
-        engines: BTreeMap::from([(loaded.engine.name(), figures)]),
-        case: CaseFigures { wall_s: Spread::of(wall).p50_ms / 1e3, peak_rss_mb, slices, tiles },
-        stages,
+        engines,
+        against: arguments.peers.figures(bundle, &case, scratch.path())?,
+        case: figures,
+        stages: stages.samples,
         screen: frames::figures(runs)?,
-        against: BTreeMap::new(),
     };
-    if arguments.json {
-        return print_json(&answer);
+    if arguments.json { print_json(&answer) } else { table(&answer) }
+}
+
+fn table(answer: &Answer) -> Result<(), Failure> {
+    let Machine { processor, cores, architecture } = &answer.machine;
+    say(&format!("{processor}, {cores} cores, {architecture}; medians"))?;
+    for (name, figures) in &answer.engines {
+        say(&format!("{name:>16}  {figures}"))?;
     }
     for (stage, spread) in &answer.stages {
         say(&format!("{stage:>16}  {:>9.2} ms  (at most {:.2}, {} runs)", spread.p50_ms, spread.max_ms, spread.n))?;
     }
-    let CaseFigures { wall_s, peak_rss_mb, slices, tiles } = answer.case;
-    say(&format!("a case of {slices} slices and {tiles} tiles: {wall_s:.2} s, {peak_rss_mb:.0} MB"))?;
+    say(&format!("a case {}", answer.case))?;
     for (panel, figures) in &answer.screen {
         let frames::Figures { page_first, page, updates } = figures;
         let pages = [("a page, first", page_first), ("a page, again", page)].into_iter();
@@ -193,6 +168,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
                 "{panel:>9} {name:>14}  {p50_ms:>6.2} ms  (99%: {p99_ms:.2}, at most {max_ms:.2}, {n} times)"
             ))?;
         }
+    }
+    for (name, ratio) in &answer.against {
+        say(&format!("{name:>18}  {ratio}"))?;
     }
     Ok(())
 }

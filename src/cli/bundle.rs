@@ -25,10 +25,13 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Check signature and hashes, and that the engine reproduces the golden outputs.
+    /// Check signature and hashes, and that an engine reproduces the golden outputs.
     Verify {
         /// The bundle.
         folder: PathBuf,
+        /// Which engine; no other stands in for it.
+        #[arg(long, value_enum, default_value = "tract")]
+        engine: locate::EngineName,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -85,6 +88,8 @@ struct Verified {
     golden: usize,
     /// The largest difference of a probability (CT) or of a cosine from 1 (H&E).
     largest: f64,
+    /// The largest mean difference of an output, in levels.
+    levels: f64,
 }
 
 pub(crate) fn run(command: &Command) -> Result<(), Failure> {
@@ -102,18 +107,19 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
                 files: manifest.files.keys().map(String::as_str).collect(),
             })
         }
-        Command::Verify { folder, json } => {
-            let loaded = locate::load(Some(folder), locate::EngineName::Tract)?;
-            let agreement = hilum_infer::accept(loaded.engine.as_ref(), &loaded.bundle, usize::MAX)
-                .map_err(|error| Failure::Rejected(error.into()))?;
+        Command::Verify { folder, engine, json } => {
+            let loaded = locate::load_only(Some(folder), *engine)?;
+            let agreement = loaded.used().agreement;
             loaded.explainable().map_err(|error| Failure::Rejected(error.into()))?;
-            let engine = loaded.engine.name();
+            let engine = loaded.engine().name();
+            let golden = agreement.compared;
+            let hilum_infer::Tolerance { probability, cosine, levels } = agreement.found;
+            let largest = probability.max(cosine);
             if *json {
-                return print_json(&Verified { engine, golden: agreement.compared, largest: agreement.largest });
+                return print_json(&Verified { engine, golden, largest, levels });
             }
             say(&format!(
-                "verified; {engine} agrees on {} golden pictures, at most {:.4} apart",
-                agreement.compared, agreement.largest
+                "verified; {engine} agrees on {golden} golden pictures, at most {largest:.4} and {levels:.2} levels apart"
             ))?;
             Ok(())
         }

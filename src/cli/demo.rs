@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 /// The way of a case, straight to a folder: a daemon would write it as the one file that may leave a box.
 fn once(out: &Path, bundle: Option<&Path>) -> Result<(), Failure> {
     report::clean(out, &[])?;
-    let loaded = load(bundle, EngineName::Tract)?;
+    let loaded = load(bundle, EngineName::Auto)?;
     eprintln!("making a phantom patient");
     let cohort = out.join("phantom");
     write_cohort(&cohort, 1, PHANTOM_SEED, Size::Small, |_| ()).map_err(Failure::internal)?;

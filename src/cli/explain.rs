@@ -80,12 +80,13 @@ struct Timing {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     writable(&arguments.out)?;
-    let loaded = load(arguments.bundle.as_deref(), EngineName::Tract)?;
+    let loaded = load(arguments.bundle.as_deref(), EngineName::Auto)?;
     let unreadable = |what: String| Failure::Unreadable(anyhow::anyhow!("cannot read the input array: {what}"));
     let input: ArrayD<f32> = ndarray_npy::read_npy(&arguments.input).map_err(|error| unreadable(error.to_string()))?;
     if input.iter().any(|value| !value.is_finite()) {
         return Err(unreadable("it has values that are no numbers".to_owned()));
     }
+    let engine = loaded.engine();
     let manifest = loaded.bundle.manifest();
     let (edge, mean, std) = match arguments.modality {
         Modality::Ct => (manifest.ct.size, manifest.ct.mean, manifest.ct.std),
@@ -105,7 +106,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             for picture in &pictures {
                 let levels = picture_levels(picture, mean, std);
                 let (output, score) =
-                    timed(arguments.repeat, || loaded.engine.ct(levels.view())).map_err(Failure::internal)?;
+                    timed(arguments.repeat, || engine.ct(levels.view())).map_err(Failure::internal)?;
                 let scores = scores(output.logits.map(f64::from), manifest.ct.temperature);
                 let seen = Seen::Ct(picture, &output.features);
                 let Explained { heat, answer } = explain(arguments, &loaded, seen, (1, score), scores.probabilities)?;
@@ -119,8 +120,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             let levels: Vec<Array3<u8>> = pictures.iter().map(|picture| picture_levels(picture, mean, std)).collect();
             let tiles: Vec<&[u8]> = levels.iter().map(|levels| levels.as_slice().unwrap_or_default()).collect();
             let (outputs, score) =
-                timed(arguments.repeat, || score_tiles(loaded.engine.as_ref(), &tiles)).map_err(Failure::internal)?;
-            let (logits, attention) = loaded.engine.attention(&bag(&outputs)).map_err(Failure::internal)?;
+                timed(arguments.repeat, || score_tiles(&*engine, &tiles)).map_err(Failure::internal)?;
+            let (logits, attention) = engine.attention(&bag(&outputs)).map_err(Failure::internal)?;
             let scores = scores(logits.map(f64::from), manifest.he.temperature);
             let tiles = GivenTiles::new(pictures, outputs, attention);
             let Explained { heat, answer } =

@@ -108,7 +108,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return Err(Failure::Unreadable(anyhow::anyhow!("the cohort has no case of the test split")));
     }
     fs::create_dir_all(&arguments.out).map_err(Failure::unwritable(arguments.out.display()))?;
-    let loaded = load(arguments.bundle.as_deref(), EngineName::Tract)?;
+    let loaded = load(arguments.bundle.as_deref(), EngineName::Auto)?;
     let progress = Progress::new("cases");
     let (mut rows, mut refused) = (Vec::new(), 0);
     for (index, case) in cases.iter().enumerate() {
@@ -132,7 +132,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         he_faithfulness_tiles: explain.faithfulness_tiles,
         bundle: format!("{} {}", loaded.bundle.manifest().name, loaded.bundle.manifest().version),
         bundle_sha256: loaded.bundle.sha256().to_owned(),
-        engine: loaded.engine.name(),
+        engine: loaded.engine().name(),
         lines: Modality::ALL
             .into_iter()
             .flat_map(|modality| methods.iter().map(move |&method| (modality, method)))

@@ -99,6 +99,9 @@ enum Command {
     /// Reads one input from outside, confined. Started by the daemon.
     #[command(hide = true)]
     Worker,
+    /// Runs a vendor's engine apart from the program that asks for it. Started by that.
+    #[command(hide = true)]
+    Engine,
     /// Turn a data set into the arrays that training reads.
     Prepare(prepare::Arguments),
 }
@@ -132,6 +135,7 @@ pub fn main() -> ExitCode {
         Command::Store(command) => store::run(command),
         Command::Support(arguments) => support::run(&arguments),
         Command::Worker => hilum_daemon::worker().map_err(Failure::internal),
+        Command::Engine => hilum_infer::serve().map_err(Failure::internal),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

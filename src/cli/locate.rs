@@ -2,13 +2,14 @@
 
 use std::{
     env,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
 };
 
-use hilum_assess::{ExplainMethod, Ready};
+use hilum_assess::{ExplainMethod, Ready, Used};
 use hilum_config::{Board, Explanation, Problems, PublicKey};
 use hilum_daemon::Networks;
-use hilum_infer::{Bundle, TractEngine, Trust, parse_public_key};
+use hilum_infer::{Bundle, DelegateFile, EngineChoice, EngineKind, LibraryError, LibraryFile, Trust, parse_public_key};
 
 use crate::Failure;
 
@@ -20,25 +21,150 @@ const DEVELOPMENT_KEY: &str = include_str!("../../models/development.pub");
 const GOLDEN: usize = 2;
 
 /// Which engine runs the networks.
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum EngineName {
+    /// As the board's file says; without one, TensorFlow Lite where its library is found, else tract.
+    #[default]
+    Auto,
     /// Built in, pure Rust.
     Tract,
+    /// TensorFlow Lite with XNNPACK.
+    Tflite,
+    /// TensorFlow Lite with the delegate that the board's file names.
+    TfliteDelegate,
+    /// LiteRT's GPU accelerator.
+    LitertGpu,
+    /// TensorFlow Lite as it was linked when the program was built.
+    Tflitec,
 }
 
-/// Verifies the bundle, loads the engine, and has it prove itself.
+impl std::fmt::Display for EngineName {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        to.write_str(self.kind().map_or("auto", EngineKind::name))
+    }
+}
+
+impl EngineName {
+    const fn kind(self) -> Option<EngineKind> {
+        match self {
+            Self::Auto => None,
+            Self::Tract => Some(EngineKind::Tract),
+            Self::Tflite => Some(EngineKind::Tflite),
+            Self::TfliteDelegate => Some(EngineKind::TfliteDelegate),
+            Self::LitertGpu => Some(EngineKind::LitertGpu),
+            Self::Tflitec => Some(EngineKind::Tflitec),
+        }
+    }
+}
+
+/// Verifies the bundle, chooses the engine, and has it prove itself. Says on standard error if another stands in for it.
 pub(crate) fn load(given: Option<&Path>, engine: EngineName) -> Result<Ready, Failure> {
-    let rejected = |error: hilum_infer::BundleError| Failure::Rejected(error.into());
+    let ready = proved(given, engine, GOLDEN, None)?;
+    let used = ready.used();
+    if used.instead {
+        eprintln!("hilum: {}; {} stands in for it", used.why, used.engine.name());
+    }
+    Ok(ready)
+}
+
+/// Says on standard error if the engine of `loaded` has failed since `before`.
+pub(crate) fn say_if_it_fell(loaded: &Ready, before: &Used) {
+    let now = loaded.used();
+    if now.engine.name() != before.engine.name() {
+        eprintln!("hilum: {}; {} stands in for it", now.why, now.engine.name());
+    }
+}
+
+/// Verifies the bundle, and has the very engine that is meant prove itself, on all golden outputs.
+pub(crate) fn load_only(given: Option<&Path>, engine: EngineName) -> Result<Ready, Failure> {
+    itself(proved(given, engine, usize::MAX, None)?)
+}
+
+/// The same, with so many threads.
+pub(crate) fn load_threads(given: Option<&Path>, engine: EngineName, threads: NonZeroUsize) -> Result<Ready, Failure> {
+    itself(proved(given, engine, usize::MAX, Some(threads))?)
+}
+
+fn itself(ready: Ready) -> Result<Ready, Failure> {
+    let used = ready.used();
+    if used.instead { Err(Failure::Rejected(anyhow::anyhow!(used.why))) } else { Ok(ready) }
+}
+
+fn proved(
+    given: Option<&Path>,
+    engine: EngineName,
+    goldens: usize,
+    threads: Option<NonZeroUsize>,
+) -> Result<Ready, Failure> {
     let bundle = open(given)?;
-    let EngineName::Tract = engine;
-    let engine = TractEngine::load(&bundle).map_err(rejected)?;
-    Ready::prove(bundle, Box::new(engine), GOLDEN).map_err(rejected)
+    let mut choice = engine_choice(some_board()?.as_ref(), engine.kind())?;
+    choice.use_threads();
+    choice.threads = threads.or(choice.threads);
+    Ready::choose(bundle, &choice, goldens).map_err(|error| Failure::Rejected(error.into()))
+}
+
+/// A command needs no board; the one there is says where libraries lie.
+fn some_board() -> Result<Option<Board>, Failure> {
+    let Ok(file) = board_file() else { return Ok(None) };
+    hilum_config::load(&file, None).map(Some).map_err(|problems| rejected(&problems))
+}
+
+/// Where TensorFlow Lite's library lies, if it is here.
+pub(crate) fn tflite_library() -> anyhow::Result<Option<PathBuf>> {
+    let choice = engine_choice(some_board().map_err(said_failure)?.as_ref(), Some(EngineKind::Tflite));
+    Ok(choice.map_err(said_failure)?.library())
+}
+
+fn said_failure(failure: Failure) -> anyhow::Error {
+    anyhow::anyhow!("{failure}")
+}
+
+/// The engine of a board, or another one that is asked for.
+fn engine_choice(board: Option<&Board>, asked: Option<EngineKind>) -> Result<EngineChoice, Failure> {
+    let refused = |error: LibraryError| Failure::Rejected(error.into());
+    let of_board = board.map(|board| &board.engine);
+    let kind_of_board = of_board.and_then(|engine| engine.name).map(|name| match name {
+        hilum_config::EngineName::Tract => EngineKind::Tract,
+        hilum_config::EngineName::Tflite => EngineKind::Tflite,
+        hilum_config::EngineName::TfliteDelegate => EngineKind::TfliteDelegate,
+        hilum_config::EngineName::LitertGpu => EngineKind::LitertGpu,
+        hilum_config::EngineName::Tflitec => EngineKind::Tflitec,
+    });
+    let kind = asked.or(kind_of_board);
+    // The board's library is that of the board's engine.
+    let same = |engine: &&hilum_config::Engine| {
+        kind.unwrap_or(EngineKind::Tflite) == kind_of_board.unwrap_or(EngineKind::Tflite) && engine.library.is_some()
+    };
+    let library = of_board.filter(same).and_then(|engine| Some((engine.library.clone()?, &engine.sha256)));
+    let library = library
+        .map(|(path, sha256)| LibraryFile::new(path, sha256.as_ref().map(|sha256| sha256.as_str().to_owned())))
+        .transpose()
+        .map_err(refused)?;
+    let delegate = of_board.and_then(|engine| engine.delegate.as_ref()).map(|delegate| {
+        let sha256 = Some(delegate.sha256.as_str().to_owned());
+        let library = LibraryFile::new(delegate.library.clone(), sha256)?;
+        Ok(DelegateFile { library, options: delegate.options.clone() })
+    });
+    let folders =
+        said("HILUM_ENGINES").map_or_else(|| places("engines", ".cache/engines").collect(), |said| vec![said]);
+    Ok(EngineChoice {
+        kind,
+        library,
+        delegate: delegate.transpose().map_err(refused)?,
+        folders,
+        threads: of_board.and_then(|engine| engine.threads),
+        program: env::current_exe().map_err(Failure::internal)?,
+    })
+}
+
+/// The folder of the bundle: `given`, or the first that is found.
+pub(crate) fn bundle_folder(given: Option<&Path>) -> Result<PathBuf, Failure> {
+    given.map_or_else(find, |path| Ok(path.to_owned()))
 }
 
 /// The bundle at `given`, or the first that is found, verified.
 pub(crate) fn open(given: Option<&Path>) -> Result<Bundle, Failure> {
-    let folder = given.map_or_else(find, |path| Ok(path.to_owned()))?;
-    Bundle::open(&folder, &trust(&[], true)?).map_err(|error| Failure::Rejected(error.into()))
+    Bundle::open(&bundle_folder(given)?, &trust(&[], true)?).map_err(|error| Failure::Rejected(error.into()))
 }
 
 /// Whose signature is accepted.
@@ -58,9 +184,12 @@ pub(crate) fn networks(board: &Board) -> Result<Networks, Failure> {
         Explanation::Saliency => ExplainMethod::Saliency,
         Explanation::SmoothGrad => ExplainMethod::SmoothGrad,
     });
+    let engine = engine_choice(Some(board), None)?;
+    engine.use_threads();
     Ok(Networks {
         bundle: board.bundle.folder.clone().map_or_else(find, Ok)?,
         trust: trust(&board.bundle.keys, board.bundle.development_key)?,
+        engine,
         methods: methods.collect(),
     })
 }
@@ -166,8 +295,12 @@ fn said(name: &str) -> Option<PathBuf> {
 fn places(name: &str, in_source: &str) -> impl Iterator<Item = PathBuf> {
     let beside = env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join(name)));
     let installed = Path::new("/usr/share/hilum").join(name);
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(in_source);
-    beside.into_iter().chain([installed, source])
+    beside.into_iter().chain([installed, self::in_source(in_source)])
+}
+
+/// What lies in the source tree.
+pub(crate) fn in_source(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
 fn find() -> Result<PathBuf, Failure> {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::{
     Failure,
     files::{writable, write_whole},
-    locate::{EngineName, load},
+    locate::{EngineName, load, say_if_it_fell},
     terminal::{Progress, print_json, say},
 };
 
@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value = "fused")]
     branch: Branch,
     /// What runs the networks.
-    #[arg(long, value_enum, default_value = "tract")]
+    #[arg(long, value_enum, default_value_t)]
     engine: EngineName,
     /// Print a summary as JSON.
     #[arg(long)]
@@ -105,6 +105,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return Err(Failure::Unreadable(anyhow::anyhow!("the cohort has no case of that split")));
     }
     let loaded = load(arguments.bundle.as_deref(), arguments.engine)?;
+    let engine = loaded.used();
     let progress = Progress::new("cases");
     let mut writer = csv::Writer::from_writer(Vec::new());
     let (mut refused, mut correct) = (0, 0);
@@ -138,6 +139,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         progress.at(index + 1, cases.len());
     }
     drop(progress);
+    say_if_it_fell(&loaded, &engine);
     let bytes = writer.into_inner().map_err(|error| Failure::internal(anyhow::anyhow!("{error}")))?;
     write_whole(&arguments.out, &bytes)?;
     #[expect(clippy::cast_precision_loss, reason = "case counts")]
@@ -151,7 +153,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         accuracy: share(correct, cases.len()),
         coverage: share(covered, cases.len()),
         accuracy_covered: (covered > 0).then(|| share(correct, covered)),
-        engine: loaded.engine.name(),
+        engine: loaded.engine().name(),
         bundle_sha256: loaded.bundle.sha256().to_owned(),
     };
     if arguments.json {

@@ -119,7 +119,9 @@ pub(crate) fn status(arguments: &To) -> Result<(), Failure> {
     print(&answer, arguments.json, |status| {
         let networks = &status["networks"];
         let engine = match word(networks, "state") {
-            "ready" => format!("{} on {}", word(networks, "bundle"), word(networks, "engine")),
+            "ready" => {
+                format!("{} on {}: {}", word(networks, "bundle"), word(networks, "engine"), word(networks, "why"))
+            }
             "rejected" => format!("rejected: {}", word(networks, "why")),
             state => state.to_owned(),
         };

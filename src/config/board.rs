@@ -112,10 +112,16 @@ fn six_bits(character: u8) -> Option<u32> {
 /// What runs the networks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Engine {
-    /// `name`: which engine.
-    pub name: EngineName,
+    /// `name`: which engine; `None` (written `auto`) is the fastest that needs no set-up.
+    pub name: Option<EngineName>,
     /// `threads`: how many threads it may use; `None` (written 0) is one per core.
     pub threads: Option<NonZeroUsize>,
+    /// `library`: the engine's library, absolute; `None` is the first that is found.
+    pub library: Option<PathBuf>,
+    /// `sha256`: what the library must be; `None` is one that this version knows.
+    pub sha256: Option<Sha256>,
+    /// `delegate`: a vendor's device, for `tflite-delegate` alone.
+    pub delegate: Option<Delegate>,
 }
 
 /// The engines of this version.
@@ -123,6 +129,42 @@ pub struct Engine {
 pub enum EngineName {
     /// `tract`: built in, pure Rust.
     Tract,
+    /// `tflite`: TensorFlow Lite with XNNPACK.
+    Tflite,
+    /// `tflite-delegate`: TensorFlow Lite with a vendor's delegate.
+    TfliteDelegate,
+    /// `litert-gpu`: LiteRT's GPU accelerator.
+    LitertGpu,
+    /// `tflitec`: TensorFlow Lite as it was linked when the program was built.
+    Tflitec,
+}
+
+/// A vendor's delegate for TensorFlow Lite.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delegate {
+    /// `delegate`: its library, absolute.
+    pub library: PathBuf,
+    /// `delegate-sha256`: what it must be.
+    pub sha256: Sha256,
+    /// `delegate-options`: each as `key=value`.
+    pub options: Vec<(String, String)>,
+}
+
+/// A SHA-256 in lower-case hex.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sha256(String);
+
+impl Sha256 {
+    pub(crate) fn new(written: &str) -> Option<Self> {
+        let written = written.to_ascii_lowercase();
+        (written.len() == 64 && written.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(Self(written))
+    }
+
+    /// Its 64 digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// Where the key comes from that seals what is stored.

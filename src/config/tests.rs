@@ -129,7 +129,7 @@ fn every_default_is_as_promised() {
     assert_eq!(board.name, "x");
     assert_eq!((&board.paths.data, &board.paths.runtime, &board.paths.exports), (&None, &None, &None));
     assert_eq!((&board.bundle.folder, board.bundle.keys.len(), board.bundle.development_key), (&None, 0, false));
-    assert_eq!(board.engine.threads, None);
+    assert_eq!((board.engine.name, board.engine.threads, &board.engine.library), (None, None, &None));
     assert_eq!(board.key, KeySource::Credential { name: "hilum-data-key".to_owned() });
     assert_eq!((board.access.auto_lock.as_secs(), board.access.wrong_pins, board.access.wait.as_secs()), (300, 5, 60));
     assert_eq!((board.camera, board.share, board.mirror), (None, None, None));
@@ -430,7 +430,24 @@ fn names_are_names() {
     check("[key]\ncredential = '..'", "2:14: credential = '..' is not the name of a file");
     check("[key]\nsource = 'tpm'", "2:10: source = 'tpm' is none of credential, pin, file");
     check("[clock]\ntrusted = 'NTP'", "2:11: trusted = 'NTP' is none of ntp, always, never");
-    check("[engine]\nname = 'tflite'", "2:8: name = 'tflite' is not tract, the only one in this version");
+    let hash = "0".repeat(64);
+    check(
+        "[engine]\nname = 'gpu'",
+        "2:8: name = 'gpu' is none of auto, tract, tflite, tflite-delegate, litert-gpu, tflitec",
+    );
+    check("[engine]\nlibrary = 'lib.so'", "2:11: library = 'lib.so' is not an absolute path");
+    check("[engine]\nsha256 = 'ab'", "2:10: sha256 = 'ab' is not a SHA-256 (64 hexadecimal digits)");
+    check(&format!("[engine]\nsha256 = '{hash}'"), "2:10: sha256 has no meaning without library");
+    check("[engine]\nname = 'tract'\nlibrary = '/a'", "3:11: library has no meaning with an engine that is built in");
+    check(
+        "[engine]\nname = 'tflite-delegate'\ndelegate = '/a'",
+        "2:8: name = \"tflite-delegate\" needs delegate and delegate-sha256",
+    );
+    check(
+        "[engine]\ndelegate-options = ['a=b']",
+        "2:20: delegate-options has no meaning unless name = \"tflite-delegate\"",
+    );
+    check("[engine]\ndelegate-options = ['a']", "2:21: 'a' in delegate-options is not an option written as key=value");
 }
 
 #[test]

@@ -6,9 +6,9 @@ use hilum_domain::MicronsPerPixel;
 
 use crate::{
     board::{
-        Access, Attached, Board, Bundle, Buttons, Camera, CameraSource, Case, ClockTrust, Control, Daemon, Engine,
-        EngineName, Explanation, GpioLine, KeySource, Mirror, Panel, Paths, PublicKey, Pull, Rotation, Share, Store,
-        Thermal, Tls, Worker,
+        Access, Attached, Board, Bundle, Buttons, Camera, CameraSource, Case, ClockTrust, Control, Daemon, Delegate,
+        Engine, EngineName, Explanation, GpioLine, KeySource, Mirror, Panel, Paths, PublicKey, Pull, Rotation, Sha256,
+        Share, Store, Thermal, Tls, Worker,
     },
     problem::Findings,
     section::{Section, absolute},
@@ -83,9 +83,58 @@ fn bundle(section: &mut Section) -> Option<Bundle> {
 }
 
 fn engine(section: &mut Section) -> Option<Engine> {
-    let name = section.word("name", &[("tract", EngineName::Tract)], EngineName::Tract);
+    let names = [
+        ("auto", None),
+        ("tract", Some(EngineName::Tract)),
+        ("tflite", Some(EngineName::Tflite)),
+        ("tflite-delegate", Some(EngineName::TfliteDelegate)),
+        ("litert-gpu", Some(EngineName::LitertGpu)),
+        ("tflitec", Some(EngineName::Tflitec)),
+    ];
+    let name = section.word("name", &names, None);
     let threads = section.count("threads", 64, 0);
-    Some(Engine { name: name?, threads: threads? })
+    let library = section.absolute("library");
+    let sha256 = section.text("sha256", sha256);
+    let delegate = section.absolute("delegate");
+    let delegate_sha256 = section.text("delegate-sha256", self::sha256);
+    let options = section.list("delegate-options", |written, _| delegate_option(written));
+    let (name, library, sha256, delegate) = (name?, library?, sha256?, delegate?);
+    let (delegate_sha256, options) = (delegate_sha256?, options?);
+    if let (Some(EngineName::Tract | EngineName::Tflitec), Some(_)) = (name, &library) {
+        return section.contradiction("library", "library has no meaning with an engine that is built in".to_owned());
+    }
+    if sha256.is_some() && library.is_none() {
+        return section.contradiction("sha256", "sha256 has no meaning without library".to_owned());
+    }
+    let delegate = match (name, delegate, delegate_sha256) {
+        (Some(EngineName::TfliteDelegate), Some(library), Some(sha256)) => {
+            Some(Delegate { library, sha256, options: options.unwrap_or_default() })
+        }
+        (Some(EngineName::TfliteDelegate), ..) => {
+            let what = "name = \"tflite-delegate\" needs delegate and delegate-sha256";
+            return section.contradiction("name", what.to_owned());
+        }
+        (_, None, None) if options.is_none() => None,
+        _ => {
+            let key =
+                ["delegate", "delegate-sha256", "delegate-options"].into_iter().find(|key| section.at(key).is_some());
+            let key = key.unwrap_or("delegate");
+            return section.contradiction(key, format!("{key} has no meaning unless name = \"tflite-delegate\""));
+        }
+    };
+    Some(Engine { name, threads: threads?, library, sha256, delegate })
+}
+
+fn sha256(written: &str) -> Result<Sha256, String> {
+    Sha256::new(written).ok_or_else(|| "is not a SHA-256 (64 hexadecimal digits)".to_owned())
+}
+
+/// `key=value`
+fn delegate_option(written: &str) -> Result<(String, String), String> {
+    match written.split_once('=') {
+        Some((key, value)) if !key.is_empty() && !written.contains('\0') => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("is not an option written as key=value".to_owned()),
+    }
 }
 
 fn key(section: &mut Section) -> Option<KeySource> {

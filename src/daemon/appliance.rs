@@ -21,7 +21,7 @@ use crate::{
     control::{self, Point},
     event::Event,
     exports::{Exports, Taken},
-    inference::{Done, Failed, Job, Loaded},
+    inference::{Benches, Done, Failed, Job, Loaded, Running as Engine},
     office::Office,
     share::News,
 };
@@ -80,6 +80,8 @@ pub(crate) enum Controlled {
 pub(crate) struct Vitals {
     pub(crate) board: String,
     pub(crate) networks: Networks,
+    /// What runs them.
+    pub(crate) running: Option<Engine>,
     pub(crate) warmth: Warmth,
     pub(crate) celsius: Option<f64>,
     /// Whether the board can tell how warm it is.
@@ -112,6 +114,7 @@ pub(crate) struct Parts {
     pub(crate) office: Office,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) jobs: std::sync::mpsc::SyncSender<Job>,
+    pub(crate) bench: Benches,
     pub(crate) thermal: Box<dyn Thermal>,
     pub(crate) changes: watch::Sender<u64>,
     pub(crate) beats: Arc<AtomicU64>,
@@ -253,7 +256,13 @@ impl Appliance {
                     Ok(Err(fault)) => tracing::error!(error = %chain(fault), "cannot remember the bundle"),
                     Err(closed) => tracing::error!(error = %closed, "cannot remember the bundle"),
                 }
-                tracing::info!(bundle = loaded.bundle, engine = loaded.engine, took_ms = millis(loaded.took), "ready");
+                if let Some(Engine { engine, why, instead }) = self.parts.bench.borrow().running() {
+                    match instead {
+                        true => tracing::warn!(engine, why, "another engine stands in"),
+                        false => tracing::info!(engine, why, "the engine is chosen"),
+                    }
+                }
+                tracing::info!(bundle = loaded.bundle, took_ms = millis(loaded.took), "ready");
                 self.networks = Networks::Ready(loaded);
             }
             Event::Networks(Err(why)) => {
@@ -617,6 +626,7 @@ impl Appliance {
         Vitals {
             board: self.parts.name.clone(),
             networks: self.networks.clone(),
+            running: self.parts.bench.borrow().running(),
             warmth: self.warmth,
             celsius: self.temperature.map(|Celsius(degrees)| degrees),
             feels: !self.parts.heat.zones.is_empty(),
@@ -654,7 +664,12 @@ impl Appliance {
         let networks = match &self.networks {
             Networks::Loading => json!({"state": "loading"}),
             Networks::Ready(loaded) => {
-                json!({"state": "ready", "bundle": loaded.bundle, "engine": loaded.engine})
+                let running = self.parts.bench.borrow().running();
+                let (engine, why, instead) = running
+                    .map_or(("", String::new(), false), |running| (running.engine, running.why, running.instead));
+                json!({
+                    "state": "ready", "bundle": loaded.bundle, "engine": engine, "why": why, "stands-in": instead,
+                })
             }
             Networks::Rejected(why) => json!({"state": "rejected", "why": why}),
         };

@@ -16,7 +16,7 @@ use std::{
 
 use hilum_assess::{ExplainMethod, Outcome, Part, Ready, Stage, Timings, Watch};
 use hilum_domain::{CaseNumber, Limit, LimitCode};
-use hilum_infer::{Bundle, TractEngine, Trust};
+use hilum_infer::{Bundle, EngineChoice, Trust};
 use hilum_intake::{KeptCt, field_from_bytes};
 use hilum_report::{Given, GivenCt, produce};
 use hilum_store::{Files, Intake, Kept, StoreFault, Work};
@@ -31,6 +31,8 @@ pub struct Networks {
     pub bundle: PathBuf,
     /// Whose signature is accepted.
     pub trust: Trust,
+    /// What is to run them.
+    pub engine: EngineChoice,
     /// Which explanations a report has.
     pub methods: Vec<ExplainMethod>,
 }
@@ -41,8 +43,25 @@ pub(crate) struct Loaded {
     pub(crate) bundle: String,
     pub(crate) name: String,
     pub(crate) serial: u64,
-    pub(crate) engine: &'static str,
     pub(crate) took: Duration,
+}
+
+/// What runs the networks, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Running {
+    pub(crate) engine: &'static str,
+    /// Why it is this one.
+    pub(crate) why: String,
+    /// Whether it stands in for another.
+    pub(crate) instead: bool,
+}
+
+impl Bench {
+    /// What runs the networks now: an engine that fails has another stand in for it at any time.
+    pub(crate) fn running(&self) -> Option<Running> {
+        let used = self.ready.as_ref()?.used();
+        Some(Running { engine: used.engine.name(), why: used.why, instead: used.instead })
+    }
 }
 
 /// Something to assess.
@@ -152,15 +171,19 @@ pub(crate) fn start(
             bundle: format!("{} {}", ready.bundle.manifest().name, ready.bundle.manifest().version),
             name: ready.bundle.manifest().name.clone(),
             serial: ready.bundle.manifest().serial,
-            engine: ready.engine.name(),
             took: began.elapsed(),
         };
+        let ready = Arc::new(ready);
+        bench.send_modify(|bench| (bench.ready, bench.busy) = (Some(Arc::clone(&ready)), false));
         if events.blocking_send(Event::Networks(Ok(loaded))).is_err() {
             return;
         }
-        let ready = Arc::new(ready);
-        bench.send_modify(|bench| (bench.ready, bench.busy) = (Some(Arc::clone(&ready)), false));
+        let mut engine = ready.engine().name();
         while let Ok(job) = asked.recv() {
+            let used = ready.used();
+            if used.engine.name() != std::mem::replace(&mut engine, used.engine.name()) {
+                tracing::error!(engine, why = used.why, "another engine stands in");
+            }
             bench.send_modify(|bench| bench.busy = true);
             match job {
                 Job::Case { work, created, device } => {
@@ -211,8 +234,7 @@ pub(crate) fn start(
 /// Verifies the bundle and has the engine reproduce all its golden outputs.
 fn load(networks: &Networks) -> anyhow::Result<Ready> {
     let bundle = Bundle::open(&networks.bundle, &networks.trust)?;
-    let engine = TractEngine::load(&bundle)?;
-    Ok(Ready::prove(bundle, Box::new(engine), usize::MAX)?)
+    Ok(Ready::choose(bundle, &networks.engine, usize::MAX)?)
 }
 
 /// A panic is the attempt's, not the device's.
@@ -282,6 +304,11 @@ struct Earlier {
 /// Takes out of a report what an earlier one does not say, or says otherwise, since its program did not know it.
 fn without_later(then: &mut serde_json::Value, now: &mut serde_json::Value) -> Earlier {
     let earlier = Earlier { plain: then.get("plain").is_none(), proof: then.get("sheet").is_none() };
+    if then["bundle"].get("libraries").is_none()
+        && let Some(bundle) = now["bundle"].as_object_mut()
+    {
+        bundle.remove("libraries");
+    }
     if then["metadata"].get("weights_unknown").is_none()
         && let Some(metadata) = now["metadata"].as_object_mut()
     {

@@ -235,7 +235,7 @@ async fn running(setup: Setup) -> Result<(), Fault> {
             let served = mirror::Served { settings, bound, auto_lock, glasses, hands, login, counts: looked };
             supervise::task_of("mirror", tell.clone(), move || mirror::serve(served.clone()));
         }
-        let parts = wishes::Parts { office: office.clone(), door, bench, back, fitted, data };
+        let parts = wishes::Parts { office: office.clone(), door, bench: bench.clone(), back, fitted, data };
         wishes::start(parts, tell.clone());
     }
     let stopping = Arc::new(AtomicBool::new(false));
@@ -266,6 +266,7 @@ async fn running(setup: Setup) -> Result<(), Fault> {
         office,
         clock,
         jobs,
+        bench: bench.clone(),
         thermal: Box::new(ThermalZones::new(board.thermal.zones.clone())),
         changes,
         beats,

@@ -212,13 +212,17 @@ pub(crate) fn health(vitals: &Vitals, storage: Storage, fitted: Fitted) -> Healt
     let control = part("part-control", condition, word, "");
     let (condition, word) = match vitals.networks {
         Networks::Loading => (Condition::Unknown, "part-loading"),
+        Networks::Ready(_) if vitals.running.as_ref().is_some_and(|running| running.instead) => {
+            (Condition::Warn, "part-instead")
+        }
         Networks::Ready(_) => (Condition::Well, "part-well"),
         Networks::Rejected(_) => (Condition::Stop, "part-failed"),
     };
     let networks = part("part-networks", condition, word, "");
     let mut about = vec![("about-version", format!("hilum {}", env!("CARGO_PKG_VERSION")))];
     if let Networks::Ready(loaded) = &vitals.networks {
-        about.extend([("about-bundle", loaded.bundle.clone()), ("about-engine", loaded.engine.to_owned())]);
+        let engine = vitals.running.as_ref().map_or("", |running| running.engine);
+        about.extend([("about-bundle", loaded.bundle.clone()), ("about-engine", engine.to_owned())]);
     }
     about.push(("about-board", vitals.board.clone()));
     let camera = there("part-camera", fitted.camera, vitals.camera);
@@ -354,7 +358,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{inference::Loaded, reader::Label};
+    use crate::{
+        inference::{Loaded, Running},
+        reader::Label,
+    };
 
     fn moment(claimed: &str, trusted: bool, boot: &str) -> Moment {
         Moment { claimed: claimed.into(), trusted, boot: boot.into(), since_boot: Duration::from_secs(9) }
@@ -455,16 +462,12 @@ mod tests {
     }
 
     fn vitals() -> Vitals {
-        let loaded = Loaded {
-            bundle: "reference 1".into(),
-            name: "reference".into(),
-            serial: 1,
-            engine: "tract",
-            took: Duration::ZERO,
-        };
+        let loaded = Loaded { bundle: "reference 1".into(), name: "reference".into(), serial: 1, took: Duration::ZERO };
+        let running = Running { engine: "tract", why: "it is the one that is asked for".into(), instead: false };
         Vitals {
             board: "sim".into(),
             networks: Networks::Ready(loaded),
+            running: Some(running),
             warmth: Warmth::Warm,
             celsius: Some(76.4),
             feels: true,
@@ -491,6 +494,10 @@ mod tests {
                 ("part-networks", "part-well", ""),
             ]
         );
+        let mut instead = vitals();
+        instead.running = instead.running.map(|running| Running { instead: true, ..running });
+        let told = self::health(&instead, Storage::Failed, Fitted { camera: false, share: true });
+        assert_eq!(told.parts.last().map(|part| (part.condition, part.word)), Some((Condition::Warn, "part-instead")));
         let about: Vec<&str> = health.about.iter().map(|(name, _)| *name).collect();
         assert_eq!(about, ["about-version", "about-bundle", "about-engine", "about-board"]);
         assert_eq!([12_340_000_000, 9_870_000_000].map(amount), ["12 GB", "9.8 GB"]);

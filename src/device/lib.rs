@@ -13,6 +13,7 @@ mod inputs;
 mod keyboard;
 pub mod linux;
 pub mod placement;
+mod power;
 pub mod sim;
 mod thermal;
 
@@ -20,6 +21,7 @@ pub use clock::{Clock, ClockTrust};
 pub use display::Display;
 pub use hands::Hands;
 pub use inputs::Inputs;
+pub use power::PowerMeter;
 pub use thermal::{Celsius, Reading, Thermal};
 
 use std::{sync::Arc, time::Duration};

@@ -1,9 +1,9 @@
 //! What a microscope field shows: colour, light, tissue, focus; and its tiles.
 
 use hilum_domain::MicronsPerPixel;
-use image::{RgbImage, imageops};
+use image::RgbImage;
 
-use crate::stain::I0;
+use crate::{rescale::triangle, stain::I0};
 
 /// Edge of a cell of the tissue mask, in pixels.
 const CELL: u32 = 16;
@@ -205,13 +205,15 @@ pub fn rescale(image: RgbImage, from: MicronsPerPixel, to: MicronsPerPixel) -> R
         return image;
     }
     match size_at(image.width(), image.height(), from, to) {
-        Some((width, height)) => imageops::resize(&image, width, height, imageops::FilterType::Triangle),
+        Some((width, height)) => triangle(&image, width, height),
         None => image,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use image::imageops;
+
     use super::*;
 
     fn textured(blur: f32) -> RgbImage {

@@ -10,6 +10,7 @@ mod map;
 pub mod nifti;
 mod random;
 mod resample;
+mod rescale;
 pub mod slide;
 mod smooth;
 pub mod stain;

@@ -1,9 +1,10 @@
 //! What every engine does, and how one proves that it does it right.
 
-use hilum_domain::{PerClass, softmax, top};
+use hilum_domain::{Modality, PerClass, softmax, top};
 use ndarray::{Array2, Array3, ArrayView3};
+use serde::{Deserialize, Serialize};
 
-use crate::{Bundle, BundleError, Quantiser, TensorManifest};
+use crate::{Bundle, BundleError, Quantiser};
 
 /// What the CT network says of a patch.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,13 +48,90 @@ pub struct EngineFault {
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }
 
+/// The engines of this version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EngineKind {
+    /// Built in, pure Rust.
+    Tract,
+    /// TensorFlow Lite's C library with XNNPACK, in this process.
+    Tflite,
+    /// TensorFlow Lite's C library with a vendor's delegate, in a process of its own.
+    TfliteDelegate,
+    /// LiteRT's GPU accelerator, in a process of its own.
+    LitertGpu,
+    /// TensorFlow Lite's C library, linked in when the program was built (feature `tflitec`).
+    Tflitec,
+}
+
+impl EngineKind {
+    /// Every engine.
+    pub const ALL: [Self; 5] = [Self::Tract, Self::Tflite, Self::TfliteDelegate, Self::LitertGpu, Self::Tflitec];
+
+    /// The name on the command line, in board files and in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tract => "tract",
+            Self::Tflite => "tflite",
+            Self::TfliteDelegate => "tflite-delegate",
+            Self::LitertGpu => "litert-gpu",
+            Self::Tflitec => "tflitec",
+        }
+    }
+
+    /// How far its outputs may lie from the golden ones. What each engine needs was measured on a whole test split
+    /// (`tests/engines/README.md`) and is about doubled here.
+    #[must_use]
+    pub const fn tolerance(self) -> Tolerance {
+        match self {
+            // Float with rounding, and the library's own kernels without XNNPACK.
+            Self::Tract | Self::Tflitec => Tolerance { probability: 0.15, cosine: 0.03, levels: 2.5 },
+            // The golden outputs are XNNPACK's; its kernels differ between processors.
+            Self::Tflite => Tolerance { probability: 0.05, cosine: 0.01, levels: 1.0 },
+            // A GPU computes in half precision.
+            Self::TfliteDelegate | Self::LitertGpu => Tolerance { probability: 0.15, cosine: 0.03, levels: 5.0 },
+        }
+    }
+}
+
+/// How far outputs lie, or may lie, from the golden ones.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Tolerance {
+    /// The largest difference of a probability of the CT branch (temperature 1).
+    pub probability: f64,
+    /// The largest difference from 1 of the cosine of an H&E embedding.
+    pub cosine: f64,
+    /// The largest mean, over an embedding or over features, of the difference in levels.
+    pub levels: f64,
+}
+
+/// A library that an engine has loaded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Library {
+    /// The name of its file, without the folder.
+    pub file: String,
+    /// SHA-256 of its bytes, in hex.
+    pub sha256: String,
+}
+
 /// Runs the networks of one bundle.
 pub trait Engine: Send + Sync {
     /// The name on the command line and in reports.
     fn name(&self) -> &'static str;
 
-    /// How far a probability may lie from the bundle's golden one.
-    fn tolerance(&self) -> f64;
+    /// How far its outputs may lie from the bundle's golden ones.
+    fn tolerance(&self) -> Tolerance;
+
+    /// The libraries that it has loaded; none if it has none.
+    fn libraries(&self) -> &[Library] {
+        &[]
+    }
+
+    /// Whether nothing can stand in for it.
+    fn is_built_in(&self) -> bool {
+        true
+    }
 
     /// The CT network on the levels of a patch, `[row, column, plane]`.
     ///
@@ -80,81 +158,164 @@ pub trait Engine: Send + Sync {
     fn weights(&self, metadata: [f32; 3]) -> Result<[f32; 2], EngineFault>;
 }
 
+impl std::fmt::Debug for dyn Engine {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
 /// How an engine did on the golden inputs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Agreement {
     /// Pictures compared.
     pub compared: usize,
-    /// The largest difference of a probability (CT) or of a cosine from 1 (H&E).
-    pub largest: f64,
+    /// The largest differences.
+    pub found: Tolerance,
 }
 
 /// Margins below this may turn with one level of rounding.
 const MARGIN: f64 = 0.1;
 
 /// Runs an engine on at most `most` golden pictures of each branch and compares: the same class wherever the golden
-/// margin is above 0.1, probabilities within the engine's tolerance, embeddings of the same direction.
+/// margin is above 0.1, and everything within the engine's tolerance.
 ///
 /// # Errors
 /// [`BundleError::Unsuitable`] says what differs: such an engine must not be used with this bundle.
 pub fn accept(engine: &dyn Engine, bundle: &Bundle, most: usize) -> Result<Agreement, BundleError> {
-    let manifest = bundle.manifest();
-    let broken = |what: &str| BundleError::Unsuitable(format!("golden/{what} is not as expected"));
-    let levels_of = |tensor: &TensorManifest| Quantiser::new(tensor.scale, tensor.zero_point);
-    let logits_of =
-        manifest.quantisation.ct.tflite.output("logits").and_then(levels_of).ok_or_else(|| broken("logits"))?;
-    let embedding_of = manifest.quantisation.he.tflite.output("embedding").ok_or_else(|| broken("embedding"))?;
-    let embedding_levels = levels_of(embedding_of).ok_or_else(|| broken("embedding"))?;
-    let images = golden(bundle, "ct_image.npy")?;
-    let logits = golden(bundle, "ct_logits.npy")?;
-    let edge = manifest.ct.size;
-    let mut agreement = Agreement { compared: 0, largest: 0.0 };
-    for (image, want) in images.chunks_exact(edge * edge * 3).zip(logits.chunks_exact(5)).take(most) {
-        let levels: Vec<u8> = image.iter().map(|&level| unquantised(level)).collect();
-        let view = ArrayView3::from_shape((edge, edge, 3), &levels).map_err(|_| broken("ct_image.npy"))?;
-        let got = engine.ct(view).map_err(|fault| BundleError::Unsuitable(chain(&fault)))?;
-        let want = PerClass::<i8>::try_from(want).map_err(|_| broken("ct_logits.npy"))?;
-        let want = softmax(&want.map(|level| f64::from(logits_of.real(level))));
-        let got = softmax(&got.logits.map(f64::from));
-        let largest = want.iter().zip(&got).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-        agreement.largest = agreement.largest.max(largest);
-        agreement.compared += 1;
-        if (margin(&want) > MARGIN && top(&got) != top(&want)) || largest > engine.tolerance() {
-            return Err(BundleError::Unsuitable(format!(
-                "the {} engine differs from its golden CT outputs by {largest:.3}",
-                engine.name()
-            )));
+    let mut found = Tolerance { probability: 0.0, cosine: 0.0, levels: 0.0 };
+    let allowed = engine.tolerance();
+    let failed = |fault: EngineFault| BundleError::Unsuitable(chain(&fault));
+    let differs = |output: &str, by: String| {
+        BundleError::Unsuitable(format!("the {} engine differs from its golden {output} by {by}", engine.name()))
+    };
+    let edge = bundle.manifest().ct.size;
+    let ct = Golden::of(bundle, Modality::Ct)?;
+    for picture in ct.pictures(most) {
+        let view = ArrayView3::from_shape((edge, edge, 3), &picture.levels);
+        let got = engine.ct(view.map_err(|_| broken("ct_image.npy"))?).map_err(failed)?;
+        let want = PerClass::<f32>::try_from(picture.first.as_slice()).map_err(|_| broken("ct_logits.npy"))?;
+        let (want, probabilities) = (softmax(&want.map(f64::from)), softmax(&got.logits.map(f64::from)));
+        let away = want.iter().zip(&probabilities).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        let levels = picture.levels_away(None, &got.features);
+        found.probability = found.probability.max(away);
+        found.levels = found.levels.max(levels);
+        if (margin(&want) > MARGIN && top(&probabilities) != top(&want)) || !(away <= allowed.probability) {
+            return Err(differs("CT logits", format!("{away:.3} of a probability")));
+        }
+        if !(levels <= allowed.levels) {
+            return Err(differs("CT features", format!("{levels:.1} levels on average")));
         }
     }
-    let tiles = golden(bundle, "he_image.npy")?;
-    let embeddings = golden(bundle, "he_embedding.npy")?;
-    let tile = manifest.he.tile_px as usize;
-    let channels = embedding_of.shape.last().copied().unwrap_or(1).max(1);
-    for (image, want) in tiles.chunks_exact(tile * tile * 3).zip(embeddings.chunks_exact(channels)).take(most) {
-        let levels: Vec<u8> = image.iter().map(|&level| unquantised(level)).collect();
-        let got = engine.he(&levels).map_err(|fault| BundleError::Unsuitable(chain(&fault)))?;
-        let want = want.iter().map(|&level| f64::from(embedding_levels.real(level)));
+    let he = Golden::of(bundle, Modality::He)?;
+    for picture in he.pictures(most) {
+        let got = engine.he(&picture.levels).map_err(failed)?;
         let (mut product, mut a2, mut b2) = (0.0, 0.0, 0.0);
-        for (a, b) in want.zip(&got.embedding) {
-            let b = f64::from(*b);
+        for (a, b) in picture.first.iter().zip(&got.embedding) {
+            let (a, b) = (f64::from(*a), f64::from(*b));
             product += a * b;
             a2 += a * a;
             b2 += b * b;
         }
         let away = 1.0 - product / (a2 * b2).sqrt().max(f64::MIN_POSITIVE);
-        agreement.largest = agreement.largest.max(away);
-        agreement.compared += 1;
-        if away > engine.tolerance() {
-            return Err(BundleError::Unsuitable(format!(
-                "the {} engine's H&E embedding is {away:.3} from its golden one",
-                engine.name()
-            )));
+        let levels = picture.levels_away(Some(&got.embedding), &got.features);
+        found.cosine = found.cosine.max(away);
+        found.levels = found.levels.max(levels);
+        if !(away <= allowed.cosine) {
+            return Err(differs("H&E embedding", format!("{away:.3} of a cosine")));
+        }
+        if !(levels <= allowed.levels) {
+            return Err(differs("H&E outputs", format!("{levels:.1} levels on average")));
         }
     }
-    if agreement.compared == 0 {
+    let compared = ct.pictures(most).count() + he.pictures(most).count();
+    if compared == 0 {
         return Err(broken("index.json"));
     }
-    Ok(agreement)
+    Ok(Agreement { compared, found })
+}
+
+fn broken(what: &str) -> BundleError {
+    BundleError::Unsuitable(format!("golden/{what} is not as expected"))
+}
+
+/// The golden pictures of a branch, and its network's outputs on them.
+struct Golden {
+    images: Vec<i8>,
+    first: Vec<i8>,
+    features: Vec<i8>,
+    /// Levels of one picture, its first output and its features.
+    sizes: [usize; 3],
+    of_first: Quantiser,
+    of_features: Quantiser,
+}
+
+/// One golden picture.
+struct GoldenPicture {
+    levels: Vec<u8>,
+    /// Real values of the first output, and of the features where the bundle has them.
+    first: Vec<f32>,
+    features: Option<Vec<f32>>,
+    units_per_level: [f64; 2],
+}
+
+impl Golden {
+    fn of(bundle: &Bundle, branch: Modality) -> Result<Self, BundleError> {
+        let (stem, output) = match branch {
+            Modality::Ct => ("ct", "logits"),
+            Modality::He => ("he", "embedding"),
+        };
+        let quantisation = &bundle.manifest().quantisation.of(branch).tflite;
+        let tensor = |name: &str| {
+            let tensor = quantisation.output(name).ok_or_else(|| broken(name))?;
+            let quantiser = Quantiser::new(tensor.scale, tensor.zero_point).ok_or_else(|| broken(name))?;
+            Ok((quantiser, tensor.shape.iter().product::<usize>().max(1)))
+        };
+        let (of_first, first) = tensor(output)?;
+        let (of_features, features) = tensor("features")?;
+        let file = |what: &str| golden(bundle, &format!("{stem}_{what}.npy"));
+        Ok(Self {
+            images: file("image")?,
+            first: file(output)?,
+            features: file("features")?,
+            sizes: [quantisation.input.shape.iter().product::<usize>().max(1), first, features],
+            of_first,
+            of_features,
+        })
+    }
+
+    fn pictures(&self, most: usize) -> impl Iterator<Item = GoldenPicture> {
+        let [picture, first, features] = self.sizes;
+        let mut known = self.features.chunks_exact(features);
+        let real = |quantiser: &Quantiser, levels: &[i8]| levels.iter().map(|&level| quantiser.real(level)).collect();
+        self.images.chunks_exact(picture).zip(self.first.chunks_exact(first)).take(most).map(move |(image, first)| {
+            GoldenPicture {
+                levels: image.iter().map(|&level| unquantised(level)).collect(),
+                first: real(&self.of_first, first),
+                features: known.next().map(|levels| real(&self.of_features, levels)),
+                units_per_level: [&self.of_first, &self.of_features].map(Quantiser::units_per_level),
+            }
+        })
+    }
+}
+
+impl GoldenPicture {
+    /// The larger mean difference in levels, of the embedding and of the features. Five logits have no mean worth the name, and what
+    /// is added to all of them changes no probability, here or fused.
+    fn levels_away(&self, embedding: Option<&[f32]>, features: &Array3<f32>) -> f64 {
+        let mean = |want: &[f32], got: &mut dyn Iterator<Item = &f32>, units: f64| {
+            let sum: f64 = want.iter().zip(got).map(|(want, got)| f64::from((want - got).abs())).sum();
+            #[expect(clippy::cast_precision_loss, reason = "values of a tensor")]
+            let count = want.len().max(1) as f64;
+            sum / count / units
+        };
+        let [of_first, of_features] = self.units_per_level;
+        let first = embedding.map_or(0.0, |got| mean(&self.first, &mut got.iter(), of_first));
+        let features = self.features.as_ref().map(|want| mean(want, &mut features.iter(), of_features));
+        // A difference that is no number is no agreement.
+        [first, features.unwrap_or(0.0)]
+            .into_iter()
+            .fold(0.0, |most, next| if next.is_nan() || next > most { next } else { most })
+    }
 }
 
 /// The picture level of an input level: the contract is level − 128.
@@ -178,7 +339,8 @@ fn margin(probabilities: &PerClass<f64>) -> f64 {
     sorted[4] - sorted[3]
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
+/// What failed, and why, and why that.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(next) = cause {

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use hilum_domain::Modality;
+use serde::{Deserialize, Serialize};
 
 /// A bundle's manifest. Keys beyond these (metrics, training provenance) are kept for reports as they are.
 #[derive(Debug, Clone, Deserialize)]
@@ -45,6 +46,17 @@ pub struct BranchManifest<T> {
     pub ct: T,
     /// For H&E.
     pub he: T,
+}
+
+impl<T> BranchManifest<T> {
+    /// That of a branch.
+    #[must_use]
+    pub const fn of(&self, branch: Modality) -> &T {
+        match branch {
+            Modality::Ct => &self.ct,
+            Modality::He => &self.he,
+        }
+    }
 }
 
 /// The CT branch's input and calibration.
@@ -207,7 +219,7 @@ pub struct Quantisation {
 }
 
 /// One int8 tensor.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TensorManifest {
     /// Its name in the graph.
     pub name: String,

@@ -23,6 +23,11 @@ impl Quantiser {
         (!level.is_nan()).then_some(clamped)
     }
 
+    /// Real units a level.
+    pub(crate) fn units_per_level(&self) -> f64 {
+        f64::from(self.units_per_level)
+    }
+
     /// The real number of a level.
     #[must_use]
     pub fn real(&self, level: i8) -> f32 {
@@ -47,15 +52,15 @@ impl InputLevels {
         Some(Self(table))
     }
 
-    /// Quantises interleaved levels, `[pixel, channel]`, into `[channel, pixel]`.
+    /// Quantises interleaved levels, `[pixel, channel]`.
     #[must_use]
     pub fn apply(&self, levels: &[u8]) -> Vec<i8> {
-        let pixels = levels.as_chunks::<3>().0;
-        let plane = |(channel, table): (usize, &[i8; 256])| {
-            let levels: Vec<i8> = pixels.iter().map(|pixel| table[usize::from(pixel[channel])]).collect();
-            levels
-        };
-        self.0.iter().enumerate().flat_map(plane).collect()
+        let [red, green, blue] = &self.0;
+        let mut quantised = vec![0; levels.len()];
+        for (to, &[r, g, b]) in quantised.as_chunks_mut::<3>().0.iter_mut().zip(levels.as_chunks::<3>().0) {
+            *to = [red[usize::from(r)], green[usize::from(g)], blue[usize::from(b)]];
+        }
+        quantised
     }
 }
 
@@ -71,7 +76,7 @@ mod tests {
             let want = i8::try_from(i16::from(level) - 128).expect("in range");
             assert_eq!(table.apply(&[level; 3]), [want; 3]);
         }
-        assert_eq!(table.apply(&[1, 2, 3, 4, 5, 6]), [-127, -124, -126, -123, -125, -122]);
+        assert_eq!(table.apply(&[1, 2, 3, 4, 5, 6]), [-127, -126, -125, -124, -123, -122]);
     }
 
     #[test]

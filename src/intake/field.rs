@@ -10,6 +10,7 @@ use hilum_dicom::open_regular;
 use hilum_domain::MicronsPerPixel;
 use hilum_imaging::{jpeg, slide::Field};
 use image::{ColorType, DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, Limits, Rgb, RgbImage};
+use rayon::prelude::*;
 use serde::Deserialize;
 
 use crate::{ImageFault, Unreadable, scale};
@@ -74,7 +75,9 @@ pub fn field_files(paths: &[PathBuf]) -> Result<Vec<FieldFile>, Unreadable> {
 /// # Errors
 /// [`Unreadable`] if a path is missing, a folder has no image, or an image is damaged.
 pub fn read_fields(paths: &[PathBuf], given: Option<MicronsPerPixel>) -> Result<Vec<Field>, Unreadable> {
-    field_files(paths)?.iter().map(|file| file.read(given)).collect()
+    // The first that cannot be read is named, whichever was read first.
+    let read: Vec<_> = field_files(paths)?.par_iter().map(|file| file.read(given)).collect();
+    read.into_iter().collect()
 }
 
 fn folder(path: &Path) -> Result<(Vec<PathBuf>, Option<MicronsPerPixel>), Unreadable> {

@@ -14,6 +14,7 @@ use hilum_imaging::{Volume, nifti, over_grid, resized_map, slide::Field};
 use image::{ImageFormat, RgbImage};
 use ndarray::{Array2, Array3};
 use ndarray_npy::WriteNpyExt as _;
+use rayon::prelude::*;
 
 use crate::{
     Bundle, Context, ExplanationFiles, FieldNote, Plain, Report,
@@ -103,14 +104,14 @@ pub fn produce(
     watch: &dyn Watch,
 ) -> Result<Document, ProduceFault> {
     let begun = Instant::now();
-    let context = Context {
+    let mut context = Context {
         metadata: given.metadata,
         series: given.ct.as_ref().map(|ct| {
             let grid = ct.volume.grid();
             (ct.series_uid.clone(), grid.size[2], grid.spacing_mm())
         }),
         fields: given.he.iter().flatten().map(note).collect(),
-        bundle: Bundle::of(ready),
+        bundle: Bundle::of(ready, &*ready.engine()),
         created,
     };
     // The pictures are painted over what was given, so the fields are kept; the volume is shared.
@@ -123,6 +124,7 @@ pub fn produce(
     let result = match &mut outcome {
         Outcome::Assessed(result) => {
             result.limits.extend(given.device);
+            context.bundle = Bundle::of(ready, &*result.engine);
             &*result
         }
         Outcome::Refused(refusal) => {
@@ -167,7 +169,7 @@ pub fn glimpse(field: Field, ready: &Ready) -> Result<Option<RgbImage>, ProduceF
 /// The complete report of a case that was refused before it could be assessed.
 #[must_use]
 pub fn turned_away(refusal: &Refusal, metadata: Metadata, ready: &Ready, created: String, timings: &Timings) -> Report {
-    let bundle = Bundle::of(ready);
+    let bundle = Bundle::of(ready, &*ready.engine());
     refused(refusal, &Context { metadata, series: None, fields: Vec::new(), bundle, created }, timings)
 }
 
@@ -186,9 +188,7 @@ struct Drawn {
 
 impl Drawn {
     fn picture(&mut self, name: String, picture: &RgbImage) -> Result<(), ProduceFault> {
-        let mut bytes = Cursor::new(Vec::new());
-        picture.write_to(&mut bytes, ImageFormat::Png).map_err(ProduceFault::when("draw a picture"))?;
-        self.files.push((name, bytes.into_inner()));
+        self.files.push((name, png(picture)?));
         Ok(())
     }
 
@@ -213,9 +213,10 @@ impl Drawn {
             self.picture(name.clone(), &ct_plain(volume, ct, &ready.model.patch))?;
             plain.ct = Some(name);
         }
-        for (number, field) in fields.iter().enumerate().map(|(index, field)| (index + 1, field)) {
+        let pictures: Vec<_> = fields.par_iter().map(|field| png(&field_plain(field))).collect();
+        for (number, picture) in (1..).zip(pictures) {
             let name = format!("he-plain-{number}.png");
-            self.picture(name.clone(), &field_plain(field))?;
+            self.files.push((name.clone(), picture?));
             plain.he.push(name);
         }
         Ok(plain)
@@ -269,17 +270,23 @@ impl Drawn {
                 Modality::He => {
                     if let Some(he) = &result.he {
                         let most = he.most_attended().map(|index| he.tiles[index].field);
-                        for (index, field) in fields.iter().enumerate() {
-                            if shown.is_none() && Some(index) != most {
-                                continue;
-                            }
-                            let picture = field_overlay(field, index, he, shown.as_ref());
-                            if shown.is_some() {
+                        let drawn: Vec<_> = fields
+                            .par_iter()
+                            .enumerate()
+                            .filter(|&(index, _)| shown.is_some() || Some(index) == most)
+                            .map(|(index, field)| {
+                                let picture = field_overlay(field, index, he, shown.as_ref());
+                                let file = shown.as_ref().map(|_| png(&picture)).transpose();
+                                (index, file, (Some(index) == most).then_some(picture))
+                            })
+                            .collect();
+                        for (index, file, picture) in drawn {
+                            if let Some(file) = file? {
                                 let name = format!("{stem}-{}.png", index + 1);
-                                self.picture(name.clone(), &picture)?;
+                                self.files.push((name.clone(), file));
                                 overlays.push(name);
                             }
-                            if Some(index) == most {
+                            if let Some(picture) = picture {
                                 he_picture.get_or_insert(picture);
                             }
                         }
@@ -296,6 +303,12 @@ impl Drawn {
         self.picture("result.png".to_owned(), &card)?;
         Ok(named)
     }
+}
+
+fn png(picture: &RgbImage) -> Result<Vec<u8>, ProduceFault> {
+    let mut bytes = Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, ImageFormat::Png).map_err(ProduceFault::when("draw a picture"))?;
+    Ok(bytes.into_inner())
 }
 
 fn stacked(heat: &Heat) -> Array3<f32> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hilum_assess::{Assessed, CtFinding, ExplainMethod, HeFinding, Ready, Scores, Timings};
+use hilum_assess::{Assessed, CtFinding, Engine, ExplainMethod, HeFinding, Library, Ready, Scores, Timings};
 use hilum_domain::{Class, Limit, Metadata, Modality, PerClass, Refusal};
 use serde::Serialize;
 
@@ -186,15 +186,18 @@ pub struct Bundle {
     pub sha256: String,
     /// The engine that ran it.
     pub engine: String,
+    /// The libraries that the engine had loaded; none if it is built in.
+    pub libraries: Vec<Library>,
 }
 
 impl Bundle {
-    pub(crate) fn of(ready: &Ready) -> Self {
+    pub(crate) fn of(ready: &Ready, engine: &dyn Engine) -> Self {
         Self {
             name: ready.bundle.manifest().name.clone(),
             version: ready.bundle.manifest().version.clone(),
             sha256: ready.bundle.sha256().to_owned(),
-            engine: ready.engine.name().to_owned(),
+            engine: engine.name().to_owned(),
+            libraries: engine.libraries().to_vec(),
         }
     }
 }

@@ -1,7 +1,9 @@
-//! The project's own chores: `cargo xtask tidy` checks what the compiler cannot.
+//! The project's own chores: `cargo xtask tidy` checks what the compiler cannot, `cargo xtask engines fetch` gets the libraries of
+//! the fast engines.
 
 #![forbid(unsafe_code)]
 
+mod engines;
 mod source;
 mod tidy;
 
@@ -14,20 +16,53 @@ use std::{
 
 use anyhow::Context as _;
 
-const USAGE: &str = "usage: cargo xtask tidy";
+const USAGE: &str = "usage: cargo xtask tidy
+       cargo xtask engines fetch [--to DIR] [--architecture x86_64|aarch64]";
+/// Where the program looks for libraries in the source tree.
+const ENGINES: &str = ".cache/engines";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["tidy"] => tidy().unwrap_or_else(|error| {
-            eprintln!("xtask: {error:#}");
-            ExitCode::from(70)
-        }),
-        _ => {
-            eprintln!("{USAGE}");
-            ExitCode::from(64)
+    let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["tidy"] => tidy(),
+        ["engines", "fetch", ref options @ ..] => match fetching(options) {
+            Some((to, architecture)) => fetch(to, architecture),
+            None => return usage(),
+        },
+        _ => return usage(),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("xtask: {error:#}");
+        ExitCode::from(70)
+    })
+}
+
+fn usage() -> ExitCode {
+    eprintln!("{USAGE}");
+    ExitCode::from(64)
+}
+
+/// The folder and the processor of `engines fetch`.
+fn fetching<'a>(options: &[&'a str]) -> Option<(Option<&'a str>, Option<&'a str>)> {
+    let (mut to, mut architecture) = (None, None);
+    for pair in options.chunks(2) {
+        match *pair {
+            ["--to", folder] => to = Some(folder),
+            ["--architecture", name] => architecture = Some(name),
+            _ => return None,
         }
     }
+    Some((to, architecture))
+}
+
+/// Prints where the libraries are.
+fn fetch(to: Option<&str>, architecture: Option<&str>) -> anyhow::Result<ExitCode> {
+    let repository = repository()?;
+    let folder = to.map_or_else(|| repository.join(ENGINES), PathBuf::from);
+    for library in engines::fetch(&repository, &folder, architecture)? {
+        writeln!(stdout().lock(), "{}", library.display())?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints what is out of order on standard error; the exit code says whether anything is.

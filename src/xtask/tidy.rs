@@ -35,9 +35,11 @@ const ORDER: [&str; 19] = [
 ];
 
 /// Who alone may depend on what. A name that ends with `-` stands for every crate that begins with it.
-const RESERVED: [(&str, &[&str]); 5] = [
+const RESERVED: [(&str, &[&str]); 7] = [
     ("rusqlite", &["hilum-store"]),
     ("tract-", &["hilum-infer"]),
+    ("edgefirst-tflite", &["hilum-infer"]),
+    ("tflitec", &["hilum-infer"]),
     ("dicom-", &["hilum-dicom"]),
     ("anyhow", &["hilum-cli", "hilum-daemon", "xtask"]),
     ("tokio", &["hilum-cli", "hilum-daemon", "xtask"]),

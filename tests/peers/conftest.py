@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from PIL import Image
 import real as real_images
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "models"))
 CLASSES = ("adenocarcinoma", "squamous_cell_carcinoma", "large_cell_carcinoma", "small_cell_carcinoma", "normal")
 SEED = 4711
 

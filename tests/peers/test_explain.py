@@ -17,14 +17,11 @@ import pytest
 from PIL import Image
 
 from conftest import CLASSES
+from hilum_models import exact
 
 METHODS = ("gradcam", "gradcam++", "integrated-gradients", "occlusion", "saliency", "smoothgrad")
 STEPS, BASELINE = 128, 0  # the reference bundle's integrated gradients
 OCCLUSION_PX, OCCLUSION_STRIDE, OCCLUSION_LEVEL = 24, 8, 0
-
-
-def session(path: Path) -> onnxruntime.InferenceSession:
-    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
 
 @dataclass(frozen=True)
@@ -38,11 +35,11 @@ class Networks:
 
     @cached_property
     def ct(self) -> onnxruntime.InferenceSession:
-        return session(self.bundle / "ct.onnx")
+        return exact.session(self.bundle / "ct.onnx")
 
     @cached_property
     def gradient(self) -> onnxruntime.InferenceSession:
-        return session(self.folder / "ct.onnx")
+        return exact.session(self.folder / "ct.onnx")
 
     def quantised(self, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Logits [5] and features [h,w,C] of the int8 network for a patch of levels 0 to 255, [S,S,3]."""

@@ -7,8 +7,9 @@ import json
 import tomllib
 
 import numpy as np
-import onnxruntime
 import pytest
+
+from hilum_models import exact
 
 SEX = {"female": 0.0, "male": 1.0}
 SMOKING = {"never": 0.0, "former": 1.0, "current": 2.0}
@@ -42,12 +43,7 @@ def whole(analyze, case):
 
 @pytest.fixture(scope="module")
 def session(bundle):
-    def load(name: str):
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        return onnxruntime.InferenceSession(str(bundle / name), options, providers=["CPUExecutionProvider"])
-
-    return load
+    return lambda name: exact.session(bundle / name)
 
 
 @pytest.fixture(scope="module")

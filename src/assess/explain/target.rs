@@ -135,7 +135,7 @@ impl<'a> Target<'a> {
 
     /// The same with pictures of levels.
     pub(super) fn engine_logits_of(&self, changed: &[(usize, Array3<u8>)]) -> Result<PerClass<f64>, AssessFault> {
-        let engine = self.explainer.ready.engine.as_ref();
+        let engine = &*self.explainer.engine;
         let logits = match self.bag() {
             None => {
                 let logits = match changed.first() {

@@ -11,12 +11,12 @@ use std::{
 
 use hilum_assess::{
     AssessFault, CtInput, ExplainMethod, Explainer, GivenTiles, Heat, Outcome, Part, Question, Ready, Seen, Study,
-    Timings, Verdict, Wanted, Watch, assess, shown_map,
+    Timings, Used, Verdict, Wanted, Watch, assess, shown_map,
 };
 use hilum_domain::{Metadata, Modality, PerClass, Point};
 use hilum_imaging::{Grid, Random, Volume, over_grid};
 use hilum_infer::{
-    Bundle, CtOutput, Engine, EngineFault, HeOutput, TractEngine, Trust, TwinNetwork, bag, parse_public_key,
+    Bundle, CtOutput, Engine, EngineChoice, EngineFault, HeOutput, Tolerance, Trust, TwinNetwork, bag, parse_public_key,
 };
 use ndarray::{Array2, Array3, ArrayD, ArrayView3, Axis, Ix4};
 use ndarray_npy::ReadNpyExt as _;
@@ -26,8 +26,7 @@ fn ready() -> Ready {
     let key = parse_public_key(text.lines().nth(1).expect("two lines")).expect("a key");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/reference");
     let bundle = Bundle::open(&folder, &Trust { keys: vec![key] }).expect("the reference bundle");
-    let engine = TractEngine::load(&bundle).expect("loads");
-    Ready::prove(bundle, Box::new(engine), 1).expect("proves itself")
+    Ready::choose(bundle, &EngineChoice::built_in(), 1).expect("proves itself")
 }
 
 /// A golden picture, normalised, and its levels.
@@ -40,7 +39,7 @@ fn picture(ready: &Ready, name: &str, row: usize) -> (Array3<f32>, Array3<u8>) {
 
 fn ct(ready: &Ready, row: usize) -> (Array3<f32>, CtOutput) {
     let (picture, levels) = picture(ready, "ct_image.npy", row);
-    let output = ready.engine.ct(levels.view()).expect("runs");
+    let output = ready.engine().ct(levels.view()).expect("runs");
     (picture, output)
 }
 
@@ -48,10 +47,10 @@ fn tiles(ready: &Ready, count: usize) -> GivenTiles {
     let (pictures, outputs): (Vec<_>, Vec<_>) = (0..count)
         .map(|row| {
             let (picture, levels) = picture(ready, "he_image.npy", row);
-            (picture, ready.engine.he(levels.as_slice().expect("contiguous")).expect("runs"))
+            (picture, ready.engine().he(levels.as_slice().expect("contiguous")).expect("runs"))
         })
         .unzip();
-    let (_, attention) = ready.engine.attention(&bag(&outputs)).expect("runs");
+    let (_, attention) = ready.engine().attention(&bag(&outputs)).expect("runs");
     GivenTiles::new(pictures, outputs, attention)
 }
 
@@ -86,15 +85,15 @@ fn integrated_gradients_add_up() {
 }
 
 /// An engine whose first logit is how bright a patch is: what matters to it, and where, is known.
-struct Bright(Box<dyn Engine>);
+struct Bright(Arc<dyn Engine>);
 
 impl Engine for Bright {
     fn name(&self) -> &'static str {
         "bright"
     }
 
-    fn tolerance(&self) -> f64 {
-        1.0
+    fn tolerance(&self) -> Tolerance {
+        self.0.tolerance()
     }
 
     fn ct(&self, levels: ArrayView3<'_, u8>) -> Result<CtOutput, EngineFault> {
@@ -120,8 +119,9 @@ impl Engine for Bright {
 
 #[test]
 fn a_bright_corner_is_followed_to_its_place_in_the_patient() {
-    let Ready { bundle, model, engine, tails } = ready();
-    let ready = Ready { bundle, model, engine: Box::new(Bright(engine)), tails };
+    let ready = ready();
+    let used = Used { engine: Arc::new(Bright(ready.engine())), ..ready.used() };
+    let ready = Ready::with(ready.bundle, used).expect("fits");
     // Anisotropic, turned a little about the patient's axis, cut from feet to head.
     let grid = Grid {
         size: [160, 150, 40],

@@ -5,8 +5,7 @@ use std::path::Path;
 
 use hilum_assess::{ExplainMethod, Explainer, GivenTiles, Question, Ready, Seen, fuse, scores};
 use hilum_infer::{
-    Bundle, Engine as _, HeOutput, PublicKey, Quantiser, TensorManifest, TractEngine, Trust, accept, bag,
-    parse_public_key,
+    Bundle, EngineChoice, HeOutput, PublicKey, Quantiser, TensorManifest, Trust, bag, built_in, parse_public_key,
 };
 use ndarray::{Array2, Array3, ArrayD, Axis, Ix2, Ix4};
 use ndarray_npy::ReadNpyExt as _;
@@ -39,15 +38,14 @@ fn relative_l2(found: &Array2<f32>, want: &Array2<f32>) -> f32 {
 #[test]
 fn tract_reproduces_every_golden_picture() {
     let bundle = reference();
-    let engine = TractEngine::load(&bundle).expect("loads");
-    let agreement = accept(&engine, &bundle, usize::MAX).expect("accepted");
+    let (_, agreement) = built_in(&bundle, usize::MAX).expect("accepted");
     assert_eq!(agreement.compared, 16);
 }
 
 #[test]
 fn head_and_encoder_are_those_of_the_training_framework() {
     let bundle = reference();
-    let engine = TractEngine::load(&bundle).expect("loads");
+    let (engine, _) = built_in(&bundle, 1).expect("proves itself");
     for tiles in [1, 5, 32] {
         let of = |what: &str| golden::<f32>(&bundle, &format!("mil_{tiles}_{what}.npy"));
         let embeddings = of("embeddings").into_dimensionality::<Ix2>().expect("two axes");
@@ -86,8 +84,7 @@ fn fusion_is_that_of_the_training_framework() {
 #[test]
 fn maps_are_those_of_automatic_differentiation() {
     let bundle = reference();
-    let engine = TractEngine::load(&bundle).expect("loads");
-    let ready = Ready::prove(bundle, Box::new(engine), 1).expect("proves itself");
+    let ready = Ready::choose(bundle, &EngineChoice::built_in(), 1).expect("proves itself");
     let bundle = &ready.bundle;
     let index: serde_json::Value =
         serde_json::from_slice(bundle.file("golden/index.json").expect("listed")).expect("JSON");
@@ -122,7 +119,7 @@ fn maps_are_those_of_automatic_differentiation() {
             .iter()
             .map(|features| HeOutput { embedding: pooled(features), features: features.clone() })
             .collect();
-        let attention = if ct { Vec::new() } else { ready.engine.attention(&bag(&outputs)).expect("runs").1 };
+        let attention = if ct { Vec::new() } else { ready.engine().attention(&bag(&outputs)).expect("runs").1 };
         let tiles = GivenTiles::new(Vec::new(), outputs, attention);
         let seen = if ct { Seen::Ct(&none, &features[0]) } else { Seen::He(&tiles) };
         let question = Question { seen, class, weight: 1.0, tiles: 1, faithfulness_tiles: 1 };

@@ -98,6 +98,7 @@ part-hot = مرتفعة جدًا
 part-unknown = غير معروف
 part-not-trusted = قد تكون خاطئة
 part-overdue = متأخرة
+part-instead = محرك احتياطي
 part-failed = إخفاق
 part-loading = جارٍ التحميل
 part-never = لم تُجرَ بعد

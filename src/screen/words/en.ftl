@@ -98,6 +98,7 @@ part-hot = too hot
 part-unknown = not known
 part-not-trusted = may be wrong
 part-overdue = overdue
+part-instead = spare engine
 part-failed = failed
 part-loading = loading
 part-never = not done yet

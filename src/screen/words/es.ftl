@@ -98,6 +98,7 @@ part-hot = excesiva
 part-unknown = no se sabe
 part-not-trusted = puede estar mal
 part-overdue = atrasado
+part-instead = motor de reserva
 part-failed = falló
 part-loading = cargando
 part-never = aún sin hacer

@@ -98,6 +98,7 @@ part-hot = excessive
 part-unknown = inconnu
 part-not-trusted = peut être fausse
 part-overdue = en retard
+part-instead = moteur de secours
 part-failed = échec
 part-loading = chargement
 part-never = pas encore fait

@@ -98,6 +98,7 @@ part-hot = बहुत ज़्यादा गर्म
 part-unknown = पता नहीं
 part-not-trusted = गलत हो सकती है
 part-overdue = समय बीत चुका
+part-instead = दूसरा इंजन
 part-failed = विफल
 part-loading = लोड हो रहा है
 part-never = अभी नहीं हुआ

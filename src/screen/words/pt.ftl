@@ -98,6 +98,7 @@ part-hot = excessiva
 part-unknown = não se sabe
 part-not-trusted = pode ter erro
 part-overdue = atrasado
+part-instead = motor de reserva
 part-failed = falhou
 part-loading = carregando
 part-never = ainda não feito

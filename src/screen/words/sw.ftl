@@ -98,6 +98,7 @@ part-hot = juu mno
 part-unknown = haijulikani
 part-not-trusted = huenda si sahihi
 part-overdue = imechelewa
+part-instead = injini ya akiba
 part-failed = imefeli
 part-loading = inapakia
 part-never = bado

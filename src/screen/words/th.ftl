@@ -98,6 +98,7 @@ part-hot = ร้อนเกินไป
 part-unknown = ไม่ทราบ
 part-not-trusted = อาจไม่ตรง
 part-overdue = เกินกำหนด
+part-instead = ระบบสำรอง
 part-failed = ไม่ผ่าน
 part-loading = กำลังโหลด
 part-never = ยังไม่เคยทำ
