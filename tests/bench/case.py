@@ -26,8 +26,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "models"))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+AS_IT_COMES = "--as-it-comes" in sys.argv  # asked before TensorFlow is there
 # TensorFlow leaves oneDNN off on processors without VNNI, where it is twice as fast all the same.
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+if not AS_IT_COMES:
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # The algebra here is small: two threads of tiles are faster than one of tiles and two of BLAS.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -98,7 +100,7 @@ def network(path: Path, size: int, final_stride: int, output: str, batch: int | 
     def run(levels: tf.Tensor) -> tf.Tensor:
         return cut((tf.cast(levels, tf.float32) - lite0.ZERO_LEVEL) / lite0.LEVELS_PER_UNIT, training=False)
 
-    return frozen(run)
+    return run if AS_IT_COMES else frozen(run)
 
 
 def frozen(function):
@@ -406,6 +408,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--bundle", type=Path, default=ROOT / "models" / "reference")
+    parser.add_argument("--as-it-comes", action="store_true", help="TensorFlow's own defaults: oneDNN where it likes, variables as they are")
     parser.add_argument("--outputs", type=Path)
     options = parser.parse_args()
     answers = protocol.claim_stdout()

@@ -22,6 +22,13 @@ TOP, BOTTOM = 84, 318  # of all panels
 INK, PALE, PAPER = "#1a1a1a", "#d9d9d9", "#ffffff"
 # Blue and orange are told apart by everyone, and one is dark and the other light where there is no colour; marks differ as well.
 LOOKS = {"tract": ("#0b4a86", "circle"), "tflite": ("#e07020", "square")}
+NOTES = (
+    "hilum analyze --explain none, lesion marked: wall time of the process, medians. Both axes are logarithmic. "
+    "At a line's end: engine and cores.",
+    "Modelled times were not measured: serial + parallel / cores (Amdahl), fitted to the times on 1 and 2 cores of the same point.",
+)
+SOLID, DASHED = ' stroke-width="1.7"', ' stroke-dasharray="5 3.5"'
+GREY, DOTTED = "#8c8c8c", ' stroke-width="1.2" stroke-dasharray="1.5 3" stroke-linecap="round"'
 OTHER_LOOKS = [("#5b2a86", "triangle"), ("#4d4d4d", "diamond"), ("#8a8a8a", "triangle")]
 
 
@@ -124,22 +131,23 @@ def panel(left: float, right: float, title: str, axis: str, lines: list[Line], l
         drawn += [stroke(left, up(tick), right, up(tick), PALE), text(left - 6, up(tick) + 4, f"{tick:g}", "end")]
     drawn += [stroke(across(x), BOTTOM, across(x), BOTTOM + 4, INK) for x in xs]
     drawn += [text(across(x), BOTTOM + 17, f"{x:g}", "middle") for x in said(xs, across)]
+    beside, middle = left - 34, (TOP + BOTTOM) / 2
     drawn += [
         f'<path d="M{number(left)} {TOP}V{BOTTOM}H{number(right)}" fill="none" stroke="{INK}"/>',
         text((left + right) / 2, BOTTOM + 35, axis, "middle"),
-        text(left - 34, (TOP + BOTTOM) / 2, "case time, s", "middle", f' transform="rotate(-90 {number(left - 34)} {number((TOP + BOTTOM) / 2)})"'),
+        text(beside, middle, "case time, s", "middle", f' transform="rotate(-90 {number(beside)} {number(middle)})"'),
     ]
     drawn.append(comparison(across, up, (left, right), xs, lines, slope))
     for line in lines:
         look = looks[line.engine]
         places = [(across(x), up(seconds), modelled) for x, seconds, modelled in sorted(line.places)]
         for (x1, y1, _), (x2, y2, modelled) in zip(places, places[1:]):
-            drawn.append(stroke(x1, y1, x2, y2, look[0], ' stroke-width="1.7"' + (' stroke-dasharray="5 3.5"' if modelled else "")))
+            drawn.append(stroke(x1, y1, x2, y2, look[0], SOLID + (DASHED if modelled else "")))
         drawn += [mark(x, y, look, modelled) for x, y, modelled in places]
     ends = [max(line.places) for line in lines]
     heights = apart([up(seconds) for _, seconds, _ in ends], 12.5)
     for line, (x, seconds, _), height in zip(lines, ends, heights):
-        bent = f'<path d="M{number(across(x) + 5)} {number(up(seconds))}L{number(right + 4)} {number(height)}" stroke="{INK}" stroke-width="0.6" fill="none"/>'
+        bent = stroke(across(x) + 5, up(seconds), right + 4, height, INK, ' stroke-width="0.6"')
         drawn += [bent if abs(up(seconds) - height) > 2 else "", text(right + 6, height + 4, line.label)]
     return [piece for piece in drawn if piece]
 
@@ -164,22 +172,29 @@ def comparison(across: Scale, up: Scale, sides: tuple[float, float], xs: list[fl
         seconds = min(max(y0 * (x / x0) ** slope, up.least), up.most)
         ends.append((across(x0 * (seconds / y0) ** (1 / slope)), up(seconds)))
     (x1, y1), (x2, y2) = ends
-    return stroke(max(x1, sides[0]), y1, min(x2, sides[1]), y2, "#8c8c8c", ' stroke-width="1.2" stroke-dasharray="1.5 3" stroke-linecap="round"')
+    return stroke(max(x1, sides[0]), y1, min(x2, sides[1]), y2, GREY, DOTTED)
 
 
 def legend(engines: list[str], looks: dict, measured: str, modelled: str) -> list[str]:
     drawn, x, y = [], 52.0, 44
     for engine in engines:
-        drawn += [stroke(x, y - 4, x + 26, y - 4, looks[engine][0], ' stroke-width="1.7"'), mark(x + 13, y - 4, looks[engine], False), text(x + 32, y, engine)]
+        line = stroke(x, y - 4, x + 26, y - 4, looks[engine][0], SOLID)
+        drawn += [line, mark(x + 13, y - 4, looks[engine], False), text(x + 32, y, engine)]
         x += 46 + 7 * len(engine)
     x += 8
-    for words, dashes, hollow in ((f"measured: {measured}", "", False), (f"modelled: {modelled}", ' stroke-dasharray="5 3.5"', True)):
+    for words, dashes, hollow in ((f"measured: {measured}", "", False), (f"modelled: {modelled}", DASHED, True)):
         if words.endswith(": "):
             continue
-        drawn += [stroke(x, y - 4, x + 30, y - 4, INK, f' stroke-width="1.7"{dashes}'), mark(x + 15, y - 4, (INK, "circle"), hollow), text(x + 36, y, words)]
+        line = stroke(x, y - 4, x + 30, y - 4, INK, SOLID + dashes)
+        drawn += [line, mark(x + 15, y - 4, (INK, "circle"), hollow), text(x + 36, y, words)]
         x += 54 + 6.4 * len(words)
-    drawn += [stroke(x, y - 4, x + 30, y - 4, "#8c8c8c", ' stroke-width="1.2" stroke-dasharray="1.5 3" stroke-linecap="round"'), text(x + 36, y, "in proportion")]
+    drawn += [stroke(x, y - 4, x + 30, y - 4, GREY, DOTTED), text(x + 36, y, "in proportion")]
     return drawn
+
+
+def short(engine: str) -> str:
+    """What has room between two panels: gpu for litert-gpu."""
+    return engine.split("-")[-1]
 
 
 def counted(cores: list[int]) -> str:
@@ -189,7 +204,7 @@ def counted(cores: list[int]) -> str:
 
 def svg(points: list[Point]) -> str:
     points = [point for point in points if point.n > 0]  # a logarithm has no place for the case without fields, or without CT
-    engines = sorted({point.engine for point in points}, key=lambda name: (list(LOOKS).index(name) if name in LOOKS else len(LOOKS), name))
+    engines = sorted({point.engine for point in points}, key=lambda name: ([*LOOKS, name].index(name), name))
     others = iter(OTHER_LOOKS * len(engines))
     looks = {engine: LOOKS[engine] if engine in LOOKS else next(others) for engine in engines}
     cores = lambda modelled: sorted({point.cores for point in points if point.modelled == modelled})
@@ -198,14 +213,14 @@ def svg(points: list[Point]) -> str:
         found = []
         for engine in engines:
             for count in sorted({point.cores for point in points}):
-                places = [(point.n, point.wall_s, point.modelled) for point in points if (point.what, point.engine, point.cores) == (what, engine, count)]
-                if places:
-                    found.append(Line(engine, f"{engine} {count}", places))
+                those = [point for point in points if (point.what, point.engine, point.cores) == (what, engine, count)]
+                if those:
+                    found.append(Line(engine, f"{short(engine)} {count}", [(point.n, point.wall_s, point.modelled) for point in those]))
         return found
 
     usual = [point for point in points if (point.what, point.n) == ("fields", USUAL_FIELDS)]
     by_core = [
-        Line(engine, engine, [(point.cores, point.wall_s, point.modelled) for point in usual if point.engine == engine])
+        Line(engine, short(engine), [(point.cores, point.wall_s, point.modelled) for point in usual if point.engine == engine])
         for engine in engines
         if any(point.engine == engine for point in usual)
     ]
@@ -215,7 +230,8 @@ def svg(points: list[Point]) -> str:
         (680, 848, f"Cores, {USUAL_FIELDS} fields, {USUAL_SLICES} slices", "cores", by_core, -1),
     ]
     drawn = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" font-family="sans-serif" font-size="11.5" fill="{INK}" role="img">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"',
+        f' font-family="sans-serif" font-size="11.5" fill="{INK}" role="img">',
         "<title>Time of a case against the number of H&amp;E fields, of CT slices, and of cores</title>",
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="{PAPER}"/>',
         text(52, 22, "How the time of a case grows", more=' font-weight="bold" font-size="15"'),
@@ -224,8 +240,7 @@ def svg(points: list[Point]) -> str:
     for left, right, title, axis, lines, slope in panels:
         drawn += panel(left, right, title, axis, lines, looks, slope) if lines else []
     drawn += [
-        text(52, HEIGHT - 26, "hilum analyze --explain none, lesion marked: wall time of the process, medians. Both axes are logarithmic. At a line's end: engine and cores."),
-        text(52, HEIGHT - 10, "Modelled times were not measured: serial + parallel / cores (Amdahl), fitted to the times on 1 and 2 cores of the same point."),
+        *[text(52, HEIGHT - 26 + 16 * at, words) for at, words in enumerate(NOTES)],
         "</svg>",
     ]
     return "\n".join(drawn) + "\n"
