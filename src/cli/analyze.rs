@@ -14,7 +14,7 @@ use hilum_intake::{CtStudy, Rejection, Unreadable, read_fields, volume};
 
 use crate::{
     Failure,
-    locate::{EngineName, load, say_if_it_fell},
+    locate::{EngineName, load, say_if_it_fell, use_threads},
     patient::Patient,
     report,
     terminal::{print_json, say},
@@ -112,6 +112,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     let inputs: Vec<PathBuf> = ct.iter().chain(&he).cloned().collect();
     report::clean(&out, &inputs)?;
     let metadata = patient.metadata();
+    use_threads()?;
     // The networks are loaded and prove themselves while the case is read.
     let (loaded, read) = thread::scope(|scope| {
         let loading = scope.spawn(|| load(bundle.as_deref(), engine));

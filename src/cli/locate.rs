@@ -98,9 +98,15 @@ fn proved(
 ) -> Result<Ready, Failure> {
     let bundle = open(given)?;
     let mut choice = engine_choice(some_board()?.as_ref(), engine.kind())?;
+    // Unless somebody did before.
     choice.use_threads();
     choice.threads = threads.or(choice.threads);
     Ready::choose(bundle, &choice, goldens).map_err(|error| Failure::Rejected(error.into()))
+}
+
+/// Has this process keep to as many cores as the board says, before anything works on several.
+pub(crate) fn use_threads() -> Result<(), Failure> {
+    engine_choice(some_board()?.as_ref(), None).map(|choice| choice.use_threads())
 }
 
 /// A command needs no board; the one there is says where libraries lie.

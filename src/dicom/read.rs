@@ -307,6 +307,12 @@ fn optional(object: &Object, tag: Tag, name: &'static str) -> Result<Option<f64>
 /// single precision.
 const WHOLE_HU: f64 = 1e-4;
 
+/// A whole number with which 16 bits can be multiplied, and to which it can be added, in 32 bits.
+fn small_whole(number: f64) -> Option<i32> {
+    #[expect(clippy::cast_possible_truncation, reason = "whole and small")]
+    (number.fract() == 0.0 && number.abs() <= 10_000.0).then_some(number as i32)
+}
+
 /// HU in 16 bits, and without rounding where that is not the same.
 fn hounsfield(object: &Object, header: &Header) -> Result<(Vec<i16>, Option<Vec<f32>>), ReadError> {
     let slope = optional(object, tags::RESCALE_SLOPE, "Rescale Slope")?.unwrap_or(1.0);
@@ -341,6 +347,19 @@ fn hounsfield(object: &Object, header: &Header) -> Result<(Vec<i16>, Option<Vec<
         };
         stored * slope + intercept
     };
+    if let (Some(slope), Some(intercept)) = (small_whole(slope), small_whole(intercept)) {
+        // What nearly all scanners write; the same values in a fraction of the time.
+        let stored = stored.iter().map(|&bits| {
+            let shifted = bits << unused;
+            if signed { i32::from(shifted.cast_signed() >> unused) } else { i32::from(shifted >> unused) }
+        });
+        let hu: Vec<i32> = stored.map(|stored| stored * slope + intercept).collect();
+        if hu.iter().all(|&hu| i16::try_from(hu).is_ok()) {
+            #[expect(clippy::cast_possible_truncation, reason = "all of them fit")]
+            let hu = hu.into_iter().map(|hu| hu as i16).collect();
+            return Ok((hu, None));
+        }
+    }
     let mut whole = true;
     let hu = stored
         .iter()

@@ -24,5 +24,6 @@ pub use resample::{
     Patch, PatchGeometry, TooManyVoxels, Window, lesion_patch, mask_over_patch, over_grid, resample_isotropic,
     trilinear, upright,
 };
+pub use rescale::triangle;
 pub use smooth::gaussian;
 pub use volume::{Grid, Volume, cross, dot, length};

@@ -38,11 +38,13 @@ fn taps(from: u32, to: u32) -> Vec<Taps> {
 }
 
 /// `image` with so many pixels across and down, both above zero.
-pub(crate) fn triangle(image: &RgbImage, width: u32, height: u32) -> RgbImage {
+#[must_use]
+pub fn triangle(image: &RgbImage, width: u32, height: u32) -> RgbImage {
     let mut scaled = RgbImage::new(width, height);
     let (across, down) = (taps(image.width(), width), taps(image.height(), height));
     let stride = 3 * image.width() as usize;
-    let mut sums = vec![0.0_f32; stride];
+    // One more than a row has: pixels are read four numbers at once, of which the last is not used.
+    let mut sums = vec![0.0_f32; stride + 1];
     let rows: &mut [u8] = &mut scaled;
     for (row, Taps { first, weights }) in rows.chunks_exact_mut(3 * width as usize).zip(&down) {
         sums.fill(0.0);
@@ -51,16 +53,21 @@ pub(crate) fn triangle(image: &RgbImage, width: u32, height: u32) -> RgbImage {
                 *sum += f32::from(level) * weight;
             }
         }
-        let pixels = sums.as_chunks::<3>().0;
         for (to, Taps { first, weights }) in row.as_chunks_mut::<3>().0.iter_mut().zip(&across) {
-            let mut sum = [0.0_f32; 3];
-            for (pixel, &weight) in pixels[*first..].iter().zip(weights) {
-                for channel in 0..3 {
-                    sum[channel] += pixel[channel] * weight;
+            let mut four = [0.0_f32; 4];
+            for (pixel, &weight) in sums[3 * first..].windows(4).step_by(3).zip(weights) {
+                for (sum, &part) in four.iter_mut().zip(pixel) {
+                    *sum += part * weight;
                 }
             }
+            let [red, green, blue, _] = four;
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0 to 255")]
-            let levels = sum.map(|sum| sum.clamp(0.0, 255.0).round() as u8);
+            let levels = [red, green, blue].map(|sum| {
+                let sum = sum.clamp(0.0, 255.0);
+                // Half away from zero, without a call: what is left after the whole part is exact.
+                let whole = sum as u8;
+                whole + u8::from(sum - f32::from(whole) >= 0.5)
+            });
             *to = levels;
         }
     }

@@ -97,7 +97,12 @@ pub fn choose(bundle: &Bundle, choice: &EngineChoice, goldens: usize) -> Result<
             (format!("{} is not used: {}", kind.name(), chain(&*error)), true)
         }
     };
-    let (engine, agreement) = built_in(bundle, goldens)?;
+    let built_in = built_in(bundle, goldens).map_err(|error| match error {
+        // Whoever asked for another hears of both.
+        BundleError::Unsuitable(what) if instead => BundleError::Unsuitable(format!("{why}; and {what}")),
+        error => error,
+    });
+    let (engine, agreement) = built_in?;
     Ok(Chosen { engine, agreement, why, instead })
 }
 

@@ -9,7 +9,7 @@ use embedded_graphics::{
 };
 use hilum_assess::{CtFinding, HeFinding, Heat};
 use hilum_domain::Point as Place;
-use hilum_imaging::{PatchGeometry, Volume, Window, lesion_patch, resized_map};
+use hilum_imaging::{PatchGeometry, Volume, Window, lesion_patch, resized_map, triangle};
 use image::{Rgb, RgbImage, imageops};
 use ndarray::{Array2, Axis};
 
@@ -220,7 +220,7 @@ pub(crate) fn patch_plain(volume: &Volume<i16>, finding: &CtFinding, geometry: &
     #[expect(clippy::cast_precision_loss, reason = "a hundred or so")]
     let patch_mm = geometry.size as f64 * geometry.spacing.mm();
     let patch = rendered(volume, finding.lesion, patch_mm, Window::around(-600.0, 1500.0));
-    imageops::resize(&patch, edge, edge, imageops::FilterType::Triangle)
+    triangle(&patch, edge, edge)
 }
 
 /// The point in the middle of the slice through the lesion.
@@ -320,7 +320,7 @@ fn field_canvas(image: &RgbImage) -> (Canvas, f64) {
     if width == image.width() {
         canvas.picture((0, 0), image);
     } else {
-        canvas.picture((0, 0), &imageops::resize(image, width, height, imageops::FilterType::Triangle));
+        canvas.picture((0, 0), &triangle(image, width, height));
     }
     (canvas, scale)
 }

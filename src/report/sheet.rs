@@ -3,7 +3,7 @@
 use embedded_graphics::pixelcolor::Rgb888;
 use hilum_assess::{Assessed, Explanation, Verdict};
 use hilum_domain::{Class, Modality};
-use hilum_imaging::{PatchGeometry, Volume};
+use hilum_imaging::{PatchGeometry, Volume, triangle};
 use image::{RgbImage, imageops};
 use ndarray::Array2;
 
@@ -40,7 +40,7 @@ pub(crate) fn sheet(
         let tile = &he.tiles[most];
         let [x, y] = tile.origin;
         let there = imageops::crop_imm(fields.get(tile.field)?, x, y, tile.edge, tile.edge).to_image();
-        Some((most, imageops::resize(&there, EDGE, EDGE, imageops::FilterType::Triangle)))
+        Some((most, triangle(&there, EDGE, EDGE)))
     });
     let rows = [
         ct.map(|plain| ("CT, the patch around the lesion", 0, plain, of(Modality::Ct))),

@@ -100,7 +100,7 @@ def network(path: Path, size: int, final_stride: int, output: str, batch: int | 
     def run(levels: tf.Tensor) -> tf.Tensor:
         return cut((tf.cast(levels, tf.float32) - lite0.ZERO_LEVEL) / lite0.LEVELS_PER_UNIT, training=False)
 
-    return run if AS_IT_COMES else frozen(run)
+    return (lambda levels: [run(tf.constant(levels))]) if AS_IT_COMES else frozen(run)
 
 
 def frozen(function):
