@@ -81,7 +81,7 @@ impl EngineKind {
     }
 
     /// How far its outputs may lie from the golden ones. What each engine needs was measured on a whole test split
-    /// (`tests/engines/README.md`) and is about doubled here.
+    /// (`tests/engines/README.md`); what is allowed is more.
     #[must_use]
     pub const fn tolerance(self) -> Tolerance {
         match self {
