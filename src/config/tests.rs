@@ -447,7 +447,7 @@ fn names_are_names() {
         "[engine]\ndelegate-options = ['a=b']",
         "2:20: delegate-options has no meaning unless name = \"tflite-delegate\"",
     );
-    check("[engine]\ndelegate-options = ['a']", "2:21: 'a' in delegate-options is not an option written as key=value");
+    check("[engine]\ndelegate-options = ['a']", "2:21: delegate-options = 'a' is not an option written as key=value");
 }
 
 #[test]
@@ -698,7 +698,8 @@ fn the_base_shows_every_key_with_its_default() {
     let mirror = all.mirror.take().expect("a mirror");
     assert!(mirror.listen == "127.0.0.1:8733".parse().expect("an address") && mirror.tls.is_some());
     let paths = [all.paths.data.take(), all.paths.runtime.take(), all.paths.exports.take()];
-    let others = [all.bundle.folder.take(), all.worker.socket.take()];
+    let others = [all.bundle.folder.take(), all.worker.socket.take(), all.engine.library.take()];
+    assert!(all.engine.sha256.take().is_some());
     assert!(paths.iter().chain(&others).all(Option::is_some) && all.daemon.metrics.take().is_some());
     let buttons = all.panel.buttons.take().expect("buttons");
     assert!(buttons.active_low && buttons.pull == Pull::Up && buttons.debounce.as_millis() == 10);

@@ -305,7 +305,7 @@ struct Earlier {
 fn without_later(then: &mut serde_json::Value, now: &mut serde_json::Value) -> Earlier {
     let earlier = Earlier { plain: then.get("plain").is_none(), proof: then.get("sheet").is_none() };
     if then["bundle"].get("libraries").is_none()
-        && let Some(bundle) = now["bundle"].as_object_mut()
+        && let Some(bundle) = now.get_mut("bundle").and_then(serde_json::Value::as_object_mut)
     {
         bundle.remove("libraries");
     }
