@@ -7,13 +7,17 @@ import json
 import os
 import platform
 import subprocess
+import sys
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path += [str(ROOT / "tests"), str(ROOT / "tests" / "daemon")]
+
+from program import Ended  # noqa: E402
+
 HERE = Path(__file__).resolve().parent
 HILUM = Path(os.environ.get("HILUM", ROOT / "target" / "release" / "hilum")).resolve()
 ENGINES = Path(os.environ.get("HILUM_TEST_ENGINES", ROOT / ".cache" / "engines"))
@@ -25,17 +29,6 @@ LITERT = ENGINES / ARCHITECTURE / "libLiteRt.so"
 
 def sha256(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-@dataclass(frozen=True)
-class Ended:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> dict:
-        return json.loads(self.out)
 
 
 @pytest.fixture(scope="session", autouse=True)

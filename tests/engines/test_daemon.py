@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ENGINES, ROOT, TFLITE, sha256
+from conftest import ENGINES, TFLITE, sha256
 
-sys.path.insert(0, str(ROOT / "tests" / "daemon"))
-from appliance import Appliance, Desk, cohort  # noqa: E402
+from appliance import Appliance, Desk, cohort
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance import until
 from conftest import ARCHITECTURE, ENGINES, HILUM, LITERT, OTHER, ROOT, TFLITE, same, sha256
 
 BUNDLE = ROOT / "models" / "reference"
@@ -254,11 +255,11 @@ def test_the_process_of_an_engine_ends_with_its_socket(made, board, case, hilum,
     words = [HILUM, "analyze", *case, "--explain", "none", "--out", tmp_path]
     with subprocess.Popen(words, env=clean | env, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as asking:
         children = Path(f"/proc/{asking.pid}/task")
-        engine = until(lambda: [child for task in children.iterdir() for child in (task / "children").read_text().split()])
-        until(lambda: hung(engine[0]))
+        engine = until(lambda: [child for task in children.iterdir() for child in (task / "children").read_text().split()], 60)
+        until(lambda: hung(engine[0]), 60)
         asking.kill()
     # Its parent is gone: what is left of it is somebody else's to bury.
-    until(lambda: not (stat := Path(f"/proc/{engine[0]}/stat")).exists() or stat.read_text().rsplit(")", 1)[1].split()[0] == "Z")
+    until(lambda: not (stat := Path(f"/proc/{engine[0]}/stat")).exists() or stat.read_text().rsplit(")", 1)[1].split()[0] == "Z", 60)
 
 
 def hung(process: str) -> bool:
@@ -267,14 +268,6 @@ def hung(process: str) -> bool:
     before = used()
     time.sleep(0.5)
     return before == used() and before != ["0", "0"]
-
-
-def until(what, patience_s: float = 60):
-    end = time.monotonic() + patience_s
-    while not (answer := what()):
-        assert time.monotonic() < end, "not in time"
-        time.sleep(0.02)
-    return answer
 
 
 def test_the_process_of_an_engine_without_a_socket():

@@ -60,7 +60,7 @@ def test_a_gpu_that_disappears_between_two_pictures(made, board, vulkan, analyze
     same(report, by_tract)
 
 
-@pytest.mark.skipif("HILUM_TEST_GPU_CASE" not in os.environ, reason="a case takes minutes without a GPU: tests/long gpu")
+@pytest.mark.skipif("HILUM_TEST_GPU_CASE" not in os.environ, reason="a case takes minutes without a GPU: $HILUM_TEST_GPU_CASE")
 def test_a_case_on_the_gpu(vulkan, analyze, by_tract):
     report, said = analyze("litert-gpu", vulkan | {"HILUM_ENGINES": str(ENGINES)})
     assert report["bundle"]["engine"] == "litert-gpu", said

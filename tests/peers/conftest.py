@@ -17,23 +17,12 @@ from PIL import Image
 import real as real_images
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "models"))
+sys.path[:0] = [str(ROOT / "models"), str(ROOT / "tests")]
+
+from program import Ended  # noqa: E402
+
 CLASSES = ("adenocarcinoma", "squamous_cell_carcinoma", "large_cell_carcinoma", "small_cell_carcinoma", "normal")
 SEED = 4711
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a run of the program ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> dict:
-        """Standard output, which with --json is one document and nothing else."""
-        return json.loads(self.out)
 
 
 @pytest.fixture(scope="session")
