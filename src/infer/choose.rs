@@ -174,13 +174,13 @@ fn proved(
     // A library that is another one is not even started.
     foreign.library.check()?;
     let apart = ForeignRuntime::start(program, foreign, Foreign::networks(bundle)?)?;
-    let apart = Complete::new(bundle, Box::new(apart), libraries.clone())?;
+    let apart = Complete::new(bundle, Box::new(apart), libraries)?;
     let agreement = accept(&apart, bundle, goldens)?;
     if foreign.kind != EngineKind::Tflite {
         return Ok((Box::new(apart), agreement));
     }
-    drop(apart);
-    let here = Complete::new(bundle, foreign.load(Foreign::networks(bundle)?)?, libraries)?;
+    // The other process ends here.
+    let here = apart.run_by(foreign.load(Foreign::networks(bundle)?)?);
     let agreement = accept(&here, bundle, goldens)?;
     Ok((Box::new(here), agreement))
 }

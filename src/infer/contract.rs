@@ -53,6 +53,15 @@ impl Tensors {
         let outputs = [output(first_output(branch))?, output("features")?];
         Ok(Self { input: quantisation.input.clone(), outputs })
     }
+
+    /// Where the two outputs are among those of these shapes: a file numbers them as its converter liked.
+    pub(crate) fn places(&self, shapes: &[Vec<usize>]) -> Result<[usize; 2], String> {
+        let place = |wanted: &TensorManifest| {
+            let found = shapes.iter().position(|shape| *shape == wanted.shape);
+            found.ok_or_else(|| format!("it has no output of the shape of {}", wanted.name))
+        };
+        Ok([place(&self.outputs[0])?, place(&self.outputs[1])?])
+    }
 }
 
 fn wrong(file: &str, what: &str) -> BundleError {

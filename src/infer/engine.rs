@@ -4,7 +4,7 @@ use hilum_domain::{Modality, PerClass, softmax, top};
 use ndarray::{Array2, Array3, ArrayView3};
 use serde::{Deserialize, Serialize};
 
-use crate::{Bundle, BundleError, Quantiser};
+use crate::{Bundle, BundleError, Quantiser, contract::first_output};
 
 /// What the CT network says of a patch.
 #[derive(Debug, Clone, PartialEq)]
@@ -265,10 +265,7 @@ struct GoldenPicture {
 
 impl Golden {
     fn of(bundle: &Bundle, branch: Modality) -> Result<Self, BundleError> {
-        let (stem, output) = match branch {
-            Modality::Ct => ("ct", "logits"),
-            Modality::He => ("he", "embedding"),
-        };
+        let (stem, output) = (branch.name(), first_output(branch));
         let quantisation = &bundle.manifest().quantisation.of(branch).tflite;
         let tensor = |name: &str| {
             let tensor = quantisation.output(name).ok_or_else(|| broken(name))?;

@@ -45,6 +45,11 @@ impl Complete {
         Ok(Self { runtime, libraries, contracts, heads: Heads::load(bundle)? })
     }
 
+    /// The same engine, run by another runtime.
+    pub(crate) fn run_by(self, runtime: Box<dyn Runtime>) -> Self {
+        Self { runtime, ..self }
+    }
+
     fn fault<E: Into<RunError>>(&self, what: &'static str) -> impl Fn(E) -> EngineFault {
         let engine = self.name();
         move |source| EngineFault { engine, what, source: source.into() }

@@ -97,13 +97,8 @@ impl Pool {
             .collect::<Result<Vec<_>, _>>()?;
         let interpreter = idle.first().ok_or("no interpreter was asked for")?;
         matches(&only(interpreter.inputs()?)?, &tensors.input)?;
-        // The file numbers its outputs as its converter liked.
         let outputs = interpreter.outputs()?;
-        let place = |wanted: &TensorManifest| {
-            let found = outputs.iter().position(|output| output.shape().is_ok_and(|shape| shape == wanted.shape));
-            found.ok_or_else(|| format!("it has no output of the shape of {}", wanted.name))
-        };
-        let order = [place(&tensors.outputs[0])?, place(&tensors.outputs[1])?];
+        let order = tensors.places(&outputs.iter().map(Tensor::shape).collect::<Result<Vec<_>, _>>()?)?;
         for (place, wanted) in order.into_iter().zip(&tensors.outputs) {
             matches(&outputs[place], wanted)?;
         }

@@ -44,12 +44,7 @@ impl Network {
         let shapes = (0..interpreter.output_tensor_count())
             .map(|index| interpreter.output(index).map(|output| output.shape().dimensions().clone()))
             .collect::<Result<Vec<_>, _>>()?;
-        let place = |index: usize| {
-            let wanted = &tensors.outputs[index];
-            let found = shapes.iter().position(|shape| *shape == wanted.shape);
-            found.ok_or_else(|| format!("it has no output of the shape of {}", wanted.name))
-        };
-        let order = [place(0)?, place(1)?];
+        let order = tensors.places(&shapes)?;
         Ok(Self { interpreter: Mutex::new(interpreter), order })
     }
 }
