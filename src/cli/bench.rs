@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
     /// Which engine assesses the case; the others' networks are timed too.
     #[arg(long, value_enum, default_value_t)]
     engine: EngineName,
-    /// For how long all cores are kept at tiles, a engine, seconds.
+    /// For how long all cores are kept at tiles, an engine, seconds.
     #[arg(long, value_name = "S", default_value = "5", value_parser = seconds)]
     sustained: f64,
     #[command(flatten)]

@@ -18,6 +18,7 @@ use tract_onnx::{
             binary::{BinMiniOp, TypedBinOp},
             math,
         },
+        optim::Optimizer,
     },
 };
 
@@ -92,6 +93,13 @@ pub(crate) fn halves(model: InferenceModel) -> TractResult<Halves> {
 
 /// With our own operators in it.
 fn ready(mut model: TypedModel) -> TractResult<TypedModel> {
+    // Where tract has depthwise kernels over channels, as on aarch64, its last pass lays most of such convolutions out that way. Ours
+    // go over planes: they are put in before it.
+    let mut on_planes = Optimizer::declutter();
+    on_planes.passes.retain(|pass| !format!("{pass:?}").starts_with("ChangeAxes"));
+    on_planes.optimize(&mut model)?;
+    replaced(&mut model, spread::of)?;
+    replaced(&mut model, depthwise::of)?;
     model.declutter()?;
     replaced(&mut model, spread::of)?;
     replaced(&mut model, depthwise::of)?;
