@@ -70,7 +70,7 @@ def box(tmp_path_factory):
             desk.ask("review", case=box.reviewed, agrees=False, reason="a second opinion: " + CANARIES[2])
             desk.ask("review", case=box.reviewed, agrees=True, reason=CANARIES[2])
             box.shown = desk.ask("show", case=box.reviewed)
-            box.plain = desk.open_case("A-2", "second")["case"]
+            box.plain = desk.open_case("SECOND-2", "second")["case"]
             desk.fields(box.plain, picture, um_per_px=0.5)
             desk.ask("submit", case=box.plain)
             assert desk.wait(box.plain, 300) in ("assessed", "refused")
@@ -344,7 +344,7 @@ def test_support_has_nothing_of_a_patient(box, tmp_path):
             code, said, err = run(*words, "--socket", tmp_path / "none")
         assert code == 0, err
         data = out.read_bytes()
-        for canary in CANARIES + ["A-2", box.shown["report"]["provenance"].get("series", "no series")]:
+        for canary in CANARIES + ["SECOND-2", box.shown["report"]["provenance"].get("series", "no series")]:
             assert canary.encode() not in data, canary
         files = entries(data)
         about = json.loads(files["support.json"])
