@@ -3,6 +3,8 @@
 mod against;
 mod case;
 mod engines;
+mod frames;
+mod spread;
 
 use std::{
     collections::BTreeMap,
@@ -12,10 +14,11 @@ use std::{
     time::Duration,
 };
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use self::spread::Spread;
 use crate::{
-    Failure, frames,
+    Failure,
     locate::{EngineName, load},
     terminal::{print_json, say},
 };
@@ -67,39 +70,6 @@ struct Machine {
     processor: String,
     cores: usize,
     architecture: &'static str,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(super) struct Spread {
-    p50_ms: f64,
-    p99_ms: f64,
-    max_ms: f64,
-    n: usize,
-}
-
-impl Spread {
-    /// Nearest-rank percentiles of samples in ms.
-    pub(super) fn of(mut samples: Vec<f64>) -> Self {
-        samples.sort_by(f64::total_cmp);
-        let at = |percent: usize| {
-            let rank = (samples.len() * percent).div_ceil(100).max(1);
-            samples.get(rank - 1).copied().unwrap_or(0.0)
-        };
-        Self { p50_ms: at(50), p99_ms: at(99), max_ms: at(100), n: samples.len() }
-    }
-
-    /// Of each of so many parts.
-    fn over(self, parts: usize) -> Self {
-        #[expect(clippy::cast_precision_loss, reason = "tile counts")]
-        let parts = parts.max(1) as f64;
-        Self { p50_ms: self.p50_ms / parts, p99_ms: self.p99_ms / parts, max_ms: self.max_ms / parts, n: self.n }
-    }
-
-    /// Of how many samples.
-    #[cfg(test)]
-    pub(super) const fn count(&self) -> usize {
-        self.n
-    }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -204,16 +174,4 @@ fn processor(cpuinfo: &Path) -> Option<String> {
     let text = fs::read_to_string(cpuinfo).ok()?;
     let name = text.lines().find(|line| line.starts_with("model name") || line.starts_with("Model"))?;
     Some(name.split_once(':')?.1.trim().to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percentiles_are_samples() {
-        let found = Spread::of(vec![5.0, 1.0, 3.0, 2.0, 4.0]);
-        assert_eq!(found, Spread { p50_ms: 3.0, p99_ms: 5.0, max_ms: 5.0, n: 5 });
-        assert_eq!(Spread::of(Vec::new()).n, 0);
-    }
 }

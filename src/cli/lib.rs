@@ -18,7 +18,6 @@ mod explain;
 mod explain_eval;
 mod failure;
 mod files;
-mod frames;
 mod history;
 mod locate;
 mod patient;

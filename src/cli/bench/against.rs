@@ -17,7 +17,7 @@ use std::{
 use hilum_assess::{Engine, Ready};
 use serde::{Deserialize, Serialize};
 
-use super::{Spread, case::Case, engines::Pictures};
+use super::{case::Case, engines::Pictures, spread::Spread};
 use crate::{
     Failure,
     locate::{self, EngineName, load, load_threads},

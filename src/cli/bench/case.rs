@@ -13,7 +13,7 @@ use hilum_imaging::slide::Field;
 use hilum_intake::{read_cohort, read_fields, volume};
 use serde::Serialize;
 
-use super::{Spread, quietly};
+use super::{quietly, spread::Spread};
 use crate::{Failure, report};
 
 /// Any patient does: what is timed does not depend on what was trained on.

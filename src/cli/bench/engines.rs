@@ -14,7 +14,7 @@ use hilum_infer::Tolerance;
 use ndarray::{Array3, Array4, Axis};
 use serde::{Deserialize, Serialize};
 
-use super::{Spread, peak_rss_mb};
+use super::{peak_rss_mb, spread::Spread};
 use crate::{
     Failure,
     locate::{EngineName, load_only},

@@ -25,7 +25,8 @@ use image::RgbImage;
 use ndarray::Array3;
 use serde::Serialize;
 
-use crate::{Failure, bench::Spread};
+use super::spread::Spread;
+use crate::Failure;
 
 /// The panels that are timed: the first of those that are sold.
 const PANELS: usize = 2;
@@ -203,7 +204,7 @@ mod tests {
         for Figures { page_first, page, updates } in figures.values() {
             let names: Vec<_> = updates.keys().copied().collect();
             assert_eq!(names, ["key", "map", "page", "preview", "slice", "tab", "touch", "window"]);
-            let counts = updates.values().chain([page_first, page]).map(Spread::count);
+            let counts = updates.values().chain([page_first, page]).map(|spread| spread.n);
             assert!(counts.min() >= Some(50));
         }
     }
