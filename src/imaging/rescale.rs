@@ -3,6 +3,7 @@
 //! What `image::imageops::resize` gives with `FilterType::Triangle`, bit for bit, in a tenth of the time: rows at once, and no picture
 //! of floats in between. The bits matter: the networks were trained on pictures that were made so.
 
+use fearless_simd::{Level, Simd, dispatch};
 use image::RgbImage;
 
 /// The samples that one pixel of the result is made of, along one axis.
@@ -45,33 +46,84 @@ pub fn triangle(image: &RgbImage, width: u32, height: u32) -> RgbImage {
     let stride = 3 * image.width() as usize;
     // One more than a row has: pixels are read four numbers at once, of which the last is not used.
     let mut sums = vec![0.0_f32; stride + 1];
+    let mut line = vec![0.0_f32; 3 * width as usize + 1];
     let rows: &mut [u8] = &mut scaled;
+    let level = Level::new();
     for (row, Taps { first, weights }) in rows.chunks_exact_mut(3 * width as usize).zip(&down) {
-        sums.fill(0.0);
-        for (line, &weight) in image.as_raw()[first * stride..].chunks_exact(stride).zip(weights) {
-            for (sum, &level) in sums.iter_mut().zip(line) {
+        let lines = &image.as_raw()[first * stride..];
+        dispatch!(level, simd => {
+            down_columns(simd, lines, weights, &mut sums[..stride]);
+            along(simd, &sums, &across, &mut line, row);
+        });
+    }
+    scaled
+}
+
+/// What the first lines, one a weight, come to in each column.
+#[inline(always)]
+fn down_columns<S: Simd>(_: S, lines: &[u8], weights: &[f32], sums: &mut [f32]) {
+    const WIDE: usize = 32;
+    let stride = sums.len();
+    let (blocks, rest) = sums.as_chunks_mut::<WIDE>();
+    let whole = blocks.len() * WIDE;
+    for (index, block) in blocks.iter_mut().enumerate() {
+        let mut found = [0.0_f32; WIDE];
+        for (line, &weight) in lines.chunks_exact(stride).zip(weights) {
+            for (sum, &level) in found.iter_mut().zip(&line[index * WIDE..][..WIDE]) {
                 *sum += f32::from(level) * weight;
             }
         }
-        for (to, Taps { first, weights }) in row.as_chunks_mut::<3>().0.iter_mut().zip(&across) {
-            let mut four = [0.0_f32; 4];
-            for (pixel, &weight) in sums[3 * first..].windows(4).step_by(3).zip(weights) {
-                for (sum, &part) in four.iter_mut().zip(pixel) {
-                    *sum += part * weight;
-                }
-            }
-            let [red, green, blue, _] = four;
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0 to 255")]
-            let levels = [red, green, blue].map(|sum| {
-                let sum = sum.clamp(0.0, 255.0);
-                // Half away from zero, without a call: what is left after the whole part is exact.
-                let whole = sum as u8;
-                whole + u8::from(sum - f32::from(whole) >= 0.5)
-            });
-            *to = levels;
+        *block = found;
+    }
+    rest.fill(0.0);
+    for (line, &weight) in lines.chunks_exact(stride).zip(weights) {
+        for (sum, &level) in rest.iter_mut().zip(&line[whole..]) {
+            *sum += f32::from(level) * weight;
         }
     }
-    scaled
+}
+
+/// A row of the result, from such sums.
+#[inline(always)]
+fn along<S: Simd>(_: S, sums: &[f32], across: &[Taps], line: &mut [f32], row: &mut [u8]) {
+    for (index, Taps { first, weights }) in across.iter().enumerate() {
+        let from = &sums[3 * first..];
+        // By half, nearly every pixel is made of four.
+        let four = match (weights.first_chunk::<4>().filter(|_| weights.len() == 4), from.first_chunk::<13>()) {
+            (Some(weights), Some(from)) => {
+                let mut four = [0.0_f32; 4];
+                for index in 0..4 {
+                    for (lane, sum) in four.iter_mut().enumerate() {
+                        *sum += from[3 * index + lane] * weights[index];
+                    }
+                }
+                four
+            }
+            _ => weighed(from, weights),
+        };
+        // The fourth is written over by the next pixel.
+        line[3 * index..][..4].copy_from_slice(&four);
+    }
+    for (level, &sum) in row.iter_mut().zip(&*line) {
+        let sum = sum.clamp(0.0, 255.0);
+        // Half away from zero, without a call: what is left after the whole part is exact.
+        let whole = sum.floor();
+        let nearest = whole + if sum - whole >= 0.5 { 1.0 } else { 0.0 };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0 to 255")]
+        let nearest = nearest as u8;
+        *level = nearest;
+    }
+}
+
+#[inline(always)]
+fn weighed(from: &[f32], weights: &[f32]) -> [f32; 4] {
+    let mut four = [0.0_f32; 4];
+    for (pixel, &weight) in from.windows(4).step_by(3).zip(weights) {
+        for (sum, &part) in four.iter_mut().zip(pixel) {
+            *sum += part * weight;
+        }
+    }
+    four
 }
 
 #[cfg(test)]
