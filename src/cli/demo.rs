@@ -9,10 +9,13 @@ use std::{
 
 use hilum_assess::{ExplainMethod, Outcome, Timings};
 use hilum_daemon::PHANTOM_SEED;
-use hilum_device::{Camera as _, sim::PhantomCamera};
+use hilum_device::{
+    Camera as _,
+    camera::{PhantomCamera, Picture},
+};
 use hilum_domain::{Class, MicronsPerPixel, Refusal, RefusalCode};
 use hilum_imaging::slide::Field;
-use hilum_intake::{Share, read_cohort, read_fields, volume};
+use hilum_intake::{Share, picture_of, read_cohort, read_fields, volume};
 use hilum_phantom::{Size, write_cohort};
 
 use crate::{
@@ -66,12 +69,14 @@ fn once(out: &Path, bundle: Option<&Path>) -> Result<(), Failure> {
     let shown = read_fields(&[patient.he()], None)?;
     let scale: Option<MicronsPerPixel> = shown.first().and_then(|field| field.scale);
     let count = shown.len();
-    let mut camera = PhantomCamera::new(shown.into_iter().map(|field| Arc::new(field.image)), scale);
+    let shown = shown.into_iter().map(|field| Arc::new(Picture::Ready(field.image)));
+    let mut camera = PhantomCamera::new(shown, None);
     let mut fields = Vec::new();
     for _ in 0..count {
-        let frame = camera.next(PATIENCE).map_err(Failure::internal)?;
-        eprintln!("field {} captured", frame.sequence);
-        fields.push(Field { image: Arc::unwrap_or_clone(frame.image), scale: frame.scale, colour_file: true });
+        let shot = camera.next(PATIENCE).map_err(Failure::internal)?;
+        eprintln!("field {} captured", shot.sequence);
+        let image = picture_of(&shot.picture).map_err(Failure::internal)?;
+        fields.push(Field { image, scale, colour_file: true });
     }
 
     let lesion = Some(patient.lesion()?);

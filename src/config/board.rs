@@ -200,19 +200,122 @@ pub struct Access {
 pub struct Camera {
     /// `uri`: where its pictures come from.
     pub source: CameraSource,
-    /// `um-per-px`: the scale, as calibrated. Without it a frame has the scale that its source gives it, or none.
+    /// `um-per-px`: the scale. Without it a frame has the scale that was calibrated for its objective, or that its source says, or
+    /// none.
     pub scale: Option<MicronsPerPixel>,
+    /// `objective`: the objective that is in use until a person picks another; scales are calibrated for each.
+    pub objective: Option<String>,
+    /// `size`: pixels across and down that are asked of a camera that has several sizes.
+    pub size: Option<[u32; 2]>,
     /// `rate-hz`: frames per second, at most.
     pub rate_hz: f64,
+    /// `raw`: how a command's pixels lie that are no JPEGs; `size` says how many.
+    pub raw: Option<RawFormat>,
+    /// `exposure-ms`, `white-balance-k`, `gain`
+    pub controls: Controls,
+    /// `[camera.pedal]`: a pedal or button that takes a field.
+    pub pedal: Option<Pedal>,
+}
+
+impl Camera {
+    /// Whether this can be the name of an objective.
+    #[must_use]
+    pub fn is_objective(name: &str) -> bool {
+        let known = |letter: char| letter.is_alphanumeric() || " .-/+×".contains(letter);
+        (1..=16).contains(&name.chars().count()) && name.trim() == name && name.chars().all(known)
+    }
+}
+
+/// A pedal or button that takes a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pedal {
+    /// `line`: its line.
+    pub line: GpioLine,
+    /// How the line is wired.
+    pub wiring: Wiring,
+}
+
+/// How the lines of buttons are wired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wiring {
+    /// `active-low`: whether a line is low while its button is pressed.
+    pub active_low: bool,
+    /// `pull`: what holds the lines at rest.
+    pub pull: Pull,
+    /// `debounce-ms`: what is shorter is no press.
+    pub debounce: Duration,
 }
 
 /// Where a camera's pictures come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CameraSource {
-    /// `phantom:`: drawn on this machine.
-    Phantom,
+    /// `phantom:`: a stage that moves a slide: this picture, or one that is drawn on this machine.
+    Phantom(Option<PathBuf>),
     /// `dir:/absolute/folder`: the images of a folder, one a frame.
     Folder(PathBuf),
+    /// `v4l2:/dev/video0`: a camera of this machine.
+    V4l2(PathBuf),
+    /// `http://host[:port]/path`: a stream of JPEGs (multipart/x-mixed-replace), or one JPEG each time.
+    Http(HttpCamera),
+    /// `exec:command`: what this command of the shell writes to its standard output.
+    Exec(String),
+}
+
+impl CameraSource {
+    /// What it is called where a calibration is kept: the URI without name and password.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Phantom(None) => "phantom:".to_owned(),
+            Self::Phantom(Some(slide)) => format!("phantom:{}", slide.display()),
+            Self::Folder(folder) => format!("dir:{}", folder.display()),
+            Self::V4l2(node) => format!("v4l2:{}", node.display()),
+            Self::Http(HttpCamera { host, port, target, .. }) => format!("http://{host}:{port}{target}"),
+            Self::Exec(command) => format!("exec:{command}"),
+        }
+    }
+}
+
+/// A camera on a network.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HttpCamera {
+    /// A name or an address, an IPv6 one without brackets.
+    pub host: String,
+    /// 80 where the URI has none.
+    pub port: u16,
+    /// Path and query.
+    pub target: String,
+    /// Name and password, where the URI has them.
+    pub login: Option<(String, String)>,
+}
+
+impl fmt::Debug for HttpCamera {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the password.
+        write!(f, "HttpCamera({}:{})", self.host, self.port)
+    }
+}
+
+/// How pixels that are not compressed lie in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RawFormat {
+    /// `rgb`: three bytes a pixel.
+    Rgb,
+    /// `bgr`: the same, blue first.
+    Bgr,
+    /// `yuyv`: two pixels in four bytes, BT.601.
+    Yuyv,
+}
+
+/// What a camera is set to. What is not said it keeps as it is, which for most is automatic.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Controls {
+    /// `exposure-ms`
+    pub exposure_ms: Option<f64>,
+    /// `white-balance-k`
+    pub white_balance_k: Option<u32>,
+    /// `gain`, in the camera's own steps.
+    pub gain: Option<u32>,
 }
 
 /// A folder where others leave exports.
@@ -381,12 +484,8 @@ pub struct Buttons {
     pub previous: Option<GpioLine>,
     /// `back`: goes back a page.
     pub back: Option<GpioLine>,
-    /// `active-low`: whether a line is low while its button is pressed.
-    pub active_low: bool,
-    /// `pull`: what holds the lines at rest.
-    pub pull: Pull,
-    /// `debounce-ms`: what is shorter is no press.
-    pub debounce: Duration,
+    /// How the lines are wired.
+    pub wiring: Wiring,
 }
 
 /// A line of a GPIO chip, as `gpiochip0:17`.

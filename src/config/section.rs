@@ -244,12 +244,21 @@ impl<'f> Section<'f> {
         unit: &str,
         default: u64,
     ) -> Option<u64> {
-        let read = self.value(key, |value| {
+        self.whole_if_any(key, range, unit).map(|value| value.unwrap_or(default))
+    }
+
+    /// A whole number in `range`, if it is there.
+    pub(crate) fn whole_if_any(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<u64>,
+        unit: &str,
+    ) -> Option<Option<u64>> {
+        self.value(key, |value| {
             let Value::Whole(number) = value else { return Err("is not a whole number".to_owned()) };
             let inside = u64::try_from(*number).ok().filter(|number| range.contains(number));
             inside.ok_or_else(|| outside(range.start(), range.end(), unit))
-        });
-        read.map(|value| value.unwrap_or(default))
+        })
     }
 
     /// An array of so many whole numbers, each in `range`, if it is there.

@@ -6,8 +6,8 @@ use std::{
 };
 
 use crate::{
-    Attached, Board, Buttons, CameraSource, ClockTrust, Explanation, GpioLine, KeySource, Panel, Position, Problems,
-    PublicKey, Pull, Rotation, load,
+    Attached, Board, Buttons, CameraSource, ClockTrust, Controls, Explanation, GpioLine, HttpCamera, KeySource, Panel,
+    Position, Problems, PublicKey, Pull, Rotation, Wiring, load,
 };
 
 /// Every key, each with a value that is not its default.
@@ -32,9 +32,18 @@ auto-lock-s = 60
 wrong-pins = 3
 wait-s = 30
 [camera]
-uri = "dir:/srv/frames"
-um-per-px = 0.25
+uri = "v4l2:/dev/v4l/by-id/usb-camera-index0"
+objective = "20x/0.5"
+size = [1280, 720]
 rate-hz = 5
+exposure-ms = 12.5
+white-balance-k = 4500
+gain = 3
+[camera.pedal]
+line = "pinctrl-rp1:24"
+active-low = false
+pull = "down"
+debounce-ms = 20
 [share]
 folder = "/srv/inbox"
 poll-s = 0.5
@@ -174,8 +183,13 @@ fn every_key_is_heard() {
     assert_eq!(board.key, KeySource::File { path: Some("/etc/hilum/data-key".into()) });
     assert_eq!((board.access.auto_lock.as_secs(), board.access.wrong_pins, board.access.wait.as_secs()), (60, 3, 30));
     let camera = board.camera.expect("a camera");
-    assert_eq!(camera.source, CameraSource::Folder("/srv/frames".into()));
-    assert!((camera.scale.expect("a scale").um(), camera.rate_hz) == (0.25, 5.0));
+    assert_eq!(camera.source, CameraSource::V4l2("/dev/v4l/by-id/usb-camera-index0".into()));
+    assert_eq!((camera.objective.as_deref(), camera.size, camera.scale), (Some("20x/0.5"), Some([1280, 720]), None));
+    let controls = Controls { exposure_ms: Some(12.5), white_balance_k: Some(4500), gain: Some(3) };
+    assert!(camera.controls == controls && (camera.rate_hz - 5.0).abs() < 1e-9);
+    let pedal = camera.pedal.expect("a pedal");
+    assert_eq!(pedal.line, GpioLine { chip: "pinctrl-rp1".to_owned(), line: 24 });
+    assert_eq!(pedal.wiring, Wiring { active_low: false, pull: Pull::Down, debounce: Duration::from_millis(20) });
     let share = board.share.expect("a share");
     assert_eq!((share.folder.as_path(), share.poll.as_millis()), (Path::new("/srv/inbox"), 500));
     assert_eq!(share.quiet, Duration::ZERO);
@@ -211,9 +225,7 @@ fn every_key_is_heard() {
             press: line("pinctrl-rp1", 22),
             previous: Some(line("tegra:aon", 0)),
             back: None,
-            active_low: false,
-            pull: Pull::Down,
-            debounce: Duration::from_millis(5),
+            wiring: Wiring { active_low: false, pull: Pull::Down, debounce: Duration::from_millis(5) },
         }),
     };
     assert_eq!(board.panel, panel);
@@ -451,21 +463,72 @@ fn names_are_names() {
 }
 
 #[test]
-fn cameras_are_phantoms_or_folders() {
+fn cameras_are_chosen_by_a_uri() {
     let of = |uri: &str| board(&format!("name = 'x'\n[camera]\nuri = '{uri}'")).camera.expect("a camera").source;
-    assert_eq!(of("phantom:"), CameraSource::Phantom);
+    let http = |host: &str, port, target: &str, login: Option<(&str, &str)>| {
+        let login = login.map(|(name, password)| (name.to_owned(), password.to_owned()));
+        CameraSource::Http(HttpCamera { host: host.to_owned(), port, target: target.to_owned(), login })
+    };
+    assert_eq!(of("phantom:"), CameraSource::Phantom(None));
+    assert_eq!(of("phantom:/srv/slide.tif"), CameraSource::Phantom(Some("/srv/slide.tif".into())));
     assert_eq!(of("dir:/a b/c:d"), CameraSource::Folder("/a b/c:d".into()));
-    for (kind, uri) in [("v4l2", "v4l2:/dev/video0"), ("http", "http://camera/"), ("exec", "exec:true")] {
-        check(
-            &format!("[camera]\nuri = '{uri}'"),
-            &format!(
-                "2:7: uri = '{uri}' is a camera of the kind {kind}:, which is not in this version \
-                 (phantom: or dir:/absolute/folder)"
-            ),
-        );
+    assert_eq!(of("v4l2:/dev/video0"), CameraSource::V4l2("/dev/video0".into()));
+    assert_eq!(of("exec: gst-launch-1.0 -q x ! y "), CameraSource::Exec("gst-launch-1.0 -q x ! y".to_owned()));
+    assert_eq!(of("http://camera"), http("camera", 80, "/", None));
+    assert_eq!(of("http://10.0.0.7:8080/a?b=c#d"), http("10.0.0.7", 8080, "/a?b=c", None));
+    assert_eq!(of("http://u:p@@[::1]:81/x"), http("::1", 81, "/x", Some(("u", "p@"))));
+    assert!(
+        !format!("{:?}", of("http://u:secret@h/")).contains("secret")
+            && !of("http://u:secret@h/").name().contains("secret")
+    );
+    for (uri, why) in [
+        ("phantom", "is not v4l2:/dev/video0, http://host/path, exec:command, dir:/absolute/folder or phantom:"),
+        ("phantom:1", "is not phantom: or phantom:/absolute/picture"),
+        ("v4l2:video0", "is not v4l2:/dev/video0"),
+        ("http:camera", "is not http://host[:port]/path"),
+        ("http://", "is not http://host[:port]/path"),
+        ("http://a:0/", "is not http://host[:port]/path"),
+        ("http://a:99999/", "is not http://host[:port]/path"),
+        ("http://[::1/", "is not http://host[:port]/path"),
+        ("http://a/b c", "has a character that no address has; write it as %XX"),
+        ("https://camera/", "is a camera behind TLS, which is not in this version: exec: with curl reads one"),
+        ("rtsp://camera/", "is a camera of the kind rtsp:, which is reached by exec: and a command"),
+        ("exec: ", "is not exec: and a command"),
+    ] {
+        check(&format!("[camera]\nuri = '{uri}'"), &format!("2:7: uri = '{uri}' {why}"));
     }
-    check("[camera]\nuri = 'phantom'", "2:7: uri = 'phantom' is not phantom: or dir:/absolute/folder");
-    check("[camera]\nuri = 'phantom:1'", "2:7: uri = 'phantom:1' says more than phantom: can");
+}
+
+#[test]
+fn what_a_camera_is_told_goes_together() {
+    for (uri, more, why) in [
+        ("phantom:", "raw = 'rgb'", "3:7: raw has no meaning unless uri = \"exec:…\""),
+        ("exec:a", "raw = 'rgb'", "3:7: raw needs size"),
+        (
+            "exec:a",
+            "raw = 'yuyv'\nsize = [641, 480]",
+            "4:8: a picture of the kind yuyv is not an odd number of pixels wide",
+        ),
+        (
+            "exec:a",
+            "size = [640, 480]",
+            "3:8: size has no meaning unless uri = \"v4l2:…\" or \"phantom:…\", or with raw",
+        ),
+        ("http://a/", "gain = 1", "3:8: gain has no meaning unless uri = \"v4l2:…\""),
+        ("v4l2:/dev/video0", "exposure-ms = 0", "3:15: exposure-ms = 0 is outside 0.1 to 500 milliseconds"),
+        (
+            "v4l2:/dev/video0",
+            "um-per-px = 0.5\nobjective = '20x'",
+            "3:13: um-per-px and objective exclude each other: an objective has the scale that was calibrated for it",
+        ),
+        (
+            "v4l2:/dev/video0",
+            "objective = '20x;'",
+            "3:13: objective = '20x;' is not a name of 1 to 16 letters, digits, spaces, and . - / + ×",
+        ),
+    ] {
+        check(&format!("[camera]\nuri = '{uri}'\n{more}"), why);
+    }
 }
 
 #[test]
@@ -693,7 +756,9 @@ fn the_base_shows_every_key_with_its_default() {
     let defaults = load(&path, None).expect("a base");
     // Examples, which have no default.
     let camera = all.camera.take().expect("a camera");
-    assert!(camera.source == CameraSource::Phantom && camera.scale.is_some() && (camera.rate_hz - 10.0).abs() < 1e-9);
+    assert!(matches!(camera.source, CameraSource::V4l2(_)) && (camera.rate_hz - 30.0).abs() < 1e-9);
+    let wiring = Wiring { active_low: true, pull: Pull::Up, debounce: Duration::from_millis(10) };
+    assert_eq!(camera.pedal.expect("a pedal").wiring, wiring);
     assert_eq!(all.share.take().map(|share| (share.poll.as_secs(), share.quiet.as_secs())), Some((2, 5)));
     let mirror = all.mirror.take().expect("a mirror");
     assert!(mirror.listen == "127.0.0.1:8733".parse().expect("an address") && mirror.tls.is_some());
@@ -702,7 +767,7 @@ fn the_base_shows_every_key_with_its_default() {
     assert!(all.engine.sha256.take().is_some());
     assert!(paths.iter().chain(&others).all(Option::is_some) && all.daemon.metrics.take().is_some());
     let buttons = all.panel.buttons.take().expect("buttons");
-    assert!(buttons.active_low && buttons.pull == Pull::Up && buttons.debounce.as_millis() == 10);
+    assert_eq!(buttons.wiring, wiring);
     assert_eq!(all.panel.size.take(), Some(Panel::SIZE));
     assert_eq!(all, defaults);
 

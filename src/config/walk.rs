@@ -6,9 +6,9 @@ use hilum_domain::MicronsPerPixel;
 
 use crate::{
     board::{
-        Access, Attached, Board, Bundle, Buttons, Camera, CameraSource, Case, ClockTrust, Control, Daemon, Delegate,
-        Engine, EngineName, Explanation, GpioLine, KeySource, Mirror, Panel, Paths, PublicKey, Pull, Rotation, Sha256,
-        Share, Store, Thermal, Tls, Worker,
+        Access, Attached, Board, Bundle, Buttons, Camera, CameraSource, Case, ClockTrust, Control, Controls, Daemon,
+        Delegate, Engine, EngineName, Explanation, GpioLine, HttpCamera, KeySource, Mirror, Panel, Paths, Pedal,
+        PublicKey, Pull, RawFormat, Rotation, Sha256, Share, Store, Thermal, Tls, Wiring, Worker,
     },
     problem::Findings,
     section::{Section, absolute},
@@ -182,23 +182,132 @@ fn camera(section: &mut Section) -> Option<Camera> {
     let source = section.text("uri", camera_source);
     let source = section.required("uri", source);
     let scale = section.number_if_any("um-per-px", MicronsPerPixel::PLAUSIBLE, "µm");
-    let rate_hz = section.number("rate-hz", 0.1..=60.0, "Hz", 10.0);
-    Some(Camera { source: source?, scale: scale?.and_then(MicronsPerPixel::plausible), rate_hz: rate_hz? })
+    let objective = section.text("objective", objective_name);
+    let size = section.wholes("size", 64..=8192, "pixels");
+    let rate_hz = section.number("rate-hz", 0.1..=60.0, "Hz", 30.0);
+    let raws = [("rgb", Some(RawFormat::Rgb)), ("bgr", Some(RawFormat::Bgr)), ("yuyv", Some(RawFormat::Yuyv))];
+    let raw = section.word("raw", &raws, None);
+    // From a ten-thousandth of a second to half a second: what is longer is no live picture.
+    let exposure_ms = section.number_if_any("exposure-ms", 0.1..=500.0, "milliseconds");
+    let white_balance_k = section.whole_if_any("white-balance-k", 1_000..=20_000, "K");
+    let gain = section.whole_if_any("gain", 0..=65_535, "");
+    let pedal = section.optional_below("pedal", "camera.pedal", pedal);
+    let (source, scale, objective, size, raw) = (source?, scale?, objective?, size?, raw?);
+    let controls = Controls {
+        exposure_ms: exposure_ms?,
+        white_balance_k: white_balance_k?.and_then(|kelvin| u32::try_from(kelvin).ok()),
+        gain: gain?.and_then(|gain| u32::try_from(gain).ok()),
+    };
+    let size =
+        size.map(|[width, height]: [u64; 2]| [width, height].map(|edge| u32::try_from(edge).unwrap_or(u32::MAX)));
+    let is_exec = matches!(source, CameraSource::Exec(_));
+    if raw.is_some() && !is_exec {
+        return section.contradiction("raw", "raw has no meaning unless uri = \"exec:…\"".to_owned());
+    }
+    if raw.is_some() && size.is_none() {
+        return section.contradiction("raw", "raw needs size".to_owned());
+    }
+    if raw == Some(RawFormat::Yuyv) && size.is_some_and(|[width, _]| width % 2 == 1) {
+        return section
+            .contradiction("size", "a picture of the kind yuyv is not an odd number of pixels wide".to_owned());
+    }
+    let moving = matches!(source, CameraSource::V4l2(_)) || raw.is_some();
+    let drawn = matches!(source, CameraSource::Phantom(_));
+    if size.is_some() && !moving && !drawn {
+        return section.contradiction(
+            "size",
+            "size has no meaning unless uri = \"v4l2:…\" or \"phantom:…\", or with raw".to_owned(),
+        );
+    }
+    let set = [
+        ("exposure-ms", controls.exposure_ms.is_some()),
+        ("white-balance-k", controls.white_balance_k.is_some()),
+        ("gain", controls.gain.is_some()),
+    ];
+    let is_v4l2 = matches!(source, CameraSource::V4l2(_));
+    if let Some((key, _)) = set.into_iter().find(|(_, is_set)| *is_set && !is_v4l2) {
+        return section.contradiction(key, format!("{key} has no meaning unless uri = \"v4l2:…\""));
+    }
+    if scale.is_some() && objective.is_some() {
+        let what = "um-per-px and objective exclude each other: an objective has the scale that was calibrated for it";
+        return section.contradiction("um-per-px", what.to_owned());
+    }
+    let scale = scale.and_then(MicronsPerPixel::plausible);
+    Some(Camera { source, scale, objective, size, rate_hz: rate_hz?, raw, controls, pedal: pedal? })
+}
+
+/// It must fit a button of the panel.
+fn objective_name(written: &str) -> Result<String, String> {
+    if !Camera::is_objective(written) {
+        return Err("is not a name of 1 to 16 letters, digits, spaces, and . - / + ×".to_owned());
+    }
+    Ok(written.to_owned())
 }
 
 fn camera_source(uri: &str) -> Result<CameraSource, String> {
-    const OURS: &str = "phantom: or dir:/absolute/folder";
+    const OURS: &str = "v4l2:/dev/video0, http://host/path, exec:command, dir:/absolute/folder or phantom:";
+    let file = |path: &str, what: &str| absolute(path).map_err(|_| format!("is not {what}"));
     match uri.split_once(':') {
-        Some(("phantom", "")) => Ok(CameraSource::Phantom),
-        Some(("phantom", _)) => Err("says more than phantom: can".to_owned()),
-        Some(("dir", folder)) => {
-            absolute(folder).map(CameraSource::Folder).map_err(|_| "is not dir:/absolute/folder".to_owned())
+        Some(("phantom", "")) => Ok(CameraSource::Phantom(None)),
+        Some(("phantom", slide)) => {
+            file(slide, "phantom: or phantom:/absolute/picture").map(|slide| CameraSource::Phantom(Some(slide)))
         }
-        Some((kind @ ("v4l2" | "libcamera" | "argus" | "gst" | "http" | "https" | "rtsp" | "exec"), _)) => {
-            Err(format!("is a camera of the kind {kind}:, which is not in this version ({OURS})"))
+        Some(("dir", folder)) => file(folder, "dir:/absolute/folder").map(CameraSource::Folder),
+        Some(("v4l2", node)) => file(node, "v4l2:/dev/video0").map(CameraSource::V4l2),
+        Some(("http", rest)) => http_camera(rest).map(CameraSource::Http),
+        Some(("exec", command)) if command.trim().is_empty() || command.contains('\0') => {
+            Err("is not exec: and a command".to_owned())
+        }
+        Some(("exec", command)) => Ok(CameraSource::Exec(command.trim().to_owned())),
+        Some(("https", _)) => {
+            Err("is a camera behind TLS, which is not in this version: exec: with curl reads one".to_owned())
+        }
+        Some((kind @ ("libcamera" | "argus" | "gst" | "rtsp"), _)) => {
+            Err(format!("is a camera of the kind {kind}:, which is reached by exec: and a command"))
         }
         _ => Err(format!("is not {OURS}")),
     }
+}
+
+/// What stands after `http:`.
+fn http_camera(rest: &str) -> Result<HttpCamera, String> {
+    let wrong = || "is not http://host[:port]/path".to_owned();
+    let rest = rest.strip_prefix("//").ok_or_else(wrong)?;
+    if !rest.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("has a character that no address has; write it as %XX".to_owned());
+    }
+    let (authority, target) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
+    let target = target.split('#').next().unwrap_or(target);
+    let (login, place) = match authority.rsplit_once('@') {
+        Some((login, place)) => (Some(login.split_once(':').unwrap_or((login, ""))), place),
+        None => (None, authority),
+    };
+    let (host, port) = match place.strip_prefix('[').and_then(|six| six.split_once(']')) {
+        Some((six, port)) if six.parse::<std::net::Ipv6Addr>().is_ok() => (six, port.strip_prefix(':').unwrap_or(port)),
+        Some(_) => return Err(wrong()),
+        None => place.split_once(':').unwrap_or((place, "")),
+    };
+    let port = if port.is_empty() { Some(80) } else { port.parse().ok().filter(|port| *port > 0) };
+    let named = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte);
+    if host.is_empty() || !host.bytes().all(named) {
+        return Err(wrong());
+    }
+    let login = login.map(|(name, password)| (name.to_owned(), password.to_owned()));
+    Ok(HttpCamera { host: host.to_owned(), port: port.ok_or_else(wrong)?, target: target.to_owned(), login })
+}
+
+fn pedal(section: &mut Section) -> Option<Pedal> {
+    let line = section.text("line", gpio_line);
+    let line = section.required("line", line);
+    let wiring = wiring(section);
+    Some(Pedal { line: line?, wiring: wiring? })
+}
+
+fn wiring(section: &mut Section) -> Option<Wiring> {
+    let active_low = section.switch("active-low", true);
+    let pull = section.word("pull", &[("up", Pull::Up), ("down", Pull::Down), ("none", Pull::None)], Pull::Up);
+    let debounce = section.whole("debounce-ms", 1..=200, "milliseconds", 10).map(Duration::from_millis);
+    Some(Wiring { active_low: active_low?, pull: pull?, debounce: debounce? })
 }
 
 fn share(section: &mut Section) -> Option<Share> {
@@ -366,9 +475,7 @@ fn buttons(section: &mut Section) -> Option<Buttons> {
     let press = section.required("press", press);
     let previous = section.text("previous", gpio_line);
     let back = section.text("back", gpio_line);
-    let active_low = section.switch("active-low", true);
-    let pull = section.word("pull", &[("up", Pull::Up), ("down", Pull::Down), ("none", Pull::None)], Pull::Up);
-    let debounce = section.whole("debounce-ms", 1..=200, "milliseconds", 10).map(Duration::from_millis);
+    let wiring = wiring(section);
     let (next, press, previous, back) = (next?, press?, previous?, back?);
     let lines =
         [("next", Some(&next)), ("press", Some(&press)), ("previous", previous.as_ref()), ("back", back.as_ref())];
@@ -377,5 +484,5 @@ fn buttons(section: &mut Section) -> Option<Buttons> {
             return section.contradiction(key, format!("{key} is the line of {before}"));
         }
     }
-    Some(Buttons { next, press, previous, back, active_low: active_low?, pull: pull?, debounce: debounce? })
+    Some(Buttons { next, press, previous, back, wiring: wiring? })
 }

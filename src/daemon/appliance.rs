@@ -87,7 +87,7 @@ pub(crate) struct Vitals {
     /// Whether the board can tell how warm it is.
     pub(crate) feels: bool,
     pub(crate) share: Option<bool>,
-    pub(crate) camera: Option<bool>,
+    pub(crate) camera: Option<Result<(), &'static str>>,
     pub(crate) control: Controlled,
     pub(crate) now: Moment,
 }
@@ -146,7 +146,7 @@ pub(crate) struct Appliance {
     warmth: Warmth,
     temperature: Option<Celsius>,
     share: Option<bool>,
-    camera: Option<bool>,
+    camera: Option<Result<(), &'static str>>,
     exports: Exports,
     /// The records wait for a PIN: nothing can be kept.
     locked: bool,
@@ -352,9 +352,9 @@ impl Appliance {
             Event::Offered(answer) => drop(answer.send(self.exports.offered())),
             Event::Picked(key, answer) => drop(answer.send(self.exports.folder(key))),
             Event::Vitals(answer) => drop(answer.send(self.vitals())),
-            Event::Camera(there) => {
-                tracing::info!(there, "the camera");
-                self.camera = Some(there);
+            Event::Camera(seen) => {
+                tracing::info!(there = seen.is_ok(), fault = seen.err(), "the camera");
+                self.camera = Some(seen);
             }
             Event::Status(answer) => {
                 // Who asked may have gone away.
@@ -692,7 +692,8 @@ impl Appliance {
             "share": self.share,
             "exports-waiting": self.exports.status()["waiting"],
             "exports": self.exports.status(),
-            "camera": self.camera,
+            "camera": self.camera.map(|seen| seen.is_ok()),
+            "camera-fault": self.camera.and_then(Result::err),
             "control": self.controls.last().map(Point::described),
             "control-limit": self.parts.control.and_then(|every| control::limit(&self.controls, every, &now)).map(
                 |limit| limit.code.code()

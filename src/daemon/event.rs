@@ -44,8 +44,8 @@ pub(crate) enum Event {
     Offered(oneshot::Sender<Vec<Offered>>),
     /// Where does an export lie that was offered?
     Picked(u64, oneshot::Sender<Option<PathBuf>>),
-    /// Whether the camera gives frames.
-    Camera(bool),
+    /// The camera gives pictures, or has this fault.
+    Camera(Result<(), &'static str>),
     /// How is the device?
     Status(oneshot::Sender<Value>),
     /// How is it, as far as the loop knows without asking the store?

@@ -179,7 +179,9 @@ async fn running(setup: Setup) -> Result<(), Fault> {
     let (tell, mut events) = mpsc::channel(EVENTS);
     let (changes, changed) = watch::channel(0);
     let limits = Limits { memory: board.worker.memory_bytes, time: board.worker.time, socket: board.worker.socket };
-    let microscope = board.camera.map(|camera| camera::start(camera, runtime.clone(), limits.clone(), tell.clone()));
+    let pedal = board.camera.as_ref().and_then(|camera| camera.pedal.as_ref()).map(touch::pedal);
+    let microscope = board.camera.map(|camera| camera::start(camera, limits.clone(), tell.clone()));
+    let microscope = microscope.transpose().map_err(Fault::machine("start the camera's thread"))?;
     let office = Office {
         records: records.clone(),
         clock: Arc::clone(&clock),
@@ -215,7 +217,7 @@ async fn running(setup: Setup) -> Result<(), Fault> {
         let wanted = display::wanted(&board.panel);
         let size = panel::size(&board.panel, display::attached(&board.panel));
         let rotation = display::rotation(&board.panel);
-        let buttons = board.panel.buttons.as_ref().map(touch::buttons);
+        let buttons: Vec<_> = board.panel.buttons.as_ref().map(touch::buttons).into_iter().chain(pedal).collect();
         let (panel, back) = panel::start(board.panel, size, auto_lock, data.clone(), ended, tell.clone())
             .map_err(Fault::machine("start the panel's thread"))?;
         if let Some(wanted) = wanted {
@@ -246,7 +248,7 @@ async fn running(setup: Setup) -> Result<(), Fault> {
     let dog = tokio::spawn(watchdog::feed(watchdog::Signs {
         records: records.clone(),
         beats: Arc::clone(&beats),
-        camera: microscope.map(|microscope| microscope.beats),
+        camera: microscope.as_ref().map(|microscope| Arc::clone(&microscope.beats)),
     }));
     let chores = tokio::spawn(chores::done(records.clone(), Arc::clone(&clock), board.store));
     let told = tell.clone();
@@ -287,6 +289,10 @@ async fn running(setup: Setup) -> Result<(), Fault> {
     chores.abort();
     if end == End::Hung {
         return Err(Fault::Hung);
+    }
+    // A command that gives pictures ends with the appliance.
+    if let Some(microscope) = microscope {
+        microscope.end().await;
     }
     // The store's thread ends with the last handle of it; whoever still holds one has the grace time.
     // The panel's thread ends with this, and with it whatever shows it and answers it.

@@ -6,7 +6,6 @@ use std::{
 };
 
 use hilum_assess::Ready;
-use hilum_device::Frame;
 use hilum_domain::RefusalCode;
 use hilum_imaging::{
     field::rescale,
@@ -20,7 +19,10 @@ use tokio::{
     task::{JoinHandle, spawn_blocking},
 };
 
-use crate::{camera::Frames, inference::Benches};
+use crate::{
+    camera::{Frame, Frames},
+    inference::Benches,
+};
 
 /// A picture is at most so wide, pixels.
 const WIDEST: u32 = 960;
@@ -62,7 +64,7 @@ struct Watch {
 pub(crate) async fn watched(mut frames: Frames, bench: Benches, live: Arc<watch::Sender<Option<Live>>>, heat: bool) {
     let mut watch = Watch { bench, heat, verdict: CHECKING, judging: None, judged: None, looking: None, glimpse: None };
     loop {
-        let frame = frames.borrow_and_update().clone();
+        let frame = frames.borrow_and_update().frame().cloned();
         let shown = match frame {
             None => {
                 (watch.verdict, watch.glimpse) = (CHECKING, None);

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::{
-    camera::Frames,
+    camera::{Frames, Seen},
     control,
     event::Event,
     export::{Order, read_first, reviewed},
@@ -541,10 +541,15 @@ impl Office {
     pub(crate) async fn capture(&self, case: CaseNumber, actor: Actor) -> Result<Value, Denied> {
         let mut frames = self.frames.clone().ok_or_else(|| Denied::new(75, "the board has no camera"))?;
         self.draft(case).await?;
-        let no_frame = || Denied::new(75, "the camera gives no frame");
+        let no_frame = || Denied::new(75, "the camera gives no picture");
+        if let Seen::Nothing(fault) = *frames.borrow() {
+            return Err(Denied::new(75, format!("the camera gives no picture ({fault})")));
+        }
         frames.mark_unchanged();
         tokio::time::timeout(FRAME, frames.changed()).await.map_err(|_| no_frame())?.map_err(|_| no_frame())?;
-        let frame = frames.borrow_and_update().clone().ok_or_else(no_frame)?;
+        let frame =
+            frames.borrow_and_update().frame().filter(|frame| frame.is_fresh()).cloned().ok_or_else(no_frame)?;
+        tracing::info!(%case, sequence = frame.sequence, "a picture of the camera is taken");
         let scale = frame.scale;
         let bytes = tokio::task::spawn_blocking(move || picture_to_bytes(&frame.image)).await;
         let bytes = bytes.map_err(|_| Denied::from(Closed))?.map_err(|error| Denied::new(70, error.to_string()))?;

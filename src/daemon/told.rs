@@ -225,7 +225,7 @@ pub(crate) fn health(vitals: &Vitals, storage: Storage, fitted: Fitted) -> Healt
         about.extend([("about-bundle", loaded.bundle.clone()), ("about-engine", engine.to_owned())]);
     }
     about.push(("about-board", vitals.board.clone()));
-    let camera = there("part-camera", fitted.camera, vitals.camera);
+    let camera = there("part-camera", fitted.camera, vitals.camera.map(|seen| seen.is_ok()));
     let share = there("part-share", fitted.share, vitals.share);
     Health {
         board: vitals.board.clone(),

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, io, time::Duration};
 
-use hilum_config::{Buttons as Wired, GpioLine};
+use hilum_config::{Buttons as Wired, GpioLine, Pedal, Wiring};
 use hilum_device::{
     Hands as Inputs,
     buttons::{Button, Buttons, Pull},
@@ -33,15 +33,24 @@ pub(crate) fn buttons(wired: &Wired) -> Buttons {
         (wired.previous.as_ref(), Key::Previous),
         (wired.back.as_ref(), Key::Escape),
     ];
+    wired_as(&wired.wiring, lines.into_iter().filter_map(|(line, key)| Some(button(line?, key))).collect())
+}
+
+/// The pedal of a camera.
+pub(crate) fn pedal(Pedal { line: GpioLine { chip, line }, wiring }: &Pedal) -> Buttons {
+    wired_as(wiring, vec![Button { chip: chip.clone(), line: *line, key: Key::Capture }])
+}
+
+fn wired_as(wiring: &Wiring, all: Vec<Button>) -> Buttons {
     Buttons {
-        all: lines.into_iter().filter_map(|(line, key)| Some(button(line?, key))).collect(),
-        active_low: wired.active_low,
-        pull: match wired.pull {
+        all,
+        active_low: wiring.active_low,
+        pull: match wiring.pull {
             hilum_config::Pull::Up => Pull::Up,
             hilum_config::Pull::Down => Pull::Down,
             hilum_config::Pull::None => Pull::None,
         },
-        debounce: wired.debounce,
+        debounce: wiring.debounce,
     }
 }
 
@@ -124,6 +133,7 @@ const fn key_of(key: Key) -> event::Key {
         Key::Next => event::Key::Next,
         Key::Previous => event::Key::Previous,
         Key::Escape => event::Key::Escape,
+        Key::Capture => event::Key::Capture,
     }
 }
 
@@ -195,9 +205,7 @@ mod tests {
             press: line(5),
             previous: None,
             back: Some(line(6)),
-            active_low: true,
-            pull: hilum_config::Pull::Up,
-            debounce: Duration::from_millis(10),
+            wiring: Wiring { active_low: true, pull: hilum_config::Pull::Up, debounce: Duration::from_millis(10) },
         };
         let keys: Vec<(u32, Key)> = buttons(&wired).all.iter().map(|button| (button.line, button.key)).collect();
         assert_eq!(keys, [(4, Key::Next), (5, Key::Enter), (6, Key::Escape)]);

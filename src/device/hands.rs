@@ -50,6 +50,8 @@ pub enum Key {
     Previous,
     /// Back.
     Escape,
+    /// Takes what the camera sees: a pedal.
+    Capture,
 }
 
 impl fmt::Debug for Key {
@@ -62,6 +64,7 @@ impl fmt::Debug for Key {
             Self::Next => "Next",
             Self::Previous => "Previous",
             Self::Escape => "Escape",
+            Self::Capture => "Capture",
         })
     }
 }

@@ -223,15 +223,15 @@ impl Vain {
 pub struct Inputs {
     devices: BTreeMap<PathBuf, Device>,
     vain: BTreeMap<PathBuf, Vain>,
-    buttons: Option<Buttons>,
+    buttons: Vec<Buttons>,
     lines: Vec<Result<Line, Option<Vain>>>,
     looked: Option<Instant>,
 }
 
 impl Inputs {
-    /// Nothing is open yet.
+    /// Nothing is open yet. Buttons that are wired differently are apart.
     #[must_use]
-    pub fn new(buttons: Option<Buttons>) -> Self {
+    pub fn new(buttons: Vec<Buttons>) -> Self {
         Self { devices: BTreeMap::new(), vain: BTreeMap::new(), buttons, lines: Vec::new(), looked: None }
     }
 
@@ -271,9 +271,9 @@ impl Inputs {
 
     /// Takes the lines of buttons that are not taken yet.
     fn take_lines(&mut self) {
-        let Some(buttons) = &self.buttons else { return };
-        self.lines.resize_with(buttons.all.len(), || Err(None));
-        for (line, button) in self.lines.iter_mut().zip(&buttons.all) {
+        let all: Vec<_> = self.buttons.iter().flat_map(|group| group.all.iter().map(move |one| (group, one))).collect();
+        self.lines.resize_with(all.len(), || Err(None));
+        for (line, (buttons, button)) in self.lines.iter_mut().zip(all) {
             if let Err(vain) = line
                 && vain.as_ref().is_none_or(Vain::is_due)
             {
@@ -355,7 +355,7 @@ impl Hands for Inputs {
 
     fn rest(&mut self) -> Vec<Deed> {
         let deeds = self.devices.values_mut().flat_map(Device::lost).collect();
-        *self = Self::new(self.buttons.take());
+        *self = Self::new(std::mem::take(&mut self.buttons));
         deeds
     }
 }

@@ -74,7 +74,7 @@ const CHARACTERS: [(KeyCode, char, char); 64] = [
 ];
 
 /// Keys that type nothing.
-const OTHERS: [(KeyCode, Key); 14] = [
+const OTHERS: [(KeyCode, Key); 15] = [
     (KeyCode::KEY_BACKSPACE, Key::Backspace),
     (KeyCode::KEY_DELETE, Key::Backspace),
     (KeyCode::KEY_ENTER, Key::Enter),
@@ -89,6 +89,7 @@ const OTHERS: [(KeyCode, Key); 14] = [
     (KeyCode::KEY_ESC, Key::Escape),
     (KeyCode::KEY_BACK, Key::Escape),
     (KeyCode::KEY_EXIT, Key::Escape),
+    (KeyCode::KEY_CAMERA, Key::Capture),
 ];
 
 const SHIFTS: [KeyCode; 2] = [KeyCode::KEY_LEFTSHIFT, KeyCode::KEY_RIGHTSHIFT];
@@ -159,7 +160,7 @@ impl Keyboard {
         match other {
             Some(Key::Next) if code == KeyCode::KEY_TAB && shift => Some(Key::Previous),
             // A key that leans on something submits once.
-            Some(Key::Enter | Key::Escape) if value != 1 => None,
+            Some(Key::Enter | Key::Escape | Key::Capture) if value != 1 => None,
             Some(key) => Some(key),
             None if value != 1 || self.commands.contains(&true) => None,
             None => CHARACTERS.iter().find(|(of, ..)| *of == code).map(|(_, plain, shifted)| {

@@ -12,6 +12,7 @@ mod kept;
 mod scale;
 mod series;
 mod share;
+mod shot;
 #[cfg(test)]
 mod tests;
 mod tiff_text;
@@ -22,3 +23,4 @@ pub use field::{FieldFile, field_files, read_fields};
 pub use kept::{KeptCt, NotKept, field_from_bytes, picture_to_bytes, without_patient};
 pub use series::{CtStudy, SeriesReport, Verdict, list, volume, volume_or_whose};
 pub use share::{Arrival, Digest, News, Share};
+pub use shot::picture_of;

@@ -10,6 +10,7 @@ use flate2::{Compression, GzBuilder};
 use hilum_dicom::{CtSeries, WriteError, write_ct_slice};
 use hilum_domain::{Class, Sex};
 use hilum_imaging::{Grid, Volume, nifti};
+use image::RgbImage;
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -224,10 +225,26 @@ fn write_ct(folder: &Path, patient: &Patient, seed: u64, size: Size) -> Result<(
     write_json(&folder.join("lesion.json"), &lesion)
 }
 
-fn write_he(folder: &Path, patient: &Patient, seed: u64, size: Size) -> Result<(), CohortError> {
+/// How a patient's slide was made, and what tissue it has.
+fn specimen(patient: &Patient, seed: u64) -> (he::Preparation, he::Traits) {
     let mut random = Random::new(seed, &format!("{} he", patient.case_id));
     let preparation = he::Preparation::draw(patient.site, &mut random);
     let traits = he::Traits::draw(patient.he_phenotype, patient.he_obscurity, &mut random);
+    (preparation, traits)
+}
+
+/// A part of a patient's slide, larger than a field: what a stage moves under a microscope. Its fields are others than those of
+/// [`write_case`].
+#[must_use]
+pub fn slide(patient: &Patient, seed: u64, [width, height]: [u32; 2], um_per_px: f64) -> RgbImage {
+    let (preparation, traits) = specimen(patient, seed);
+    let request = he::Request { phenotype: patient.he_phenotype, specimen: patient.specimen, width, height, um_per_px };
+    let mut random = Random::new(seed, &format!("{} slide", patient.case_id));
+    he::render(&request, &preparation, &traits, &mut random).field
+}
+
+fn write_he(folder: &Path, patient: &Patient, seed: u64, size: Size) -> Result<(), CohortError> {
+    let (preparation, traits) = specimen(patient, seed);
     let (count, width, height, um_per_px) = size.fields();
     let request = he::Request { phenotype: patient.he_phenotype, specimen: patient.specimen, width, height, um_per_px };
     let (fields, masks) = (folder.join("he"), folder.join("he_mask"));

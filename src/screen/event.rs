@@ -51,6 +51,8 @@ pub enum Key {
     Previous,
     /// Back.
     Escape,
+    /// Takes what the camera sees: a pedal.
+    Capture,
 }
 
 impl fmt::Debug for Key {
@@ -63,6 +65,7 @@ impl fmt::Debug for Key {
             Self::Next => "Next",
             Self::Previous => "Previous",
             Self::Escape => "Escape",
+            Self::Capture => "Capture",
         })
     }
 }

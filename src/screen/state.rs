@@ -299,12 +299,14 @@ impl State {
                 return act.map_or_else(Vec::new, |act| self.act(&act));
             }
             Key::Escape => return self.act(&Act::Back),
+            // A foot does not know which page is shown.
+            Key::Capture if matches!(self.page, Page::Microscope(_)) => return self.act(&Act::Capture),
             Key::Character(_) | Key::Backspace | Key::Enter => {
                 // A keyboard or a scanner types into what has the text.
                 self.focus = None;
                 return self.act(&Act::Stroke(Stroke::Key(key)));
             }
-            Key::Next | Key::Previous => {}
+            Key::Next | Key::Previous | Key::Capture => {}
         }
         Vec::new()
     }

@@ -46,6 +46,7 @@ impl Said {
                 "next" => Key::Next,
                 "previous" => Key::Previous,
                 "escape" => Key::Escape,
+                "capture" => Key::Capture,
                 _ => return None,
             })),
             "take" => (message == "take").then_some(Self::Take),

@@ -246,7 +246,7 @@ fn hand(person: &Person, chance: &mut Chance) -> Vec<Event> {
     }
     match chance.below(10) {
         0 => {
-            let keys = [Key::Next, Key::Previous, Key::Enter, Key::Escape, Key::Backspace];
+            let keys = [Key::Next, Key::Previous, Key::Enter, Key::Escape, Key::Backspace, Key::Capture];
             vec![Event::Key(chance.of(&keys))]
         }
         1 => {
