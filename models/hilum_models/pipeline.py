@@ -406,6 +406,7 @@ def _manifest(
             "size": int(about_he["tile_px"]),
             "um_per_px": float(about_he["um_per_px"]),
             "tile_px": int(about_he["tile_px"]),
+            "stain": about_he.get("stain", "macenko"),
             **scaling,
             "temperature": temperatures["he"],
             "embedding": he.contract.outputs[0].shape[-1],

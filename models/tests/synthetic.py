@@ -47,7 +47,7 @@ def write(root: Path, patients: int = 20, tiles: int = 6, shards: int = 2, seed:
     about = {
         "schema": "hilum.prepared/1", "source": "phantom", "classes": list(CLASSES), "shards": shards,
         "ct": {"size": 128, "spacing_mm": 0.75, "span_mm": 96.0, "window_hu": [-1000, 400], "slice_offsets_mm": [-3, 0, 3]},
-        "he": {"tile_px": 224, "um_per_px": 0.5, "min_tissue_share": 0.05, "min_focus": 0.09},
+        "he": {"tile_px": 224, "um_per_px": 0.5, "min_tissue_share": 0.05, "min_focus": 0.09, "stain": "vahadane"},
     }  # fmt: skip
     (root / "prepared.json").write_text(json.dumps(about))
     splits = ["train"] * 7 + ["val"] + ["test"] * 2

@@ -9,7 +9,7 @@ use hilum_domain::{Limit, LimitCode, Metadata, MicronsPerPixel, Modality, Point,
 use hilum_imaging::{
     PatchGeometry, Volume, Window, lesion_candidates, lesion_patch,
     slide::{self, Field, SlideContract, SlideTile},
-    stain::Stains,
+    stain::Normaliser,
 };
 use hilum_infer::{Bundle, BundleError, Engine, EngineFault, ExplainedBranch, HeOutput, bag};
 use ndarray::{Array2, Array3};
@@ -60,6 +60,7 @@ impl Model {
             scale: MicronsPerPixel::plausible(manifest.he.um_per_px).ok_or_else(|| bad("he.um_per_px"))?,
             min_tissue_share: manifest.refusal.min_tissue_share,
             min_focus: manifest.refusal.min_focus,
+            stain: manifest.he.stain,
             max_stain_distance_deg: manifest.refusal.max_stain_distance_deg,
         };
         let temperatures = [manifest.ct.temperature, manifest.he.temperature, manifest.fusion.temperature];
@@ -154,8 +155,8 @@ pub struct HeFinding {
     pub tiles: Arc<[SlideTile]>,
     /// Each tile's attention; they sum to 1.
     pub attention: Vec<f32>,
-    /// The case's stains.
-    pub stains: Stains,
+    /// How the case was brought to one stain.
+    pub stain: Normaliser,
     /// What the gate saw, one entry a field.
     pub quality: Vec<slide::FieldQuality>,
     features: Vec<Array3<f32>>,
@@ -336,7 +337,7 @@ struct PreparedCt {
 
 struct PreparedHe {
     tiles: Arc<[SlideTile]>,
-    stains: Stains,
+    stain: Normaliser,
     quality: Vec<slide::FieldQuality>,
 }
 
@@ -354,7 +355,7 @@ fn prepare(study: Study, model: &Model, timings: &mut Timings, watch: &dyn Watch
     });
     let he = he.transpose()?.map(|slide| {
         limits.extend(slide.limits);
-        PreparedHe { tiles: slide.tiles.into(), stains: slide.stains, quality: slide.quality }
+        PreparedHe { tiles: slide.tiles.into(), stain: slide.stain, quality: slide.quality }
     });
     if ct.is_none() && he.is_none() {
         return Err(Refusal::new(RefusalCode::NoVolume, "neither a CT nor an H&E image was given"));
@@ -478,7 +479,7 @@ fn score_he(
     engine: &dyn Engine,
     timings: &mut Timings,
 ) -> Result<HeFinding, EngineFault> {
-    let PreparedHe { tiles, stains, quality } = prepared;
+    let PreparedHe { tiles, stain, quality } = prepared;
     let pictures: Vec<&[u8]> = tiles.iter().map(|tile| tile.image.as_raw().as_slice()).collect();
     let outputs = timings.time("he_cnn", || score_tiles(engine, &pictures))?;
     let embeddings = bag(&outputs);
@@ -489,7 +490,7 @@ fn score_he(
         scores,
         tiles: Arc::clone(tiles),
         attention,
-        stains: *stains,
+        stain: *stain,
         quality: quality.clone(),
         features,
         embeddings,

@@ -59,7 +59,7 @@ enum Command {
     /// CT series: list, volume, lesion candidates.
     #[command(subcommand)]
     Ct(ct::Command),
-    /// Normalise the stain of an H&E image (Macenko).
+    /// Normalise the stain of an H&E image.
     Stain(stain::Arguments),
     /// Judge H&E images: focus, exposure, tissue, stain.
     Quality(quality::Arguments),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use hilum_domain::StainMethod;
 use hilum_prepare::{Parameters, PrepareError, Shard, prepare_cohort};
 
 use crate::{Failure, terminal::Progress};
@@ -20,6 +21,9 @@ pub(crate) struct Arguments {
     /// The part to prepare, I/N.
     #[arg(long, value_name = "I/N", default_value = "1/1")]
     shard: Shard,
+    /// How tiles are brought to one stain: macenko, vahadane or reinhard. A bundle trained on them says the same.
+    #[arg(long, value_name = "NAME", default_value = "macenko")]
+    stain: StainMethod,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -31,7 +35,8 @@ enum Source {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let Source::Phantom = arguments.source;
     let progress = Progress::new("cases");
-    let parameters = Parameters::reference();
+    let mut parameters = Parameters::reference();
+    parameters.slide.stain = arguments.stain;
     let summary =
         prepare_cohort(&arguments.from, &arguments.out, arguments.shard, &parameters, |done, of| progress.at(done, of))
             .map_err(|error| match error {

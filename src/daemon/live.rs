@@ -1,7 +1,7 @@
 //! What the camera sees, for whoever looks at the panel: small, and with what it is worth.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -10,7 +10,7 @@ use hilum_domain::RefusalCode;
 use hilum_imaging::{
     field::rescale,
     slide::{self, Field, SlideContract},
-    stain::Stains,
+    stain::RunningStains,
 };
 use hilum_screen::model::{Condition, Live, Picture};
 use image::{RgbImage, imageops};
@@ -28,6 +28,8 @@ use crate::{
 const WIDEST: u32 = 960;
 /// Between the beginnings of two verdicts.
 const VERDICTS: Duration = Duration::from_millis(200);
+/// The stain is the slide's, not a frame's: it is read from the frames that were judged, one of a second ago counting half.
+const HALF_LIFE: u16 = 5;
 /// A frame is shown for so long at most where nobody looks at another.
 const STALE: Duration = Duration::from_secs(10);
 /// So much of a picture that is white beyond measure hides tissue.
@@ -54,6 +56,7 @@ struct Watch {
     verdict: Verdict,
     judging: Option<JoinHandle<Verdict>>,
     judged: Option<Instant>,
+    stains: Arc<Mutex<RunningStains>>,
     looking: Option<JoinHandle<Option<Glimpse>>>,
     glimpse: Option<Glimpse>,
 }
@@ -62,12 +65,16 @@ struct Watch {
 ///
 /// With `heat` what is shown is the frame in which the network looked last, with where: never the map of one frame over another.
 pub(crate) async fn watched(mut frames: Frames, bench: Benches, live: Arc<watch::Sender<Option<Live>>>, heat: bool) {
-    let mut watch = Watch { bench, heat, verdict: CHECKING, judging: None, judged: None, looking: None, glimpse: None };
+    let stains = Arc::new(Mutex::new(RunningStains::new(HALF_LIFE)));
+    let mut watch =
+        Watch { bench, heat, verdict: CHECKING, judging: None, judged: None, stains, looking: None, glimpse: None };
     loop {
         let frame = frames.borrow_and_update().frame().cloned();
         let shown = match frame {
             None => {
                 (watch.verdict, watch.glimpse) = (CHECKING, None);
+                // What comes next may be another slide.
+                watch.stains = Arc::new(Mutex::new(RunningStains::new(HALF_LIFE)));
                 None
             }
             Some(frame) => {
@@ -118,7 +125,11 @@ impl Watch {
         if self.judging.is_none() && self.judged.is_none_or(|at| at.elapsed() >= VERDICTS) {
             self.judged = Some(Instant::now());
             let (frame, contract) = (Arc::clone(frame), ready.as_ref().map(|ready| ready.model.slide));
-            self.judging = Some(spawn_blocking(move || contract.map_or(CHECKING, |contract| judge(&frame, &contract))));
+            let stains = Arc::clone(&self.stains);
+            self.judging = Some(spawn_blocking(move || {
+                let mut stains = stains.lock().unwrap_or_else(PoisonError::into_inner);
+                contract.map_or(CHECKING, |contract| judge(&frame, &contract, &mut stains))
+            }));
         }
         if let Some(ready) = ready
             && self.looking.is_none()
@@ -168,8 +179,9 @@ pub(crate) fn small(image: &Arc<RgbImage>, widest: u32) -> Arc<RgbImage> {
     Arc::new(imageops::thumbnail(image.as_ref(), widest, height))
 }
 
-/// What a field that is this frame would be worth to whoever reads it, by the same gate as every field.
-fn judge(frame: &Frame, contract: &SlideContract) -> Verdict {
+/// What a field that is this frame would be worth to whoever reads it, by the same gate as every field. A frame that passes the rest
+/// of the gate is taken into `stains`, by which the slide is judged.
+fn judge(frame: &Frame, contract: &SlideContract, stains: &mut RunningStains) -> Verdict {
     let image = frame.image.as_ref();
     let Some(scale) = frame.scale else {
         // What a picture shows comes first: its scale would not help.
@@ -186,8 +198,12 @@ fn judge(frame: &Frame, contract: &SlideContract) -> Verdict {
     let quality = slide::judge(&image, true, 1, contract.min_tissue_share, contract.min_focus);
     match quality.refusal {
         Some(refusal) => advice(refusal.code, quality.exposure.clipped_share),
-        None if Stains::of_image(&image).is_err() => advice(RefusalCode::StainDegenerate, 0.0),
-        None => (Condition::Well, "live-good"),
+        None => {
+            stains.see(&image);
+            stains
+                .stains()
+                .map_or_else(|_| advice(RefusalCode::StainDegenerate, 0.0), |_| (Condition::Well, "live-good"))
+        }
     }
 }
 
@@ -208,7 +224,7 @@ fn advice(code: RefusalCode, clipped: f64) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use hilum_domain::MicronsPerPixel;
+    use hilum_domain::{MicronsPerPixel, StainMethod};
     use image::Rgb;
 
     use super::*;
@@ -219,6 +235,7 @@ mod tests {
             scale: MicronsPerPixel::plausible(0.5).expect("plausible"),
             min_tissue_share: 0.05,
             min_focus: 0.09,
+            stain: StainMethod::Macenko,
             max_stain_distance_deg: 20.0,
         }
     }
@@ -234,7 +251,7 @@ mod tests {
 
     #[track_caller]
     fn check(image: RgbImage, um: Option<f64>, want: &str) {
-        assert_eq!(judge(&frame(image, um), &contract()).1, want);
+        assert_eq!(judge(&frame(image, um), &contract(), &mut RunningStains::new(HALF_LIFE)).1, want);
     }
 
     #[test]
@@ -248,6 +265,30 @@ mod tests {
         check(flat([200, 120, 180]), None, "live-no-scale");
         check(flat([200, 120, 180]), Some(4.0), "live-no-scale");
         check(flat([4, 4, 4]), None, "live-dark");
+    }
+
+    /// A pattern as sharp as tissue, of these colours.
+    fn pattern(colours: [[u8; 3]; 4]) -> RgbImage {
+        RgbImage::from_fn(320, 320, |x, y| Rgb(colours[((x / 4 * 7 + y / 3 * 5) % 4) as usize]))
+    }
+
+    #[test]
+    fn the_stain_is_that_of_the_last_seconds() {
+        let he = pattern([[103, 81, 130], [197, 117, 145], [220, 180, 190], [140, 95, 140]]);
+        let one_dye = pattern([[160, 150, 200], [120, 110, 180], [80, 75, 160], [200, 195, 220]]);
+        let mut stains = RunningStains::new(HALF_LIFE);
+        let mut said = |image: &RgbImage| judge(&frame(image.clone(), Some(0.5)), &contract(), &mut stains).1;
+        assert_eq!(said(&one_dye), "live-no-colour");
+        (0..60).for_each(|_| {
+            said(&he);
+        });
+        assert_eq!(said(&he), "live-good");
+        // One poor frame does not make another slide; twelve seconds of them do.
+        assert_eq!(said(&one_dye), "live-good");
+        (0..60).for_each(|_| {
+            said(&one_dye);
+        });
+        assert_eq!(said(&one_dye), "live-no-colour");
     }
 
     #[test]

@@ -113,6 +113,18 @@ closed_list! {
     }
 }
 
+closed_list! {
+    /// How H&E is brought to one stain.
+    "stain method" StainMethod {
+        /// Macenko 2009: stain vectors at the extreme angles of the plane of densities. The default.
+        Macenko = "macenko",
+        /// Vahadane 2016: stain vectors by sparse non-negative factorisation.
+        Vahadane = "vahadane",
+        /// Reinhard 2001: means and deviations of colour; no stain vectors.
+        Reinhard = "reinhard",
+    }
+}
+
 /// Age, sex and smoking history, each known or not, and the kind of specimen.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Metadata {

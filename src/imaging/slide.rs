@@ -4,13 +4,13 @@
 
 use std::time::{Duration, Instant};
 
-use hilum_domain::{Limit, LimitCode, MicronsPerPixel, Refusal, RefusalCode};
+use hilum_domain::{Limit, LimitCode, MicronsPerPixel, Refusal, RefusalCode, StainMethod};
 use image::{RgbImage, imageops};
 use rayon::prelude::*;
 
 use crate::{
     field::{self, Exposure, TissueMask},
-    stain::Stains,
+    stain::{Normaliser, Stains},
 };
 
 /// What the network and the gate ask of fields; the bundle's manifest says it.
@@ -24,7 +24,9 @@ pub struct SlideContract {
     pub min_tissue_share: f64,
     /// The least [`field::focus`] of a usable field.
     pub min_focus: f64,
-    /// Stains further than this from the reference are a limit, in degrees.
+    /// How fields are brought to one stain.
+    pub stain: StainMethod,
+    /// Stains further than this from the reference are a limit, in degrees, where the method finds stains.
     pub max_stain_distance_deg: f64,
 }
 
@@ -141,7 +143,7 @@ pub struct Slide {
     /// The tiles of all readable fields, in reading order.
     pub tiles: Vec<SlideTile>,
     /// One stain estimate for the case.
-    pub stains: Stains,
+    pub stain: Normaliser,
     /// What the gate saw, one entry a field.
     pub quality: Vec<FieldQuality>,
     /// What weakens the reading.
@@ -192,17 +194,18 @@ pub fn read_slide(
 
     let pixels: Vec<Vec<u8>> = usable.par_iter().map(Scaled::tissue_pixels).collect();
     let parts: Vec<&[u8]> = pixels.iter().map(Vec::as_slice).collect();
-    let stains = Stains::of_pixels(&parts)?;
+    let stain = Normaliser::of_pixels(contract.stain, &parts)?;
     drop(pixels);
     stage("stain");
-    let distance_deg = stains.distance_deg();
-    if distance_deg > contract.max_stain_distance_deg {
+    if let Some(distance_deg) = stain.stains().map(Stains::distance_deg)
+        && distance_deg > contract.max_stain_distance_deg
+    {
         limits.push(Limit::new(
             LimitCode::StainUnusual,
             format!("the stain is {distance_deg:.0} degrees from the reference"),
         ));
     }
-    let tiles: Vec<SlideTile> = usable.par_iter().flat_map_iter(|field| field.tiles(&stains, contract)).collect();
+    let tiles: Vec<SlideTile> = usable.par_iter().flat_map_iter(|field| field.tiles(&stain, contract)).collect();
     stage("tiles");
     if tiles.is_empty() {
         return Err(Refusal::new(
@@ -213,7 +216,7 @@ pub fn read_slide(
     if tiles.len() < FEW_TILES {
         limits.push(Limit::new(LimitCode::FewTiles, format!("only {} tiles show enough tissue", tiles.len())));
     }
-    Ok(Slide { tiles, stains, quality, limits })
+    Ok(Slide { tiles, stain, quality, limits })
 }
 
 /// A field that passed the gate, at the network's scale.
@@ -276,7 +279,7 @@ impl Scaled {
         ([0, 1].map(|axis| along(axis, corner[axis]).min(self.native[axis] - edge)), edge)
     }
 
-    fn tiles(&self, stains: &Stains, contract: &SlideContract) -> Vec<SlideTile> {
+    fn tiles(&self, stain: &Normaliser, contract: &SlideContract) -> Vec<SlideTile> {
         let edge = contract.tile_px;
         field::tiles(self.image.width(), self.image.height(), &self.tissue, edge, contract.min_tissue_share)
             .into_iter()
@@ -288,7 +291,7 @@ impl Scaled {
                     origin,
                     edge: native_edge,
                     tissue_share: tile.tissue_share,
-                    image: stains.normalise(&cut),
+                    image: stain.normalise(&cut),
                 }
             })
             .collect()
@@ -305,6 +308,7 @@ mod tests {
             scale: MicronsPerPixel::new(0.5).expect("positive"),
             min_tissue_share: 0.05,
             min_focus: 0.2,
+            stain: StainMethod::Macenko,
             max_stain_distance_deg: 30.0,
         }
     }
@@ -371,6 +375,25 @@ mod tests {
                     );
                 }
             }
+        }
+    }
+
+    #[test]
+    fn the_contract_says_by_which_method_tiles_are_normalised() {
+        let of = |stain, max_stain_distance_deg| {
+            let contract = SlideContract { stain, max_stain_distance_deg, ..contract() };
+            read_slide(vec![field(tissue(256, 128), Some(0.5))], &contract, &mut |_, _| ()).expect("read")
+        };
+        let mut seen: Vec<RgbImage> = Vec::new();
+        for method in StainMethod::ALL {
+            let slide = of(method, 30.0);
+            assert_eq!(slide.stain.method(), method);
+            assert!(!seen.contains(&slide.tiles[0].image), "{}", method.name());
+            seen.push(slide.tiles[0].image.clone());
+            // Any stain is too far from the reference for this contract; a method without stains has no distance.
+            let limits = of(method, 0.0).limits;
+            let unusual = limits.iter().any(|limit| limit.code == LimitCode::StainUnusual);
+            assert_eq!(unusual, method != StainMethod::Reinhard, "{}", method.name());
         }
     }
 

@@ -1,14 +1,27 @@
-//! Macenko stain estimation and normalisation.
+//! How H&E is stained, and what it would look like stained as the reference is.
 //!
-//! Macenko et al., "A method for normalizing histology slides for quantitative analysis", ISBI 2009, with the
-//! constants and conventions of the reference implementation `torchstain` (numpy back end): I0 240,
-//! OD = −ln((I + 1) / I0), β 0.15 in all three channels, α 1, output truncated to whole levels.
+//! [`Normaliser`] is one of three methods, of which Macenko's is the default; [`Stains`] are the two dyes that two of them find;
+//! [`RunningStains`] are those of a moving picture.
 
-use hilum_domain::{Refusal, RefusalCode};
+mod density;
+mod histogram;
+mod macenko;
+mod reinhard;
+mod running;
+mod vahadane;
+
+use fearless_simd::{Simd, f32x8};
+use hilum_domain::{Refusal, RefusalCode, StainMethod};
 use image::RgbImage;
-use rayon::prelude::*;
 
-use crate::{cross, dot, eigen::symmetric_3x3, length};
+use self::{
+    density::{Density, blocks},
+    histogram::{Measure, histograms},
+};
+use crate::{cross, dot, length};
+
+pub use reinhard::{Colours, REFERENCE_COLOURS};
+pub use running::RunningStains;
 
 /// Transmitted intensity through clear glass.
 pub const I0: f64 = 240.0;
@@ -66,6 +79,82 @@ pub enum Degenerate {
     /// A stain has no positive concentration.
     #[error("a stain's largest concentration is not positive")]
     NoConcentration,
+    /// A channel of L\*a\*b\* hardly varies.
+    #[error("its colours vary by only {deviation:.1} units of L*a*b* in one channel")]
+    OneColour {
+        /// The smallest standard deviation.
+        deviation: f64,
+    },
+}
+
+/// What brings a picture to the reference's stain, by one of the methods. Only those that look for dyes have [`Stains`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Normaliser {
+    /// Macenko's stain vectors.
+    Macenko(Stains),
+    /// Vahadane's.
+    Vahadane(Stains),
+    /// Reinhard's colour statistics.
+    Reinhard(Colours),
+}
+
+impl Normaliser {
+    /// For one picture, from all its pixels.
+    ///
+    /// # Errors
+    /// [`Degenerate`] if no two stains can be told apart.
+    pub fn of_image(method: StainMethod, image: &RgbImage) -> Result<Self, Degenerate> {
+        Self::of_pixels(method, &[image.as_raw()])
+    }
+
+    /// For pixels gathered from anywhere: each slice holds R, G, B bytes.
+    ///
+    /// Every method needs what Macenko's does, two stains that can be told apart: where it finds none, the picture is not H&E,
+    /// however good its colour statistics are.
+    ///
+    /// # Errors
+    /// [`Degenerate`] if no two stains can be told apart.
+    pub fn of_pixels(method: StainMethod, parts: &[&[u8]]) -> Result<Self, Degenerate> {
+        let density = Density::table();
+        let blocks = blocks(parts);
+        let vectors = macenko::vectors(&blocks, &density)?;
+        match method {
+            StainMethod::Macenko => Stains::along(vectors, &blocks, &density).map(Self::Macenko),
+            StainMethod::Vahadane => {
+                let vectors = vahadane::vectors(&blocks, &density, &vectors)?;
+                Stains::along(vectors, &blocks, &density).map(Self::Vahadane)
+            }
+            StainMethod::Reinhard => Colours::of(&blocks).map(Self::Reinhard),
+        }
+    }
+
+    /// Which method it is.
+    #[must_use]
+    pub const fn method(&self) -> StainMethod {
+        match self {
+            Self::Macenko(_) => StainMethod::Macenko,
+            Self::Vahadane(_) => StainMethod::Vahadane,
+            Self::Reinhard(_) => StainMethod::Reinhard,
+        }
+    }
+
+    /// The dyes, where the method looks for them.
+    #[must_use]
+    pub const fn stains(&self) -> Option<&Stains> {
+        match self {
+            Self::Macenko(stains) | Self::Vahadane(stains) => Some(stains),
+            Self::Reinhard(_) => None,
+        }
+    }
+
+    /// A picture of this stain as it would look with the reference's, level by level.
+    #[must_use]
+    pub fn normalise(&self, image: &RgbImage) -> RgbImage {
+        match self {
+            Self::Macenko(stains) | Self::Vahadane(stains) => stains.normalise(image),
+            Self::Reinhard(colours) => colours.normalise(image),
+        }
+    }
 }
 
 impl From<Degenerate> for Refusal {
@@ -75,7 +164,7 @@ impl From<Degenerate> for Refusal {
 }
 
 impl Stains {
-    /// Stains of one picture: vectors from its pixels with OD ≥ β in every channel, maxima over all its pixels.
+    /// Macenko's stains of one picture: vectors from its pixels with OD ≥ β in every channel, maxima over all its pixels.
     ///
     /// # Errors
     /// [`Degenerate`] if no two stains can be told apart.
@@ -83,50 +172,25 @@ impl Stains {
         Self::of_pixels(&[image.as_raw()])
     }
 
-    /// Stains of pixels gathered from anywhere: each slice holds R, G, B bytes.
+    /// Macenko's stains of pixels gathered from anywhere: each slice holds R, G, B bytes.
     ///
     /// # Errors
     /// [`Degenerate`] if no two stains can be told apart.
     pub fn of_pixels(parts: &[&[u8]]) -> Result<Self, Degenerate> {
         let density = Density::table();
-        let blocks: Vec<&[u8]> = parts.iter().flat_map(|part| part.chunks(BLOCK)).collect();
-        // Sums of floats depend on their order: the blocks' are added in the blocks' order, whatever the threads do.
-        let moments: Vec<Moments> = blocks.par_iter().map(|block| Moments::of(block, &density)).collect();
-        let moments = moments.into_iter().fold(Moments::default(), Moments::add);
-        if moments.count < MIN_PIXELS {
-            return Err(Degenerate::TooFewPixels { found: moments.count });
-        }
-        let [_, (_, minor), (_, major)] = symmetric_3x3(moments.covariance());
-        // An eigenvector's sign is arbitrary; densities are positive, so this one keeps the angles away from ±180°.
-        let major = if major.iter().sum::<f64>() < 0.0 { major.map(|part| -part) } else { major };
-        // The angle of a pixel in the plane of the two main directions, as `torchstain` takes it: atan2(major, minor).
-        let project = density.projected([minor, major]);
-        let angles = histogram(&blocks, -2.0, 2.0, |pixel| {
-            if !density.is_stained(pixel) {
-                return None;
-            }
-            let [along_minor, along_major] = project.of(pixel);
-            Some([pseudo_angle(along_minor, along_major)])
-        });
-        let [low, high] = [ALPHA, 100.0 - ALPHA].map(|percent| angle_of_pseudo(angles[0].percentile(percent)));
-        let towards = |angle: f64| -> [f64; 3] {
-            let (sin, cos) = (libm::sin(angle), libm::cos(angle));
-            std::array::from_fn(|channel| minor[channel] * cos + major[channel] * sin)
-        };
-        let (first, second) = (towards(low), towards(high));
-        let (h, e) = if first[0] > second[0] { (first, second) } else { (second, first) };
-        let angle_deg = angle_between_deg(h, e);
-        if !angle_deg.is_finite() || angle_deg < MIN_ANGLE_DEG {
-            return Err(Degenerate::OneStain { angle_deg });
-        }
-        let least = h.into_iter().chain(e).fold(f64::INFINITY, f64::min);
-        if least < LEAST_DENSITY {
-            return Err(Degenerate::Negative { least });
-        }
-        let matrix: StainMatrix = std::array::from_fn(|channel| [h[channel], e[channel]]);
+        let blocks = blocks(parts);
+        let matrix = macenko::vectors(&blocks, &density)?;
+        Self::along(matrix, &blocks, &density)
+    }
+
+    /// With these vectors, and the largest concentrations of all pixels.
+    fn along(matrix: StainMatrix, blocks: &[&[[u8; 3]]], density: &Density) -> Result<Self, Degenerate> {
         let unmix = density.projected(pseudo_inverse(&matrix));
-        let concentrations = histogram(&blocks, -4.0, 12.0, |pixel| Some(unmix.of(pixel)));
-        let max_concentration = concentrations.map(|stain| stain.percentile(MAX_PERCENTILE));
+        let concentrations = histograms(blocks, &unmix, &Concentrations);
+        Self::with_maxima(matrix, concentrations.map(|stain| stain.percentile(MAX_PERCENTILE)))
+    }
+
+    fn with_maxima(matrix: StainMatrix, max_concentration: [f64; 2]) -> Result<Self, Degenerate> {
         if max_concentration.iter().any(|&max| max.is_nan() || max <= 1e-3) {
             return Err(Degenerate::NoConcentration);
         }
@@ -154,190 +218,22 @@ impl Stains {
                     .sum::<f64>()
             })
         });
-        let transform = Density::table().transmitted(to_reference);
         let mut normalised = RgbImage::new(image.width(), image.height());
-        let target: &mut [u8] = &mut normalised;
-        target.par_chunks_mut(BLOCK).zip(image.as_raw().par_chunks(BLOCK)).for_each(|(out, block)| {
-            for (to, pixel) in out.as_chunks_mut::<3>().0.iter_mut().zip(block.as_chunks::<3>().0) {
-                *to = transform.of(pixel);
-            }
-        });
+        Density::table().transmitted(to_reference).apply(image.as_raw(), &mut normalised);
         normalised
     }
 }
 
-/// Bytes a thread takes at once; a whole number of pixels.
-const BLOCK: usize = 3 * 16_384;
+/// The concentrations of both stains, H then E.
+struct Concentrations;
 
-/// The optical density of each of the 256 levels.
-struct Density {
-    of_level: [f64; 256],
-    /// The brightest level with OD ≥ β: density falls with the level.
-    faintest: u8,
-}
+impl Measure<2> for Concentrations {
+    const RANGE: (f32, f32) = (-4.0, 12.0);
 
-impl Density {
-    fn table() -> Self {
-        #[expect(clippy::cast_precision_loss, reason = "0 to 255")]
-        let density: [f64; 256] = std::array::from_fn(|level| -libm::log((level as f64 + 1.0) / I0));
-        let faintest = (0..=255_u8).rev().find(|&level| density[usize::from(level)] >= BETA).unwrap_or(0);
-        Self { of_level: density, faintest }
+    #[inline(always)]
+    fn of<S: Simd>(&self, _: S, h: f32x8<S>, e: f32x8<S>) -> [f32x8<S>; 2] {
+        [h, e]
     }
-
-    fn is_stained(&self, pixel: &[u8; 3]) -> bool {
-        let [r, g, b] = *pixel;
-        r.max(g).max(b) <= self.faintest
-    }
-
-    /// The table form of `rows · OD`.
-    fn projected<const N: usize>(&self, rows: [[f64; 3]; N]) -> Projected<N> {
-        #[expect(clippy::cast_possible_truncation, reason = "single precision is plenty for 8-bit levels")]
-        let of = |channel: usize, level: usize| rows.map(|row| (row[channel] * self.of_level[level]) as f32);
-        Projected(std::array::from_fn(|channel| std::array::from_fn(|level| of(channel, level))))
-    }
-
-    /// The table form of `I0 · exp(−rows · OD)`: the exponential of a sum is a product, so a picture needs none.
-    fn transmitted(&self, rows: [[f64; 3]; 3]) -> Transmitted {
-        #[expect(clippy::cast_possible_truncation, reason = "clamped to what single precision holds thrice multiplied")]
-        let of = |channel: usize, level: usize| {
-            rows.map(|row| libm::exp((-row[channel] * self.of_level[level]).clamp(-28.0, 28.0)) as f32)
-        };
-        Transmitted(std::array::from_fn(|channel| std::array::from_fn(|level| of(channel, level))))
-    }
-}
-
-/// An optical transform of a pixel, as three look-ups and two multiplications a channel.
-struct Transmitted([[[f32; 3]; 256]; 3]);
-
-impl Transmitted {
-    /// At most 255, truncated as the reference does.
-    fn of(&self, pixel: &[u8; 3]) -> [u8; 3] {
-        let [r, g, b] = [0, 1, 2].map(|channel: usize| &self.0[channel][usize::from(pixel[channel])]);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive; the cast saturates")]
-        std::array::from_fn(|out| (240.0 * r[out] * g[out] * b[out]) as u8)
-    }
-}
-
-/// A linear map of a pixel's optical densities, as three look-ups and two additions.
-struct Projected<const N: usize>([[[f32; N]; 256]; 3]);
-
-impl<const N: usize> Projected<N> {
-    fn of(&self, pixel: &[u8; 3]) -> [f32; N] {
-        let [r, g, b] = [0, 1, 2].map(|channel: usize| &self.0[channel][usize::from(pixel[channel])]);
-        std::array::from_fn(|n| r[n] + g[n] + b[n])
-    }
-}
-
-/// Sums over stained pixels from which the covariance follows.
-#[derive(Default)]
-struct Moments {
-    count: usize,
-    sum: [f64; 3],
-    product: [[f64; 3]; 3],
-}
-
-impl Moments {
-    fn of(block: &[u8], density: &Density) -> Self {
-        let mut moments = Self::default();
-        for pixel in block.as_chunks::<3>().0 {
-            if density.is_stained(pixel) {
-                let od = pixel.map(|level| density.of_level[usize::from(level)]);
-                moments.count += 1;
-                for row in 0..3 {
-                    moments.sum[row] += od[row];
-                    for column in row..3 {
-                        moments.product[row][column] += od[row] * od[column];
-                    }
-                }
-            }
-        }
-        moments
-    }
-
-    fn add(mut self, other: Self) -> Self {
-        self.count += other.count;
-        for row in 0..3 {
-            self.sum[row] += other.sum[row];
-            for column in 0..3 {
-                self.product[row][column] += other.product[row][column];
-            }
-        }
-        self
-    }
-
-    /// The sample covariance (divisor n − 1).
-    fn covariance(&self) -> [[f64; 3]; 3] {
-        #[expect(clippy::cast_precision_loss, reason = "pixel counts are far below 2^52")]
-        let n = self.count as f64;
-        std::array::from_fn(|row| {
-            std::array::from_fn(|column| {
-                let product = self.product[row.min(column)][row.max(column)];
-                (product - self.sum[row] * self.sum[column] / n) / (n - 1.0)
-            })
-        })
-    }
-}
-
-/// Counts of values in equal bins over a fixed range; what lies outside counts in the outer bins.
-struct Histogram {
-    low: f64,
-    bin_width: f64,
-    counts: Vec<u32>,
-}
-
-/// Bins enough that a percentile, interpolated within its bin, is exact to about a thousandth of a radian or unit of
-/// concentration, and few enough to stay in the nearest cache.
-const BINS: usize = 4_096;
-
-impl Histogram {
-    /// The value below which `percent` of the counts lie, taken as evenly spread within a bin.
-    fn percentile(&self, percent: f64) -> f64 {
-        let all: u64 = self.counts.iter().map(|&count| u64::from(count)).sum();
-        #[expect(clippy::cast_precision_loss, reason = "pixel counts are far below 2^52")]
-        let mut left = percent / 100.0 * all as f64;
-        let mut edge = self.low;
-        for &count in &self.counts {
-            let count = f64::from(count);
-            if left <= count && count > 0.0 {
-                return edge + self.bin_width * left / count;
-            }
-            left -= count;
-            edge += self.bin_width;
-        }
-        edge
-    }
-}
-
-/// Histograms over `low` to `high` of what `value` gives for every pixel.
-fn histogram<const N: usize>(
-    blocks: &[&[u8]],
-    low: f32,
-    high: f32,
-    value: impl Fn(&[u8; 3]) -> Option<[f32; N]> + Sync,
-) -> [Histogram; N] {
-    #[expect(clippy::cast_precision_loss, reason = "4096")]
-    let bins = BINS as f32;
-    let per_unit = bins / (high - low);
-    let empty = || [(); N].map(|()| vec![0_u32; BINS]);
-    let counts = blocks
-        .par_iter()
-        .fold(empty, |mut counts, block| {
-            for values in block.as_chunks::<3>().0.iter().filter_map(&value) {
-                for (counts, value) in counts.iter_mut().zip(values) {
-                    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
-                    let bin = (((value - low) * per_unit) as usize).min(BINS - 1);
-                    counts[bin] += 1;
-                }
-            }
-            counts
-        })
-        .reduce(empty, |mut sum, part| {
-            for (sum, part) in sum.iter_mut().zip(part) {
-                sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
-            }
-            sum
-        });
-    counts.map(|counts| Histogram { low: f64::from(low), bin_width: f64::from(high - low) / f64::from(bins), counts })
 }
 
 /// The least-squares inverse of a 3×2 matrix: (AᵀA)⁻¹Aᵀ.
@@ -357,25 +253,25 @@ fn angle_between_deg(a: [f64; 3], b: [f64; 3]) -> f64 {
     libm::atan2(length(perpendicular), dot(a, b)).to_degrees()
 }
 
-/// A number in [−2, 2] that grows with atan2(y, x) and needs one division.
-fn pseudo_angle(x: f32, y: f32) -> f32 {
-    let along = x / (x.abs() + y.abs()).max(f32::MIN_POSITIVE);
-    if y >= 0.0 { 1.0 - along } else { along - 1.0 }
-}
-
-/// The angle whose [`pseudo_angle`] is `pseudo`, in radians.
-fn angle_of_pseudo(pseudo: f64) -> f64 {
-    let (x, sign) = if pseudo >= 0.0 { (1.0 - pseudo, 1.0) } else { (pseudo + 1.0, -1.0) };
-    libm::atan2(sign * (1.0 - x.abs()), x)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::volume::unit;
 
+    /// A stain matrix of two vectors of any length.
+    pub(super) fn pair(h: [f64; 3], e: [f64; 3]) -> StainMatrix {
+        let (h, e) = (unit(h), unit(e));
+        std::array::from_fn(|channel| [h[channel], e[channel]])
+    }
+
+    /// By how much a stain differs, in degrees.
+    pub(super) fn between_deg(a: &StainMatrix, b: &StainMatrix, stain: usize) -> f64 {
+        let [a, b] = [a, b].map(|matrix| std::array::from_fn(|channel| matrix[channel][stain]));
+        angle_between_deg(a, b)
+    }
+
     /// A picture mixed by Beer-Lambert from the two vectors of `matrix`.
-    fn mixed(matrix: &StainMatrix, strength: [f64; 2]) -> RgbImage {
+    pub(super) fn mixed(matrix: &StainMatrix, strength: [f64; 2]) -> RgbImage {
         RgbImage::from_fn(96, 96, |x, y| {
             let h = strength[0] * f64::from((x * 7 + y * 3) % 32) / 31.0;
             let e = strength[1] * f64::from((x * 5 + y * 11) % 32) / 31.0;
@@ -390,61 +286,81 @@ mod tests {
 
     #[test]
     fn vectors_that_were_mixed_in_are_found_again() {
-        let h = [0.65, 0.70, 0.29];
-        let e = [0.30, 0.80, 0.52];
-        let (h, e) = (unit(h), unit(e));
-        let matrix: StainMatrix = std::array::from_fn(|channel| [h[channel], e[channel]]);
+        let matrix = pair([0.65, 0.70, 0.29], [0.30, 0.80, 0.52]);
         let stains = Stains::of_image(&mixed(&matrix, [1.6, 0.9])).expect("two stains");
-        for (stain, truth) in [h, e].into_iter().enumerate() {
-            let found = std::array::from_fn(|channel| stains.matrix[channel][stain]);
-            assert!(angle_between_deg(found, truth) < 4.0, "stain {stain}: {found:?} for {truth:?}");
+        for stain in 0..2 {
+            let apart = between_deg(&stains.matrix, &matrix, stain);
+            assert!(apart < 4.0, "stain {stain} is {apart} degrees away: {stains:?}");
         }
     }
 
     #[test]
-    fn grey_and_blank_pictures_are_degenerate() {
-        let grey = RgbImage::from_fn(64, 64, |x, y| image::Rgb([u8::try_from((x + y) % 180).unwrap_or(0); 3]));
-        assert!(matches!(Stains::of_image(&grey), Err(Degenerate::OneStain { .. } | Degenerate::NoConcentration)));
-        let white = RgbImage::from_pixel(64, 64, image::Rgb([250; 3]));
-        assert_eq!(Stains::of_image(&white), Err(Degenerate::TooFewPixels { found: 0 }));
-    }
-
-    #[test]
-    fn tables_transmit_as_the_formula_does() {
-        let rows = [[1.1, -0.3, 0.2], [0.1, 0.9, 0.2], [-0.2, 0.4, 0.8]];
-        let table = Density::table().transmitted(rows);
-        let density = |level: u8| -libm::log((f64::from(level) + 1.0) / I0);
-        for pixel in [[0, 0, 0], [255, 255, 255], [120, 30, 200], [3, 250, 128]] {
-            let found = table.of(&pixel);
-            for (out, row) in rows.iter().enumerate() {
-                let sum: f64 = (0..3).map(|channel| row[channel] * density(pixel[channel])).sum();
-                let want = (I0 * libm::exp(-sum)).min(255.0);
-                assert!((f64::from(found[out]) - want.floor()).abs() <= 1.0, "{pixel:?}: {} for {want}", found[out]);
+    fn what_shows_no_two_stains_is_degenerate_by_every_method() {
+        let of = |colour: &dyn Fn(u32, u32) -> [u8; 3]| RgbImage::from_fn(64, 64, |x, y| image::Rgb(colour(x, y)));
+        let dye = |x: u32, y: u32| {
+            let amount = 0.3 + f64::from((x * 7 + y * 3) % 32) / 20.0;
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 239")]
+            [0.65, 0.70, 0.29].map(|part| (I0 * libm::exp(-part * amount) - 1.0).round() as u8)
+        };
+        let pictures = [
+            ("white", of(&|_, _| [250; 3])),
+            ("black", of(&|_, _| [0; 3])),
+            ("one colour", of(&|_, _| [120, 60, 140])),
+            ("grey", of(&|x, y| [u8::try_from((x + y) % 180).unwrap_or(0); 3])),
+            ("one stain", of(&dye)),
+            ("nothing", RgbImage::new(0, 0)),
+        ];
+        for (name, picture) in pictures {
+            for method in StainMethod::ALL {
+                let found = Normaliser::of_image(method, &picture);
+                assert!(found.is_err(), "{name}, {}: {found:?}", method.name());
             }
         }
     }
 
     #[test]
-    fn pseudo_angles_keep_the_order_and_turn_back() {
-        let mut last = f32::NEG_INFINITY;
-        for degree in -179..=180_i16 {
-            let angle = f64::from(degree).to_radians();
-            #[expect(clippy::cast_possible_truncation, reason = "test")]
-            let pseudo = pseudo_angle(libm::cos(angle) as f32, libm::sin(angle) as f32);
-            assert!(pseudo > last, "{degree}");
-            assert!((angle_of_pseudo(f64::from(pseudo)) - angle).abs() < 1e-5, "{degree}");
-            last = pseudo;
+    fn every_method_says_its_name_and_brings_two_stainings_together() {
+        let [strong, weak] = [
+            mixed(&pair([0.65, 0.70, 0.29], [0.27, 0.85, 0.45]), [1.6, 1.2]),
+            mixed(&pair([0.55, 0.75, 0.37], [0.20, 0.90, 0.38]), [0.9, 0.8]),
+        ];
+        let apart = |a: &RgbImage, b: &RgbImage| {
+            a.as_raw().iter().zip(b.as_raw()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum::<u64>()
+        };
+        for method in StainMethod::ALL {
+            let [first, second] = [&strong, &weak].map(|picture| {
+                let normaliser = Normaliser::of_image(method, picture).expect("two stains");
+                assert_eq!(
+                    (normaliser.method(), normaliser.stains().is_none()),
+                    (method, method == StainMethod::Reinhard)
+                );
+                normaliser.normalise(picture)
+            });
+            assert!(3 * apart(&first, &second) < apart(&strong, &weak), "{}", method.name());
         }
     }
 
     #[test]
-    fn percentiles_lie_within_a_bin_of_the_order_statistics() {
-        // Levels 0 to 255 once each, as one value each: the percentile of level/255 is the percentage.
-        let bytes: Vec<u8> = (0..=255_u8).flat_map(|level| [level; 3]).collect();
-        let [found] = histogram(&[&bytes], 0.0, 1.0, |pixel| Some([f32::from(pixel[0]) / 256.0]));
-        for percent in [1.0, 25.0, 50.0, 99.0] {
-            let value = found.percentile(percent);
-            assert!((value - percent / 100.0).abs() < 1.0 / 200.0, "{percent}: {value}");
+    fn results_do_not_depend_on_the_threads() {
+        let image = mixed(&pair([0.65, 0.70, 0.29], [0.27, 0.85, 0.45]), [1.6, 1.2]);
+        let many = RgbImage::from_raw(96 * 7, 96, image.as_raw().repeat(7)).expect("seven of them");
+        for method in StainMethod::ALL {
+            let of = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+                pool.install(|| Normaliser::of_image(method, &many).map(|found| (found, found.normalise(&many))))
+            };
+            assert_eq!(of(1), of(3), "{}", method.name());
         }
+    }
+
+    /// The networks of bundles in the field were trained on these bytes: if this fails, the code is wrong.
+    #[test]
+    fn macenkos_bytes_are_frozen() {
+        let image = mixed(&pair([0.65, 0.70, 0.29], [0.27, 0.85, 0.45]), [1.6, 1.2]);
+        let bytes = Stains::of_image(&image).expect("two stains").normalise(&image);
+        let hash = bytes.as_raw().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
+        assert_eq!(hash, 0x4816_250b_fe08_ad29, "FNV-1a");
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use hilum_domain::Modality;
-use serde::{Deserialize, Serialize};
+use hilum_domain::{Modality, StainMethod};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 /// A bundle's manifest. Keys beyond these (metrics, training provenance) are kept for reports as they are.
 #[derive(Debug, Clone, Deserialize)]
@@ -85,12 +85,23 @@ pub struct HeManifest {
     pub tile_px: u32,
     /// Edge of a pixel, µm.
     pub um_per_px: f64,
+    /// How fields are brought to one stain. Bundles that do not say it were trained on Macenko's.
+    #[serde(default = "default_stain", deserialize_with = "stain")]
+    pub stain: StainMethod,
     /// Mean of the levels divided by 255, a channel.
     pub mean: [f32; 3],
     /// Their standard deviation.
     pub std: [f32; 3],
     /// Divides the logits when H&E stands alone.
     pub temperature: f64,
+}
+
+const fn default_stain() -> StainMethod {
+    StainMethod::Macenko
+}
+
+fn stain<'de, D: Deserializer<'de>>(word: D) -> Result<StainMethod, D::Error> {
+    String::deserialize(word)?.parse().map_err(D::Error::custom)
 }
 
 /// The fusion's calibration.
@@ -236,5 +247,31 @@ impl Quantisation {
     #[must_use]
     pub fn output(&self, name: &str) -> Option<&TensorManifest> {
         self.outputs.iter().find(|tensor| tensor.name == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(line: &str, want: Result<StainMethod, &str>) {
+        let text = format!(
+            "tile_px = 224\num_per_px = 0.5\nmean = [0.5, 0.5, 0.5]\nstd = [0.5, 0.5, 0.5]\ntemperature = 1.0\n{line}\n"
+        );
+        let found = toml::from_str::<HeManifest>(&text).map(|he| he.stain).map_err(|error| error.message().to_owned());
+        assert_eq!(found, want.map_err(str::to_owned));
+    }
+
+    #[test]
+    fn the_stain_method_is_macenkos_unless_a_bundle_says_another() {
+        check("", Ok(StainMethod::Macenko));
+        check("stain = \"macenko\"", Ok(StainMethod::Macenko));
+        check("stain = \"vahadane\"", Ok(StainMethod::Vahadane));
+        check("stain = \"reinhard\"", Ok(StainMethod::Reinhard));
+        check(
+            "stain = \"Macenko\"",
+            Err("unknown stain method \"Macenko\": expected one of macenko, vahadane, reinhard"),
+        );
     }
 }

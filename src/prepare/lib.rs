@@ -19,7 +19,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use hilum_domain::{Class, Metadata, MicronsPerPixel, Point, Refusal, Step};
+use hilum_domain::{Class, Metadata, MicronsPerPixel, Point, Refusal, StainMethod, Step};
 use hilum_imaging::{PatchGeometry, Window, lesion_patch, slide};
 use hilum_intake::{CohortCase, CohortFault, Rejection, Unreadable, read_cohort, read_fields};
 use ndarray::Array3;
@@ -56,6 +56,7 @@ impl Parameters {
                 scale: MicronsPerPixel::new(0.5).expect("positive"),
                 min_tissue_share: 0.05,
                 min_focus: 0.09,
+                stain: StainMethod::Macenko,
                 max_stain_distance_deg: 25.0,
             },
         }
@@ -305,6 +306,7 @@ struct DescribedHe {
     um_per_px: f64,
     min_tissue_share: f64,
     min_focus: f64,
+    stain: &'static str,
     max_stain_distance_deg: f64,
 }
 
@@ -331,6 +333,7 @@ impl Described {
                 um_per_px: slide.scale.um(),
                 min_tissue_share: slide.min_tissue_share,
                 min_focus: slide.min_focus,
+                stain: slide.stain.name(),
                 max_stain_distance_deg: slide.max_stain_distance_deg,
             },
         }

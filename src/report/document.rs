@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use hilum_assess::{Assessed, CtFinding, Engine, ExplainMethod, HeFinding, Library, Ready, Scores, Timings};
 use hilum_domain::{Class, Limit, Metadata, Modality, PerClass, Refusal};
+use hilum_imaging::stain::Normaliser;
 use serde::Serialize;
 
 use crate::NOTICE;
@@ -132,9 +133,33 @@ struct Tile {
 #[derive(Debug, Clone, Serialize)]
 struct Stain {
     verdict: &'static str,
-    stain_matrix: [[f64; 2]; 3],
-    max_concentration: [f64; 2],
-    distance_deg: f64,
+    method: &'static str,
+    #[serde(flatten)]
+    found: StainFound,
+}
+
+/// What a method finds: the keys of one are not those of another.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+enum StainFound {
+    Vectors { stain_matrix: [[f64; 2]; 3], max_concentration: [f64; 2], distance_deg: f64 },
+    Colours { lab_mean: [f64; 3], lab_deviation: [f64; 3] },
+}
+
+impl From<&Normaliser> for Stain {
+    fn from(normaliser: &Normaliser) -> Self {
+        let found = match normaliser {
+            Normaliser::Macenko(stains) | Normaliser::Vahadane(stains) => StainFound::Vectors {
+                stain_matrix: stains.matrix,
+                max_concentration: stains.max_concentration,
+                distance_deg: stains.distance_deg(),
+            },
+            Normaliser::Reinhard(colours) => {
+                StainFound::Colours { lab_mean: colours.mean, lab_deviation: colours.deviation }
+            }
+        };
+        Self { verdict: "ok", method: normaliser.method().name(), found }
+    }
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -397,13 +422,7 @@ fn he_entry(he: &HeFinding, prediction: Prediction, context: &Context) -> He {
             tissue_share: quality.tissue_share,
         })
         .collect();
-    let stain = Stain {
-        verdict: "ok",
-        stain_matrix: he.stains.matrix,
-        max_concentration: he.stains.max_concentration,
-        distance_deg: he.stains.distance_deg(),
-    };
-    He { prediction, tiles, stain, fields }
+    He { prediction, tiles, stain: Stain::from(&he.stain), fields }
 }
 
 /// The files beside a report that it names: its maps and pictures. `None` if the bytes are no report.
@@ -423,4 +442,36 @@ pub fn files_of(report: &[u8]) -> Option<Vec<String>> {
         files.extend(named.filter_map(|name| name.as_str()).map(str::to_owned));
     }
     Some(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use hilum_imaging::stain::{Colours, Stains};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_methods_with_stain_vectors_have_a_matrix() {
+        let stains = Stains { matrix: [[0.6, 0.2], [0.7, 0.8], [0.4, 0.5]], max_concentration: [2.0, 1.0] };
+        let vectors = |method: &str| {
+            json!({
+                "verdict": "ok", "method": method, "stain_matrix": [[0.6, 0.2], [0.7, 0.8], [0.4, 0.5]],
+                "max_concentration": [2.0, 1.0], "distance_deg": stains.distance_deg()
+            })
+        };
+        let colours = Colours { mean: [70.0, 12.0, -20.0], deviation: [14.0, 7.0, 10.0] };
+        for (normaliser, want) in [
+            (Normaliser::Macenko(stains), vectors("macenko")),
+            (Normaliser::Vahadane(stains), vectors("vahadane")),
+            (
+                Normaliser::Reinhard(colours),
+                json!({
+                    "verdict": "ok", "method": "reinhard", "lab_mean": [70.0, 12.0, -20.0], "lab_deviation": [14.0, 7.0, 10.0]
+                }),
+            ),
+        ] {
+            assert_eq!(serde_json::to_value(Stain::from(&normaliser)).expect("figures"), want);
+        }
+    }
 }
