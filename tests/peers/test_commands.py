@@ -94,6 +94,21 @@ def test_stain_writes_lossless_pictures_only(hilum, field, tmp_path):
     assert "not a folder" in hilum("stain", field.parent, "--out", tmp_path / "x.png", code=64).err
 
 
+def test_stain_by_each_method(hilum, field, tmp_path):
+    """Only methods that look for stains have a matrix; each gives another picture, the same on every run."""
+    pictures = {}
+    for method in ("macenko", "vahadane", "reinhard"):
+        said = [hilum("stain", field, "--method", method, "--out", tmp_path / name, "--json").json for name in ("a.png", "b.png")]
+        assert all(answer.pop("timing_ms")["apply"] > 0 for answer in said) and said[0] == said[1]
+        assert (said[0]["verdict"], said[0]["method"]) == ("ok", method)
+        assert ("stain_matrix" in said[0], "lab_mean" in said[0]) == ((False, True) if method == "reinhard" else (True, False))
+        pictures[method] = (tmp_path / "a.png").read_bytes()
+        assert pictures[method] == (tmp_path / "b.png").read_bytes()
+    assert len(set(pictures.values())) == 3
+    assert hilum("stain", field, "--out", tmp_path / "a.png").code == 0 and (tmp_path / "a.png").read_bytes() == pictures["macenko"]
+    assert "macenko, vahadane, reinhard" in hilum("stain", field, "--method", "khan", "--out", tmp_path / "a.png", code=64).err
+
+
 def test_quality_judges_the_stain(hilum, field):
     """One dye only: eosin's share of the picture is taken out."""
     grey = Image.open(field).convert("L")

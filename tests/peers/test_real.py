@@ -8,7 +8,7 @@ import nibabel
 import numpy as np
 import pytest
 from PIL import Image
-from torchstain.numpy.normalizers.macenko import NumpyMacenkoNormalizer
+from torchstain.numpy.normalizers import NumpyMacenkoNormalizer, NumpyReinhardNormalizer
 
 from conftest import CLASSES
 
@@ -145,6 +145,20 @@ def test_stain_is_torchstains(hilum, field, tmp_path):
     assert said["verdict"] == "ok"
     assert np.asarray(said["stain_matrix"]) == pytest.approx(matrix, abs=0.01)
     assert said["max_concentration"] == pytest.approx(list(concentration), rel=0.02)
+
+
+def test_colours_are_torchstains(hilum, field, tmp_path):
+    out = tmp_path / "normalised.png"
+    said = hilum("stain", field.path, "--method", "reinhard", "--out", out, "--json").json
+    pixels = np.asarray(Image.open(field.path).convert("RGB"))
+    reinhard = NumpyReinhardNormalizer()
+    reinhard.fit(pixels)
+    assert said["lab_mean"] == pytest.approx(list(reinhard.target_means), abs=0.01)
+    assert said["lab_deviation"] == pytest.approx(list(reinhard.target_stds), abs=0.01)
+    reinhard.target_means = np.array([70.39622, 11.843821, -19.952099], dtype=np.float32)
+    reinhard.target_stds = np.array([14.0912075, 7.2329855, 10.121306], dtype=np.float32)
+    difference = np.abs(np.asarray(Image.open(out)).astype(int) - reinhard.normalize(pixels))
+    assert difference.max() <= 1 and difference.mean() < 0.01, "grey levels"
 
 
 def test_quality_of_a_good_field(hilum, field):

@@ -15,7 +15,7 @@ use crate::{Random, dot, length};
 const PRICE: f64 = 0.1;
 /// Relative luminance of L\* 80: ((80 + 16) / 116)³.
 const BRIGHTEST: f32 = 0.566_8;
-/// Pixels from which the vectors are learnt.
+/// Pixels from which the vectors are learnt, or at most one a block more.
 const SAMPLE: usize = 16_384;
 /// Pixels a thread takes at once.
 const SHARE: usize = 2_048;
