@@ -2,17 +2,20 @@
 
 use hilum_domain::MicronsPerPixel;
 use image::RgbImage;
+use rayon::prelude::*;
 
-use crate::{rescale::triangle, stain::I0};
+use crate::{
+    cells::{CELL, Cell, Cells},
+    rescale::triangle,
+    stain::I0,
+};
 
-/// Edge of a cell of the tissue mask, in pixels.
-const CELL: u32 = 16;
+pub use crate::sharpness::focus;
+
 /// A cell is tissue where its mean optical density over the three channels reaches this: thin alveolar walls do,
 /// smeared glass does not.
 const TISSUE_DENSITY: f32 = 0.12;
-/// A pixel this much more coloured than grey makes a picture a colour picture.
-const COLOUR_LEVELS: u8 = 12;
-/// The share of such pixels under which a picture counts as grey. Clear glass with little tissue has some.
+/// The share of coloured pixels under which a picture counts as grey. Clear glass with little tissue has some.
 const COLOUR_SHARE: f64 = 0.002;
 /// Mean level under which nothing can be told: the lamp is off or the exposure is wrong.
 const DARK_LEVEL: f64 = 40.0;
@@ -32,21 +35,17 @@ impl Exposure {
     /// The exposure of a picture.
     #[must_use]
     pub fn of(image: &RgbImage) -> Self {
-        let (mut sum, mut clipped, mut coloured) = (0_u64, 0_u64, 0_u64);
-        for pixel in image.as_raw().as_chunks::<3>().0 {
-            let [r, g, b] = *pixel;
-            sum += u64::from(r) + u64::from(g) + u64::from(b);
-            let (low, high) = (r.min(g).min(b), r.max(g).max(b));
-            clipped += u64::from(low >= 254);
-            coloured += u64::from(high - low > COLOUR_LEVELS);
-        }
-        #[expect(clippy::cast_precision_loss, reason = "pixel counts are far below 2^52")]
-        let (pixels, sum, clipped, coloured) =
-            ((image.width() as f64 * f64::from(image.height())).max(1.0), sum as f64, clipped as f64, coloured as f64);
+        Self::of_cells(&Cells::of(image))
+    }
+
+    pub(crate) fn of_cells(cells: &Cells) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "sums of levels are far below 2^52")]
+        let total = |of: fn(&Cell) -> u32| cells.total(of) as f64;
+        let pixels = total(|cell| cell.pixels).max(1.0);
         Self {
-            mean_level: sum / (3.0 * pixels),
-            clipped_share: clipped / pixels,
-            coloured: coloured / pixels >= COLOUR_SHARE,
+            mean_level: total(|cell| cell.sum.iter().sum()) / (3.0 * pixels),
+            clipped_share: total(|cell| cell.clipped) / pixels,
+            coloured: total(|cell| cell.coloured) / pixels >= COLOUR_SHARE,
         }
     }
 
@@ -69,23 +68,42 @@ impl TissueMask {
     /// The tissue of a picture.
     #[must_use]
     pub fn of(image: &RgbImage) -> Self {
+        Self::of_cells(&Cells::of(image), image)
+    }
+
+    /// The same from the picture's cells.
+    pub(crate) fn of_cells(cells: &Cells, image: &RgbImage) -> Self {
         let density: [f32; 256] = std::array::from_fn(|level| {
             #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "0 to 255")]
             let od = -libm::log((level as f64 + 1.0) / I0) as f32;
             od
         });
-        let (columns, rows) = (image.width().div_ceil(CELL), image.height().div_ceil(CELL));
-        let mut sums = vec![(0.0_f32, 0_u32); (columns * rows) as usize];
-        for (y, row) in image.as_raw().chunks_exact(3 * image.width().max(1) as usize).enumerate() {
-            for (x, pixel) in row.as_chunks::<3>().0.iter().enumerate() {
-                let (sum, count) = &mut sums[y / CELL as usize * columns as usize + x / CELL as usize];
-                *sum += pixel.iter().map(|&level| density[usize::from(level)]).sum::<f32>();
-                *count += 3;
+        // Few cells need the sum of their pixels' densities. A density is convex in the level: the mean density is at least
+        // that of the mean level, and at most what the chord from the lowest to the highest level has there. The slack is ten
+        // times what adding 768 densities in single precision can lose.
+        let (surely, surely_not) = (f64::from(TISSUE_DENSITY) * 1.001, f64::from(TISSUE_DENSITY) * 0.999);
+        let dark_enough = I0 * libm::exp(-surely) - 1.0;
+        let at = |level: u8| f64::from(density[usize::from(level)]);
+        let decide = |(index, cell): (usize, &Cell)| {
+            let mean = f64::from(cell.sum.iter().sum::<u32>()) / f64::from(3 * cell.pixels);
+            if mean <= dark_enough {
+                return true;
             }
-        }
-        #[expect(clippy::cast_precision_loss, reason = "at most 768")]
-        let cells = sums.into_iter().map(|(sum, count)| sum >= TISSUE_DENSITY * count as f32).collect();
-        Self { columns, rows, cells }
+            let along = (mean - f64::from(cell.low)) / f64::from(cell.high - cell.low).max(1.0);
+            if at(cell.low) + (at(cell.high) - at(cell.low)) * along <= surely_not {
+                return false;
+            }
+            #[expect(clippy::cast_possible_truncation, reason = "there are as many cells as fit 32 bits")]
+            let (column, row) = (index as u32 % cells.columns, index as u32 / cells.columns);
+            summed(image, column, row, &density)
+        };
+        let cells_of_tissue = cells.cells.par_iter().enumerate().with_min_len(64).map(decide).collect();
+        Self { columns: cells.columns, rows: cells.rows, cells: cells_of_tissue }
+    }
+
+    /// Whether each cell is tissue, in reading order.
+    pub(crate) fn cells(&self) -> &[bool] {
+        &self.cells
     }
 
     /// Whether the pixel lies on tissue.
@@ -116,41 +134,18 @@ impl TissueMask {
     }
 }
 
-/// Sharpness, measured on tissue only; larger is sharper.
-///
-/// The energy of differences between neighbours two pixels apart (Brenner 1976), divided by that of differences eight
-/// pixels apart: the quotient does not depend on stain strength or on how much there is to see, and a blur of two
-/// pixels or more takes the numerator first. Measured on the green channel, where haematoxylin and eosin both absorb.
-/// A picture blurred beyond recognition has 1/16, the square of the quotient of the distances.
-/// Sensor noise, which would look sharp, is held down by a 3×3 binomial filter first.
-#[must_use]
-pub fn focus(image: &RgbImage, tissue: &TissueMask) -> f64 {
-    let (width, height) = (image.width() as usize, image.height() as usize);
-    if width < 32 || height < 32 {
-        return 0.0;
-    }
-    let green: Vec<u16> = image.as_raw().as_chunks::<3>().0.iter().map(|pixel| u16::from(pixel[1])).collect();
-    let smooth_row = |line: &[u16]| -> Vec<u16> { line.windows(3).map(|w| w[0] + 2 * w[1] + w[2]).collect() };
-    let rows: Vec<Vec<u16>> = green.chunks_exact(width).map(smooth_row).collect();
-    let smooth: Vec<Vec<i32>> = rows
-        .windows(3)
-        .map(|w| (0..width - 2).map(|x| i32::from(w[0][x]) + 2 * i32::from(w[1][x]) + i32::from(w[2][x])).collect())
-        .collect();
-    let (mut fine, mut coarse) = (0.0_f64, 0.0_f64);
-    for y in 0..smooth.len() - 8 {
-        for x in 0..smooth[y].len() - 8 {
-            // Indices of `smooth` lie one pixel inside those of the picture; whole cells decide, so this hardly matters.
-            #[expect(clippy::cast_possible_truncation, reason = "picture sizes fit 32 bits")]
-            if !tissue.at(x as u32, y as u32) {
-                continue;
-            }
-            let here = smooth[y][x];
-            let square = |there: i32| f64::from(there - here) * f64::from(there - here);
-            fine += square(smooth[y][x + 2]) + square(smooth[y + 2][x]);
-            coarse += square(smooth[y][x + 8]) + square(smooth[y + 8][x]);
+/// Whether a cell's mean density over all its samples makes it tissue.
+fn summed(image: &RgbImage, column: u32, row: u32, density: &[f32; 256]) -> bool {
+    let (left, right) = (column * CELL, ((column + 1) * CELL).min(image.width()));
+    let stride = 3 * image.width() as usize;
+    let (mut sum, mut count) = (0.0_f32, 0_u16);
+    for line in image.as_raw().chunks_exact(stride).skip((row * CELL) as usize).take(CELL as usize) {
+        for pixel in line[3 * left as usize..3 * right as usize].as_chunks::<3>().0 {
+            sum += pixel.iter().map(|&level| density[usize::from(level)]).sum::<f32>();
+            count += 3;
         }
     }
-    if coarse > 0.0 { fine / coarse } else { 0.0 }
+    sum >= TISSUE_DENSITY * f32::from(count)
 }
 
 /// A tile of a field.
@@ -215,6 +210,7 @@ mod tests {
     use image::imageops;
 
     use super::*;
+    use crate::Random;
 
     fn textured(blur: f32) -> RgbImage {
         let sharp = RgbImage::from_fn(256, 256, |x, y| {
@@ -248,6 +244,36 @@ mod tests {
         assert!((mask.share() - 0.5).abs() < 1e-12);
         assert!((mask.share_within(0, 0, 128, 128) - 1.0).abs() < 1e-12);
         assert!(mask.at(127, 0) && !mask.at(128, 0));
+    }
+
+    /// The definition of the mask: the mean of the densities of all samples of a cell, added in reading order.
+    #[test]
+    fn the_mask_is_that_of_the_mean_density() {
+        let mut random = Random::new(5, "mask");
+        let density: [f32; 256] = std::array::from_fn(|level| {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "0 to 255")]
+            let od = -libm::log((level as f64 + 1.0) / I0) as f32;
+            od
+        });
+        let (mut found_tissue, mut found_glass) = (0, 0);
+        for round in 0..60 {
+            // Around the threshold, with spots: cells of every kind, those that need their pixels' densities above all.
+            let (middle, spots) = (random.range(190.0, 240.0), random.range(0.0, 0.1));
+            let image = RgbImage::from_fn(90 + round, 75, |_, _| {
+                let level = if random.chance(spots) { 20.0 } else { middle + random.range(-15.0, 15.0) };
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 255")]
+                let level = level as u8;
+                image::Rgb([level, level.saturating_sub(9), level.saturating_sub(2)])
+            });
+            let mask = TissueMask::of(&image);
+            for (index, &is_tissue) in mask.cells().iter().enumerate() {
+                let index = u32::try_from(index).expect("few cells");
+                let (column, row) = (index % image.width().div_ceil(CELL), index / image.width().div_ceil(CELL));
+                assert_eq!(is_tissue, summed(&image, column, row, &density), "round {round}, cell {column}, {row}");
+                *if is_tissue { &mut found_tissue } else { &mut found_glass } += 1;
+            }
+        }
+        assert!(found_tissue > 100 && found_glass > 100, "{found_tissue} and {found_glass} cells");
     }
 
     #[test]

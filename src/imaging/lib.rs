@@ -3,14 +3,17 @@
 //! Knows nothing of files, networks, bundles or patients: values in, values out.
 
 mod candidates;
+mod cells;
 mod eigen;
 pub mod field;
 pub mod jpeg;
 mod map;
 pub mod nifti;
 mod random;
+pub mod registration;
 mod resample;
 mod rescale;
+mod sharpness;
 pub mod slide;
 mod smooth;
 pub mod stain;

@@ -9,6 +9,7 @@ use image::{RgbImage, imageops};
 use rayon::prelude::*;
 
 use crate::{
+    cells::Cells,
     field::{self, Exposure, TissueMask},
     stain::{Normaliser, Stains},
 };
@@ -68,19 +69,22 @@ pub fn judge(
     min_tissue_share: f64,
     min_focus: f64,
 ) -> FieldQuality {
-    judge_on(image, &TissueMask::of(image), colour_file, number, min_tissue_share, min_focus)
+    let cells = Cells::of(image);
+    let tissue = TissueMask::of_cells(&cells, image);
+    judge_on(image, &cells, &tissue, colour_file, number, min_tissue_share, min_focus)
 }
 
-/// [`judge`] where the tissue is known already.
+/// [`judge`] where the cells and the tissue are known already.
 fn judge_on(
     image: &RgbImage,
+    cells: &Cells,
     tissue: &TissueMask,
     colour_file: bool,
     number: usize,
     min_tissue_share: f64,
     min_focus: f64,
 ) -> FieldQuality {
-    let exposure = Exposure::of(image);
+    let exposure = Exposure::of_cells(cells);
     let tissue_share = tissue.share();
     let focus = field::focus(image, tissue);
     let refuse = |code, what: String| Some(Refusal::new(code, format!("image {number} {what}")));
@@ -240,8 +244,10 @@ fn scale_and_judge(field: Field, index: usize, contract: &SlideContract) -> (Fie
         return (FieldQuality { refusal: Some(refusal), ..seen }, None);
     }
     let image = field::rescale(image, scale, contract.scale);
-    let tissue = TissueMask::of(&image);
-    let mut quality = judge_on(&image, &tissue, colour_file, number, contract.min_tissue_share, contract.min_focus);
+    let cells = Cells::of(&image);
+    let tissue = TissueMask::of_cells(&cells, &image);
+    let mut quality =
+        judge_on(&image, &cells, &tissue, colour_file, number, contract.min_tissue_share, contract.min_focus);
     // A scrap has no sharpness of its own: name the cause.
     let unseen = quality.refusal.as_ref().is_none_or(|refusal| refusal.code == RefusalCode::Blurred);
     if unseen && image.width().min(image.height()) < contract.tile_px {

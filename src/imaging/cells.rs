@@ -1,0 +1,167 @@
+//! What each cell of 16 × 16 pixels shows, from one pass over the picture: the ground of exposure, tissue, plausibility
+//! and artefacts.
+
+use fearless_simd::{Level, Simd, dispatch};
+use image::RgbImage;
+use rayon::prelude::*;
+
+/// Edge of a cell, in pixels.
+pub(crate) const CELL: u32 = 16;
+const EDGE: usize = CELL as usize;
+
+/// The sums of a cell. The cells of the last column and row may hold fewer pixels.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Cell {
+    /// Its pixels, at most 256.
+    pub(crate) pixels: u32,
+    /// The sum of the levels of R, G, B.
+    pub(crate) sum: [u32; 3],
+    /// The lowest level of any channel.
+    pub(crate) low: u8,
+    /// The highest level of any channel.
+    pub(crate) high: u8,
+    /// Pixels with 254 or 255 in every channel.
+    pub(crate) clipped: u32,
+    /// Pixels whose channels lie more than [`COLOUR_LEVELS`] apart.
+    pub(crate) coloured: u32,
+    /// Coloured pixels whose green is no higher than red and blue.
+    pub(crate) green_least: u32,
+}
+
+/// A pixel this much more coloured than grey counts as coloured.
+const COLOUR_LEVELS: u8 = 12;
+
+/// The cells of a picture, in reading order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cells {
+    pub(crate) columns: u32,
+    pub(crate) rows: u32,
+    pub(crate) cells: Vec<Cell>,
+}
+
+impl Cells {
+    pub(crate) fn of(image: &RgbImage) -> Self {
+        let (columns, rows) = (image.width().div_ceil(CELL), image.height().div_ceil(CELL));
+        let mut cells = vec![Cell::default(); columns as usize * rows as usize];
+        let stride = 3 * image.width() as usize;
+        let level = Level::new();
+        if stride > 0 {
+            cells.par_chunks_mut(columns as usize).zip(image.as_raw().par_chunks(stride * EDGE)).for_each(
+                |(cells, band)| {
+                    dispatch!(level, simd => row_of_cells(simd, band, stride, cells));
+                },
+            );
+        }
+        Self { columns, rows, cells }
+    }
+
+    /// The sum over all cells of what `of` takes from each.
+    pub(crate) fn total(&self, of: impl Fn(&Cell) -> u32) -> u64 {
+        self.cells.iter().map(|cell| u64::from(of(cell))).sum()
+    }
+}
+
+/// One number a column of a cell, over its rows: 16 × 255 fits 16 bits, 16 fits 8.
+#[derive(Clone, Copy)]
+struct Lanes {
+    sum: [[u16; EDGE]; 3],
+    low: [u8; EDGE],
+    high: [u8; EDGE],
+    clipped: [u8; EDGE],
+    coloured: [u8; EDGE],
+    green_least: [u8; EDGE],
+}
+
+impl Lanes {
+    const EMPTY: Self = Self {
+        sum: [[0; EDGE]; 3],
+        low: [u8::MAX; EDGE],
+        high: [0; EDGE],
+        clipped: [0; EDGE],
+        coloured: [0; EDGE],
+        green_least: [0; EDGE],
+    };
+
+    #[inline(always)]
+    fn add(&mut self, lane: usize, [r, g, b]: [u8; 3]) {
+        self.sum[0][lane] += u16::from(r);
+        self.sum[1][lane] += u16::from(g);
+        self.sum[2][lane] += u16::from(b);
+        let (low, high) = (r.min(g).min(b), r.max(g).max(b));
+        self.low[lane] = self.low[lane].min(low);
+        self.high[lane] = self.high[lane].max(high);
+        let coloured = u8::from(high - low > COLOUR_LEVELS);
+        self.clipped[lane] += u8::from(low >= 254);
+        self.coloured[lane] += coloured;
+        self.green_least[lane] += coloured & u8::from(g == low);
+    }
+
+    #[inline(always)]
+    fn cell(&self, pixels: u32) -> Cell {
+        let count = |lanes: &[u8; EDGE]| lanes.iter().map(|&lane| u32::from(lane)).sum();
+        Cell {
+            pixels,
+            sum: self.sum.map(|lanes| lanes.iter().map(|&lane| u32::from(lane)).sum()),
+            low: self.low.iter().fold(u8::MAX, |low, &lane| low.min(lane)),
+            high: self.high.iter().fold(0, |high, &lane| high.max(lane)),
+            clipped: count(&self.clipped),
+            coloured: count(&self.coloured),
+            green_least: count(&self.green_least),
+        }
+    }
+}
+
+#[inline(always)]
+fn row_of_cells<S: Simd>(_: S, band: &[u8], stride: usize, cells: &mut [Cell]) {
+    for (column, cell) in cells.iter_mut().enumerate() {
+        let mut lanes = Lanes::EMPTY;
+        let mut pixels = 0;
+        for row in band.chunks_exact(stride) {
+            let rest = &row[3 * EDGE * column..];
+            if let Some(block) = rest.first_chunk::<{ 3 * EDGE }>() {
+                pixels += CELL;
+                for lane in 0..EDGE {
+                    lanes.add(lane, [block[3 * lane], block[3 * lane + 1], block[3 * lane + 2]]);
+                }
+            } else {
+                for (lane, &pixel) in rest.as_chunks::<3>().0.iter().enumerate() {
+                    pixels += 1;
+                    lanes.add(lane, pixel);
+                }
+            }
+        }
+        *cell = lanes.cell(pixels);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Random;
+
+    #[test]
+    fn sums_are_those_of_the_pixels() {
+        let mut random = Random::new(3, "cells");
+        for (width, height) in [(1, 1), (15, 17), (16, 16), (33, 31), (100, 65)] {
+            let image = RgbImage::from_fn(width, height, |_, _| {
+                image::Rgb(std::array::from_fn(|_| u8::try_from(random.below(256)).unwrap_or(0).saturating_add(40)))
+            });
+            let found = Cells::of(&image);
+            assert_eq!((found.columns, found.rows), (width.div_ceil(16), height.div_ceil(16)));
+            let mut wanted = vec![Cell { low: 255, ..Cell::default() }; (found.columns * found.rows) as usize];
+            for (x, y, image::Rgb(pixel)) in image.enumerate_pixels() {
+                let cell = &mut wanted[(y / 16 * found.columns + x / 16) as usize];
+                let (low, high) = (*pixel.iter().min().expect("three"), *pixel.iter().max().expect("three"));
+                cell.pixels += 1;
+                cell.sum = std::array::from_fn(|channel| cell.sum[channel] + u32::from(pixel[channel]));
+                cell.low = cell.low.min(low);
+                cell.high = cell.high.max(high);
+                cell.clipped += u32::from(low >= 254);
+                cell.coloured += u32::from(high - low > 12);
+                cell.green_least += u32::from(high - low > 12 && pixel[1] == low);
+            }
+            assert_eq!(found.cells, wanted, "{width} × {height}");
+        }
+        assert!(Cells::of(&RgbImage::new(0, 7)).cells.is_empty());
+    }
+}

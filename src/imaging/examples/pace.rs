@@ -1,0 +1,43 @@
+//! How long each step of the gate takes on an image: `pace IMAGE [THREADS]`, median and largest of 60 runs in ms.
+
+#![expect(clippy::print_stdout, reason = "a program of its own")]
+
+use std::{error::Error, hint::black_box, time::Instant};
+
+use hilum_imaging::{
+    field::{Exposure, TissueMask, focus},
+    registration::{self, Thumb},
+    slide, triangle,
+};
+
+fn time<T>(name: &str, mut step: impl FnMut() -> T) {
+    let mut took: Vec<f64> = (0..60)
+        .map(|_| {
+            let start = Instant::now();
+            black_box(step());
+            start.elapsed().as_secs_f64() * 1e3
+        })
+        .collect();
+    took.sort_by(f64::total_cmp);
+    println!("{name:28} {:7.2} {:7.2}", took[30], took[59]);
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let path = arguments.next().ok_or("an image is needed")?;
+    if let Some(threads) = arguments.next() {
+        rayon::ThreadPoolBuilder::new().num_threads(threads.parse()?).build_global()?;
+    }
+    let image = image::open(path)?.into_rgb8();
+    let tissue = TissueMask::of(&image);
+    let thumb = Thumb::of(&image);
+    println!("{} × {}, tissue {:.2}", image.width(), image.height(), tissue.share());
+    time("exposure", || Exposure::of(&image));
+    time("tissue", || TissueMask::of(&image));
+    time("focus", || focus(&image, &tissue));
+    time("judge", || slide::judge(&image, true, 1, 0.05, 0.09));
+    time("to half the size", || triangle(&image, image.width() / 2, image.height() / 2));
+    time("thumb", || Thumb::of(&image));
+    time("shift", || registration::shift(&thumb, &thumb));
+    Ok(())
+}
