@@ -26,10 +26,15 @@ pub(crate) struct Cell {
     pub(crate) coloured: u32,
     /// Coloured pixels whose green is no higher than red and blue.
     pub(crate) green_least: u32,
+    /// Pixels under [`BLACK_LEVEL`] that are hardly coloured.
+    pub(crate) black: u32,
 }
 
 /// A pixel this much more coloured than grey counts as coloured.
 const COLOUR_LEVELS: u8 = 12;
+/// What is black lies under this level in every channel, and its channels at most [`BLACK_COLOUR`] apart. Nuclei are coloured.
+const BLACK_LEVEL: u8 = 110;
+const BLACK_COLOUR: u8 = 30;
 
 /// The cells of a picture, in reading order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,10 +51,9 @@ impl Cells {
         let stride = 3 * image.width() as usize;
         let level = Level::new();
         if stride > 0 {
-            cells.par_chunks_mut(columns as usize).zip(image.as_raw().par_chunks(stride * EDGE)).for_each(
-                |(cells, band)| {
-                    dispatch!(level, simd => row_of_cells(simd, band, stride, cells));
-                },
+            cells.par_chunks_mut(columns as usize).zip(image.as_raw().par_chunks(stride * EDGE)).for_each_init(
+                || vec![0_u8; stride * EDGE],
+                |planes, (cells, band)| dispatch!(level, simd => row_of_cells(simd, band, stride, planes, cells)),
             );
         }
         Self { columns, rows, cells }
@@ -70,6 +74,7 @@ struct Lanes {
     clipped: [u8; EDGE],
     coloured: [u8; EDGE],
     green_least: [u8; EDGE],
+    black: [u8; EDGE],
 }
 
 impl Lanes {
@@ -80,6 +85,7 @@ impl Lanes {
         clipped: [0; EDGE],
         coloured: [0; EDGE],
         green_least: [0; EDGE],
+        black: [0; EDGE],
     };
 
     #[inline(always)]
@@ -94,6 +100,7 @@ impl Lanes {
         self.clipped[lane] += u8::from(low >= 254);
         self.coloured[lane] += coloured;
         self.green_least[lane] += coloured & u8::from(g == low);
+        self.black[lane] += u8::from(high < BLACK_LEVEL) & u8::from(high - low <= BLACK_COLOUR);
     }
 
     #[inline(always)]
@@ -107,26 +114,48 @@ impl Lanes {
             clipped: count(&self.clipped),
             coloured: count(&self.coloured),
             green_least: count(&self.green_least),
+            black: count(&self.black),
         }
     }
 }
 
 #[inline(always)]
-fn row_of_cells<S: Simd>(_: S, band: &[u8], stride: usize, cells: &mut [Cell]) {
+fn take<const CHANNEL: usize>(pixels: &[[u8; 3]], plane: &mut [u8]) {
+    for (level, pixel) in plane.iter_mut().zip(pixels) {
+        *level = pixel[CHANNEL];
+    }
+}
+
+/// `planes` is memory for the rows of the band with their channels one after the other.
+#[inline(always)]
+fn row_of_cells<S: Simd>(_: S, band: &[u8], stride: usize, planes: &mut [u8], cells: &mut [Cell]) {
+    let width = stride / 3;
+    for (row, planes) in band.chunks_exact(stride).zip(planes.chunks_exact_mut(stride)) {
+        let pixels = row.as_chunks::<3>().0;
+        // One channel after the other: this is what compilers turn into shuffles.
+        take::<0>(pixels, &mut planes[..width]);
+        take::<1>(pixels, &mut planes[width..2 * width]);
+        take::<2>(pixels, &mut planes[2 * width..]);
+    }
     for (column, cell) in cells.iter_mut().enumerate() {
         let mut lanes = Lanes::EMPTY;
         let mut pixels = 0;
-        for row in band.chunks_exact(stride) {
-            let rest = &row[3 * EDGE * column..];
-            if let Some(block) = rest.first_chunk::<{ 3 * EDGE }>() {
+        for row in planes.chunks_exact(stride).take(band.len() / stride) {
+            let [r, g, b] = [0, width, 2 * width].map(|plane| &row[plane + EDGE * column..]);
+            if let (true, Some(r), Some(g), Some(b)) = (
+                EDGE * (column + 1) <= width,
+                r.first_chunk::<EDGE>(),
+                g.first_chunk::<EDGE>(),
+                b.first_chunk::<EDGE>(),
+            ) {
                 pixels += CELL;
                 for lane in 0..EDGE {
-                    lanes.add(lane, [block[3 * lane], block[3 * lane + 1], block[3 * lane + 2]]);
+                    lanes.add(lane, [r[lane], g[lane], b[lane]]);
                 }
             } else {
-                for (lane, &pixel) in rest.as_chunks::<3>().0.iter().enumerate() {
+                for lane in 0..width - EDGE * column {
                     pixels += 1;
-                    lanes.add(lane, pixel);
+                    lanes.add(lane, [r[lane], g[lane], b[lane]]);
                 }
             }
         }
@@ -143,8 +172,11 @@ mod tests {
     fn sums_are_those_of_the_pixels() {
         let mut random = Random::new(3, "cells");
         for (width, height) in [(1, 1), (15, 17), (16, 16), (33, 31), (100, 65)] {
-            let image = RgbImage::from_fn(width, height, |_, _| {
-                image::Rgb(std::array::from_fn(|_| u8::try_from(random.below(256)).unwrap_or(0).saturating_add(40)))
+            let image = RgbImage::from_fn(width, height, |_, y| {
+                image::Rgb(std::array::from_fn(|_| {
+                    let level = u8::try_from(random.below(256)).unwrap_or(0);
+                    if y % 3 == 0 { level / 4 } else { level.saturating_add(40) }
+                }))
             });
             let found = Cells::of(&image);
             assert_eq!((found.columns, found.rows), (width.div_ceil(16), height.div_ceil(16)));
@@ -159,6 +191,7 @@ mod tests {
                 cell.clipped += u32::from(low >= 254);
                 cell.coloured += u32::from(high - low > 12);
                 cell.green_least += u32::from(high - low > 12 && pixel[1] == low);
+                cell.black += u32::from(high < 110 && high - low <= 30);
             }
             assert_eq!(found.cells, wanted, "{width} × {height}");
         }

@@ -48,7 +48,7 @@ pub struct Shift {
 
 impl Shift {
     /// From this confidence on the two frames show the same place. `docs/quality.md` has how often that is wrong.
-    pub const SURE: f64 = 0.30;
+    pub const SURE: f64 = 0.55;
 
     /// Whether the two frames show the same place, so that the displacement means something.
     #[must_use]
@@ -366,5 +366,105 @@ impl Padded {
             values.extend(row.iter().map(|value| value.re * per_sum));
         }
         values
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Random;
+
+    /// Round spots of many sizes on a bright ground: texture with no two places alike.
+    fn specimen(width: u32, height: u32, seed: u64) -> RgbImage {
+        let mut random = Random::new(seed, "specimen");
+        let mut image = RgbImage::from_pixel(width, height, image::Rgb([225, 190, 215]));
+        for _ in 0..width * height / 600 {
+            let (x, y) = (random.range(0.0, f64::from(width)), random.range(0.0, f64::from(height)));
+            let (radius, level) = (random.range(4.0, 14.0), random.range(60.0, 160.0));
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
+            let near = |middle: f64, most: u32| (middle - radius) as u32..((middle + radius) as u32).min(most - 1) + 1;
+            for row in near(y, height) {
+                for column in near(x, width) {
+                    if (f64::from(column) - x).hypot(f64::from(row) - y) < radius {
+                        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "60 to 160")]
+                        let level = level as u8;
+                        image.put_pixel(column, row, image::Rgb([level + 20, level, level + 40]));
+                    }
+                }
+            }
+        }
+        image
+    }
+
+    fn cut(image: &RgbImage, x: u32, y: u32) -> RgbImage {
+        image::imageops::crop_imm(image, x, y, 640, 360).to_image()
+    }
+
+    #[track_caller]
+    fn check(to: [u32; 2], change: impl Fn(f64) -> f64) {
+        let image = specimen(1_400, 900, 1);
+        let mut second = cut(&image, to[0], to[1]);
+        for level in second.iter_mut() {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
+            let changed = change(f64::from(*level)) as u8;
+            *level = changed;
+        }
+        let found = shift(&Thumb::of(&cut(&image, 700, 400)), &Thumb::of(&second));
+        let (dx, dy) = (700.0 - f64::from(to[0]), 400.0 - f64::from(to[1]));
+        assert!((found.dx - dx).abs() < 1.0 && (found.dy - dy).abs() < 1.0, "{found:?} for {dx}, {dy}");
+        assert!(found.is_sure(), "{found:?}");
+        let shared = (1.0 - dx.abs() / 640.0) * (1.0 - dy.abs() / 360.0);
+        assert!((overlap(found, 640, 360) - shared).abs() < 0.01, "{found:?}");
+    }
+
+    #[test]
+    fn displacements_are_found() {
+        for to in [[700, 400], [703, 398], [731, 455], [300, 400], [700, 130], [250, 380], [188, 400], [500, 250]] {
+            check(to, |level| level);
+        }
+    }
+
+    #[test]
+    fn other_light_changes_nothing() {
+        check([650, 420], |level| 0.7 * level);
+        check([650, 420], |level| 0.8 * level + 30.0);
+    }
+
+    #[test]
+    fn other_places_and_clear_glass_are_not_the_same() {
+        let [a, b] = [1, 2].map(|seed| Thumb::of(&specimen(640, 360, seed)));
+        assert!(!shift(&a, &b).is_sure(), "{:?}", shift(&a, &b));
+        let mut random = Random::new(1, "glass");
+        let mut glass = || {
+            Thumb::of(&RgbImage::from_fn(640, 360, |_, _| {
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "about 240")]
+                let level = (240.0 + 2.0 * random.noise()) as u8;
+                image::Rgb([level; 3])
+            }))
+        };
+        let (first, second) = (glass(), glass());
+        assert!(!first.has_detail() && shift(&first, &second).confidence < 1e-12);
+        assert!(overlap(shift(&first, &second), 640, 360) < 1e-12);
+    }
+
+    #[test]
+    fn sizes_that_are_odd_or_differ_are_no_trouble() {
+        let thumb = |width, height| Thumb::of(&specimen(width, height, 1));
+        assert!(shift(&thumb(640, 360), &thumb(640, 352)).confidence < 1e-12);
+        for (width, height) in [(1, 1), (16, 300), (257, 31), (1_023, 577)] {
+            let same = thumb(width, height);
+            let found = shift(&same, &same);
+            assert!(found.dx.abs() < 0.1 && found.dy.abs() < 0.1, "{width} × {height}: {found:?}");
+        }
+        let empty = Thumb::of(&RgbImage::new(0, 0));
+        assert!(shift(&empty, &empty).confidence < 1e-12);
+    }
+
+    #[test]
+    fn there_and_back_is_nowhere() {
+        let image = specimen(1_400, 900, 3);
+        let (a, b) = (Thumb::of(&cut(&image, 100, 100)), Thumb::of(&cut(&image, 217, 65)));
+        let (there, back) = (shift(&a, &b), shift(&b, &a));
+        assert!((there.dx + back.dx).abs() < 0.5 && (there.dy + back.dy).abs() < 0.5, "{there:?} {back:?}");
     }
 }

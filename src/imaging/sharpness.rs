@@ -32,7 +32,10 @@ pub fn focus(image: &RgbImage, tissue: &TissueMask) -> f64 {
     // Whole numbers: their sum does not depend on the order.
     let [fine, coarse] = (0..bands)
         .into_par_iter()
-        .map(|band| dispatch!(level, simd => energies(simd, image, tissue, band * BAND)))
+        .map_init(
+            Smoothed::default,
+            |smooth, band| dispatch!(level, simd => energies(simd, image, tissue, band * BAND, smooth)),
+        )
         .reduce(|| [0, 0], |a, b| [a[0] + b[0], a[1] + b[1]]);
     #[expect(clippy::cast_precision_loss, reason = "two squares of twelve bits a pixel: below 2^53")]
     let quotient = if coarse > 0 { fine as f64 / coarse as f64 } else { 0.0 };
@@ -41,7 +44,7 @@ pub fn focus(image: &RgbImage, tissue: &TissueMask) -> f64 {
 
 /// The energies of near and far differences in [`BAND`] rows of cells from `first` on.
 #[inline(always)]
-fn energies<S: Simd>(_: S, image: &RgbImage, tissue: &TissueMask, first: usize) -> [u64; 2] {
+fn energies<S: Simd>(simd: S, image: &RgbImage, tissue: &TissueMask, first: usize, smooth: &mut Smoothed) -> [u64; 2] {
     let (width, height) = (image.width() as usize, image.height() as usize);
     let columns = width.div_ceil(EDGE);
     let is_tissue = |row: usize, column: usize| tissue.cells()[row * columns + column];
@@ -54,7 +57,7 @@ fn energies<S: Simd>(_: S, image: &RgbImage, tissue: &TissueMask, first: usize) 
     }
     let top = first * EDGE;
     let stride = width - 2;
-    let smooth = smoothed(image, top, end + FAR - top);
+    let smooth = smooth.of(simd, image, top, end + FAR - top);
     let (mut fine, mut coarse) = (0, 0);
     for row in rows {
         for column in (0..columns).filter(|&column| is_tissue(row, column)) {
@@ -100,35 +103,40 @@ fn square(difference: i16) -> u32 {
     (i32::from(difference) * i32::from(difference)).unsigned_abs()
 }
 
-/// `rows` rows of the green channel under the binomial filter 1 2 1 by 1 2 1, from the picture's row `top` on; 16 times
-/// the levels, two columns fewer than the picture.
-#[inline(always)]
-fn smoothed(image: &RgbImage, top: usize, rows: usize) -> Vec<i16> {
-    let width = image.width() as usize;
-    let mut green = vec![0_u8; width * (rows + 2)];
-    for (line, row) in green.chunks_exact_mut(width).zip(image.as_raw().chunks_exact(3 * width).skip(top)) {
-        let (blocks, rest) = line.as_chunks_mut::<EDGE>();
-        let pixels = row.as_chunks::<3>().0;
-        for (block, pixels) in blocks.iter_mut().zip(pixels.as_chunks::<EDGE>().0) {
-            *block = pixels.map(|pixel| pixel[1]);
+/// Rows of the green channel under the binomial filter 1 2 1 by 1 2 1; kept from band to band for its memory alone.
+#[derive(Default)]
+struct Smoothed {
+    green: Vec<u8>,
+    down: Vec<i16>,
+    smooth: Vec<i16>,
+}
+
+impl Smoothed {
+    /// `rows` rows from the picture's row `top` on: 16 times the levels, two columns fewer than the picture.
+    #[inline(always)]
+    fn of<S: Simd>(&mut self, _: S, image: &RgbImage, top: usize, rows: usize) -> &[i16] {
+        let width = image.width() as usize;
+        self.green.resize(width * (rows + 2), 0);
+        self.down.resize(width, 0);
+        self.smooth.resize((width - 2) * rows, 0);
+        for (line, row) in self.green.chunks_exact_mut(width).zip(image.as_raw().chunks_exact(3 * width).skip(top)) {
+            for (level, pixel) in line.iter_mut().zip(row.as_chunks::<3>().0) {
+                *level = pixel[1];
+            }
         }
-        for (level, pixel) in rest.iter_mut().zip(&pixels[width - width % EDGE..]) {
-            *level = pixel[1];
+        let windows = self.green.windows(3 * width).step_by(width);
+        for (line, from) in self.smooth.chunks_exact_mut(width - 2).zip(windows) {
+            let (above, rest) = from.split_at(width);
+            let (here, below) = rest.split_at(width);
+            for (((down, &a), &h), &b) in self.down.iter_mut().zip(above).zip(here).zip(below) {
+                *down = i16::from(a) + 2 * i16::from(h) + i16::from(b);
+            }
+            for (((sum, &a), &h), &b) in line.iter_mut().zip(&self.down).zip(&self.down[1..]).zip(&self.down[2..]) {
+                *sum = a + 2 * h + b;
+            }
         }
+        &self.smooth
     }
-    let mut smooth = vec![0_i16; (width - 2) * rows];
-    let mut down = vec![0_i16; width];
-    for (line, from) in smooth.chunks_exact_mut(width - 2).zip(green.windows(3 * width).step_by(width)) {
-        let (above, rest) = from.split_at(width);
-        let (here, below) = rest.split_at(width);
-        for (((down, &a), &h), &b) in down.iter_mut().zip(above).zip(here).zip(below) {
-            *down = i16::from(a) + 2 * i16::from(h) + i16::from(b);
-        }
-        for (((sum, &a), &h), &b) in line.iter_mut().zip(&down).zip(&down[1..]).zip(&down[2..]) {
-            *sum = a + 2 * h + b;
-        }
-    }
-    smooth
 }
 
 #[cfg(test)]
