@@ -26,6 +26,8 @@ pub(crate) struct Cell {
     pub(crate) coloured: u32,
     /// Coloured pixels whose green is no higher than red and blue.
     pub(crate) green_least: u32,
+    /// The mean over its columns of the highest level of green.
+    pub(crate) green_top: u8,
     /// Pixels under [`BLACK_LEVEL`] that are hardly coloured.
     pub(crate) black: u32,
 }
@@ -74,6 +76,7 @@ struct Lanes {
     clipped: [u8; EDGE],
     coloured: [u8; EDGE],
     green_least: [u8; EDGE],
+    green_top: [u8; EDGE],
     black: [u8; EDGE],
 }
 
@@ -85,6 +88,7 @@ impl Lanes {
         clipped: [0; EDGE],
         coloured: [0; EDGE],
         green_least: [0; EDGE],
+        green_top: [0; EDGE],
         black: [0; EDGE],
     };
 
@@ -100,12 +104,13 @@ impl Lanes {
         self.clipped[lane] += u8::from(low >= 254);
         self.coloured[lane] += coloured;
         self.green_least[lane] += coloured & u8::from(g == low);
+        self.green_top[lane] = self.green_top[lane].max(g);
         self.black[lane] += u8::from(high < BLACK_LEVEL) & u8::from(high - low <= BLACK_COLOUR);
     }
 
     #[inline(always)]
-    fn cell(&self, pixels: u32) -> Cell {
-        let count = |lanes: &[u8; EDGE]| lanes.iter().map(|&lane| u32::from(lane)).sum();
+    fn cell(&self, pixels: u32, columns: u32) -> Cell {
+        let count = |lanes: &[u8; EDGE]| lanes.iter().map(|&lane| u32::from(lane)).sum::<u32>();
         Cell {
             pixels,
             sum: self.sum.map(|lanes| lanes.iter().map(|&lane| u32::from(lane)).sum()),
@@ -114,6 +119,7 @@ impl Lanes {
             clipped: count(&self.clipped),
             coloured: count(&self.coloured),
             green_least: count(&self.green_least),
+            green_top: u8::try_from(count(&self.green_top) / columns).unwrap_or(u8::MAX),
             black: count(&self.black),
         }
     }
@@ -159,7 +165,8 @@ fn row_of_cells<S: Simd>(_: S, band: &[u8], stride: usize, planes: &mut [u8], ce
                 }
             }
         }
-        *cell = lanes.cell(pixels);
+        let columns = (width - EDGE * column).min(EDGE);
+        *cell = lanes.cell(pixels, u32::try_from(columns).unwrap_or(CELL));
     }
 }
 
@@ -192,6 +199,15 @@ mod tests {
                 cell.coloured += u32::from(high - low > 12);
                 cell.green_least += u32::from(high - low > 12 && pixel[1] == low);
                 cell.black += u32::from(high < 110 && high - low <= 30);
+            }
+            for (index, cell) in wanted.iter_mut().enumerate() {
+                let index = u32::try_from(index).expect("few cells");
+                let (left, top) = (index % found.columns * 16, index / found.columns * 16);
+                let columns = left..(left + 16).min(width);
+                let highest =
+                    |x: u32| (top..(top + 16).min(height)).map(|y| u32::from(image.get_pixel(x, y).0[1])).max();
+                let sum: u32 = columns.clone().filter_map(highest).sum();
+                cell.green_top = u8::try_from(sum / (columns.end - columns.start)).expect("a level");
             }
             assert_eq!(found.cells, wanted, "{width} × {height}");
         }

@@ -2,10 +2,12 @@
 //!
 //! Knows nothing of files, networks, bundles or patients: values in, values out.
 
+pub mod artefacts;
 mod candidates;
 mod cells;
 mod eigen;
 pub mod field;
+pub mod gate;
 pub mod jpeg;
 mod map;
 pub mod micrometer;

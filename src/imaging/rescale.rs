@@ -5,6 +5,10 @@
 
 use fearless_simd::{Level, Simd, dispatch};
 use image::RgbImage;
+use rayon::prelude::*;
+
+/// Rows of the result that a thread takes at once.
+const ROWS: usize = 32;
 
 /// The samples that one pixel of the result is made of, along one axis.
 struct Taps {
@@ -44,18 +48,19 @@ pub fn triangle(image: &RgbImage, width: u32, height: u32) -> RgbImage {
     let mut scaled = RgbImage::new(width, height);
     let (across, down) = (taps(image.width(), width), taps(image.height(), height));
     let stride = 3 * image.width() as usize;
-    // One more than a row has: pixels are read four numbers at once, of which the last is not used.
-    let mut sums = vec![0.0_f32; stride + 1];
-    let mut line = vec![0.0_f32; 3 * width as usize + 1];
     let rows: &mut [u8] = &mut scaled;
     let level = Level::new();
-    for (row, Taps { first, weights }) in rows.chunks_exact_mut(3 * width as usize).zip(&down) {
-        let lines = &image.as_raw()[first * stride..];
-        dispatch!(level, simd => {
-            down_columns(simd, lines, weights, &mut sums[..stride]);
-            along(simd, &sums, &across, &mut line, row);
-        });
-    }
+    rows.par_chunks_exact_mut(3 * width as usize).zip(&down).with_min_len(ROWS).for_each_init(
+        // One more than a row has: pixels are read four numbers at once, of which the last is not used.
+        || (vec![0.0_f32; stride + 1], vec![0.0_f32; 3 * width as usize + 1]),
+        |(sums, line), (row, Taps { first, weights })| {
+            let lines = &image.as_raw()[first * stride..];
+            dispatch!(level, simd => {
+                down_columns(simd, lines, weights, &mut sums[..stride]);
+                along(simd, sums, &across, line, row);
+            });
+        },
+    );
     scaled
 }
 

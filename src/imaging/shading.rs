@@ -455,7 +455,7 @@ mod tests {
     fn a_white_field_becomes_even() {
         for (width, height) in [(640, 480), (1_920, 1_080), (333, 257), (161, 128)] {
             // Light falls off over hundreds of pixels, whatever the part of it that is seen.
-            for fall in [0.0, 0.5, 2.0].map(|fall| if width < 640 { 0.2 * fall } else { fall }) {
+            for fall in [0.0, 0.5, 2.0].map(|fall| fall * f64::from(width.min(640)).powi(2) / 409_600.0) {
                 let image = white(width, height, fall, 0.0);
                 let flat = Shading::of(&image).expect("white").apply(&image).expect("the same size");
                 let brightest =

@@ -63,6 +63,9 @@ fn energies<S: Simd>(simd: S, image: &RgbImage, tissue: &TissueMask, first: usiz
         for column in (0..columns).filter(|&column| is_tissue(row, column)) {
             let left = column * EDGE;
             let lanes = (stride - FAR).saturating_sub(left).min(EDGE);
+            if lanes == 0 {
+                continue;
+            }
             let lines = row * EDGE - top..(row * EDGE + EDGE).min(end) - top;
             // Sixteen rows of two squares of twelve bits fit 32 bits.
             let mut near = [0_u32; EDGE];
@@ -169,7 +172,9 @@ mod tests {
     #[test]
     fn it_is_what_its_definition_gives() {
         let mut random = Random::new(11, "sharpness");
-        for (width, height) in [(31, 90), (32, 32), (48, 41), (57, 140), (131, 70), (90, 33)] {
+        for (width, height) in
+            [(31, 90), (32, 32), (48, 41), (57, 140), (131, 70), (90, 33), (33, 49), (49, 65), (113, 113)]
+        {
             for brightest in [1, 80, 256] {
                 let image = RgbImage::from_fn(width, height, |x, _| {
                     let glass = x > width / 2 && random.chance(0.99);

@@ -75,7 +75,7 @@ pub fn judge(
 }
 
 /// [`judge`] where the cells and the tissue are known already.
-fn judge_on(
+pub(crate) fn judge_on(
     image: &RgbImage,
     cells: &Cells,
     tissue: &TissueMask,
@@ -175,10 +175,7 @@ pub fn read_slide(
     for (index, field) in fields.iter().enumerate() {
         // A grey or blank picture is refused for what it shows: its scale would not help.
         if field.scale.is_none() && judge(&field.image, field.colour_file, index + 1, 0.0, 0.0).refusal.is_none() {
-            return Err(Refusal::new(
-                RefusalCode::ScaleUnknown,
-                format!("the scale of image {} is not known: the file does not say it and none was given", index + 1),
-            ));
+            return Err(scale_unknown(index + 1));
         }
     }
     let judged: Vec<(FieldQuality, Option<Scaled>)> =
@@ -212,15 +209,25 @@ pub fn read_slide(
     let tiles: Vec<SlideTile> = usable.par_iter().flat_map_iter(|field| field.tiles(&stain, contract)).collect();
     stage("tiles");
     if tiles.is_empty() {
-        return Err(Refusal::new(
-            RefusalCode::TooLittleTissue,
-            format!("no tile of the {count} images shows enough tissue"),
-        ));
+        return Err(no_tile(count));
     }
     if tiles.len() < FEW_TILES {
         limits.push(Limit::new(LimitCode::FewTiles, format!("only {} tiles show enough tissue", tiles.len())));
     }
     Ok(Slide { tiles, stain, quality, limits })
+}
+
+/// The refusal of a field whose scale nobody says.
+pub(crate) fn scale_unknown(number: usize) -> Refusal {
+    Refusal::new(
+        RefusalCode::ScaleUnknown,
+        format!("the scale of image {number} is not known: the file does not say it and none was given"),
+    )
+}
+
+/// The refusal of a case of `count` fields without a tile.
+pub(crate) fn no_tile(count: usize) -> Refusal {
+    Refusal::new(RefusalCode::TooLittleTissue, format!("no tile of the {count} images shows enough tissue"))
 }
 
 /// A field that passed the gate, at the network's scale.
@@ -246,8 +253,24 @@ fn scale_and_judge(field: Field, index: usize, contract: &SlideContract) -> (Fie
     let image = field::rescale(image, scale, contract.scale);
     let cells = Cells::of(&image);
     let tissue = TissueMask::of_cells(&cells, &image);
+    let quality = judge_scaled(&image, &cells, &tissue, colour_file, number, contract);
+    if quality.refusal.is_some() {
+        return (quality, None);
+    }
+    (quality, Some(Scaled { index, image, tissue, native }))
+}
+
+/// Judges a field at the network's scale.
+pub(crate) fn judge_scaled(
+    image: &RgbImage,
+    cells: &Cells,
+    tissue: &TissueMask,
+    colour_file: bool,
+    number: usize,
+    contract: &SlideContract,
+) -> FieldQuality {
     let mut quality =
-        judge_on(&image, &cells, &tissue, colour_file, number, contract.min_tissue_share, contract.min_focus);
+        judge_on(image, cells, tissue, colour_file, number, contract.min_tissue_share, contract.min_focus);
     // A scrap has no sharpness of its own: name the cause.
     let unseen = quality.refusal.as_ref().is_none_or(|refusal| refusal.code == RefusalCode::Blurred);
     if unseen && image.width().min(image.height()) < contract.tile_px {
@@ -255,22 +278,23 @@ fn scale_and_judge(field: Field, index: usize, contract: &SlideContract) -> (Fie
         let what = format!("image {number} is smaller than one tile of {edge_um:.0} µm");
         quality.refusal = Some(Refusal::new(RefusalCode::TooSmall, what));
     }
-    if quality.refusal.is_some() {
-        return (quality, None);
+    quality
+}
+
+/// The bytes of all pixels on tissue.
+pub(crate) fn tissue_pixels(image: &RgbImage, tissue: &TissueMask) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(image.as_raw().len());
+    for (x, y, pixel) in image.enumerate_pixels() {
+        if tissue.at(x, y) {
+            bytes.extend_from_slice(&pixel.0);
+        }
     }
-    (quality, Some(Scaled { index, image, tissue, native }))
+    bytes
 }
 
 impl Scaled {
-    /// The bytes of all pixels on tissue.
     fn tissue_pixels(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.image.as_raw().len());
-        for (x, y, pixel) in self.image.enumerate_pixels() {
-            if self.tissue.at(x, y) {
-                bytes.extend_from_slice(&pixel.0);
-            }
-        }
-        bytes
+        tissue_pixels(&self.image, &self.tissue)
     }
 
     /// The upper left corner and the edge of a tile in the field as taken, where it never leaves the field: sizes are rounded

@@ -1,6 +1,6 @@
 //! What the gate sees in images, and what other measures of focus would: a line of JSON an image.
 //!
-//! `study focus IMAGE...`, `study colours IMAGE...`, or for pairs of fields cut from the images, a line a pair: `study shift IMAGE...`
+//! `study focus IMAGE...`, `study colours IMAGE...`, `study artefacts IMAGE...`, or for pairs of fields cut from the images, a line a pair: `study shift IMAGE...`
 
 #![expect(clippy::print_stdout, reason = "a program of its own")]
 
@@ -8,6 +8,7 @@ use std::error::Error;
 
 use hilum_imaging::{
     Random,
+    artefacts::Artefacts,
     field::{TissueMask, focus},
     plausible::{Colours, Plausibility},
     registration::{self, Thumb},
@@ -88,6 +89,13 @@ fn colours(image: &RgbImage) -> Vec<(&'static str, f64)> {
     ]
 }
 
+/// The shares of a picture that are suspected to be spoiled.
+fn artefacts(image: &RgbImage) -> Vec<(&'static str, f64)> {
+    let tissue = TissueMask::of(image);
+    let seen = Artefacts::of(image, &tissue);
+    vec![("tissue", tissue.share()), ("pen", seen.pen_share), ("fold", seen.fold_share), ("bubble", seen.bubble_share)]
+}
+
 /// Size of the fields whose displacement is looked for, in pixels.
 const FIELD: [u32; 2] = [960, 540];
 const PAIRS: usize = 800;
@@ -163,6 +171,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let said = match mode.as_str() {
             "focus" => measures(&image),
             "colours" => colours(&image),
+            "artefacts" => artefacts(&image),
             other => return Err(format!("there is no mode {other}").into()),
         };
         let fields: Vec<String> = said.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
