@@ -6,6 +6,9 @@
 //! overlap could never win. Refined at twice the resolution. Vignetting and dirt on the camera do not move with the slide:
 //! everything wider than nuclei is taken out first.
 
+use std::ops::Range;
+
+use fearless_simd::{Level, Simd, dispatch};
 use image::RgbImage;
 use rayon::prelude::*;
 use rustfft::{FftPlanner, num_complex::Complex};
@@ -48,7 +51,7 @@ pub struct Shift {
 
 impl Shift {
     /// From this confidence on the two frames show the same place. `docs/quality.md` has how often that is wrong.
-    pub const SURE: f64 = 0.55;
+    pub const SURE: f64 = 0.6;
 
     /// Whether the two frames show the same place, so that the displacement means something.
     #[must_use]
@@ -166,7 +169,7 @@ fn best_displacement(from: &Thumb, to: &Thumb) -> Option<[isize; 2]> {
 }
 
 /// Where 0..`length`, moved by `by`, lies in 0..`length`.
-fn range(by: isize, length: isize) -> std::ops::Range<usize> {
+fn range(by: isize, length: isize) -> Range<usize> {
     by.clamp(0, length).unsigned_abs()..(length + by).clamp(0, length).unsigned_abs()
 }
 
@@ -244,31 +247,45 @@ impl Plane {
 
     /// The normalised correlation of what `self` and `other` share when `other` lies `by` further; 0 if nothing.
     fn likeness(&self, other: &Self, by: [isize; 2]) -> f64 {
-        const LANES: usize = 16;
         let (width, height) = (self.width.cast_signed(), self.height.cast_signed());
-        let (here, there) = (range(-by[0], width), range(by[0], width));
-        let mut sums = [[0.0_f32; LANES]; 3];
-        for (row, row_there) in range(-by[1], height).zip(range(by[1], height)) {
-            let from = &self.values[row * self.width..][here.clone()];
-            let to = &other.values[row_there * self.width..][there.clone()];
-            let ((from, from_rest), (to, to_rest)) = (from.as_chunks::<LANES>(), to.as_chunks::<LANES>());
-            for (from, to) in from.iter().zip(to) {
-                for lane in 0..LANES {
-                    sums[0][lane] += from[lane] * to[lane];
-                    sums[1][lane] += from[lane] * from[lane];
-                    sums[2][lane] += to[lane] * to[lane];
-                }
-            }
-            for (&from, &to) in from_rest.iter().zip(to_rest) {
-                sums[0][0] += from * to;
-                sums[1][0] += from * from;
-                sums[2][0] += to * to;
-            }
-        }
-        let [product, from, to] = sums.map(|lanes| lanes.iter().map(|&lane| f64::from(lane)).sum::<f64>());
+        let rows = range(-by[1], height).zip(range(by[1], height));
+        let columns = (range(-by[0], width), range(by[0], width));
+        let [product, from, to] = dispatch!(Level::new(), simd => products(simd, self, other, rows, columns));
         let scale = (from * to).sqrt();
         if scale > 0.0 { product / scale } else { 0.0 }
     }
+}
+
+/// The sums of a·b, a² and b² over pairs of rows, each over its columns. Sixteen sums side by side, whatever the machine: the
+/// same on all of them.
+#[inline(always)]
+fn products<S: Simd>(
+    _: S,
+    a: &Plane,
+    b: &Plane,
+    rows: impl Iterator<Item = (usize, usize)>,
+    columns: (Range<usize>, Range<usize>),
+) -> [f64; 3] {
+    const LANES: usize = 16;
+    let (mut both, mut here, mut there) = ([0.0_f32; LANES], [0.0_f32; LANES], [0.0_f32; LANES]);
+    for (row, other_row) in rows {
+        let from = &a.values[row * a.width..][columns.0.clone()];
+        let to = &b.values[other_row * b.width..][columns.1.clone()];
+        let ((from, from_rest), (to, to_rest)) = (from.as_chunks::<LANES>(), to.as_chunks::<LANES>());
+        for (from, to) in from.iter().zip(to) {
+            for lane in 0..LANES {
+                both[lane] += from[lane] * to[lane];
+                here[lane] += from[lane] * from[lane];
+                there[lane] += to[lane] * to[lane];
+            }
+        }
+        for (&from, &to) in from_rest.iter().zip(to_rest) {
+            both[0] += from * to;
+            here[0] += from * from;
+            there[0] += to * to;
+        }
+    }
+    [both, here, there].map(|lanes| lanes.iter().map(|&lane| f64::from(lane)).sum())
 }
 
 /// Sums over all rectangles from the upper left corner.
@@ -292,7 +309,7 @@ impl Integral {
         Self { stride, sums }
     }
 
-    fn over(&self, columns: std::ops::Range<usize>, rows: std::ops::Range<usize>) -> f64 {
+    fn over(&self, columns: Range<usize>, rows: Range<usize>) -> f64 {
         let at = |x: usize, y: usize| self.sums[y * self.stride + x];
         at(columns.end, rows.end) - at(columns.start, rows.end) - at(columns.end, rows.start)
             + at(columns.start, rows.start)

@@ -46,22 +46,94 @@ fn taps(from: u32, to: u32) -> Vec<Taps> {
 #[must_use]
 pub fn triangle(image: &RgbImage, width: u32, height: u32) -> RgbImage {
     let mut scaled = RgbImage::new(width, height);
+    let half = [image.width(), image.height()] == [2 * width, 2 * height] && width.min(height) > 2;
     let (across, down) = (taps(image.width(), width), taps(image.height(), height));
     let stride = 3 * image.width() as usize;
     let rows: &mut [u8] = &mut scaled;
     let level = Level::new();
     rows.par_chunks_exact_mut(3 * width as usize).zip(&down).with_min_len(ROWS).for_each_init(
-        // One more than a row has: pixels are read four numbers at once, of which the last is not used.
-        || (vec![0.0_f32; stride + 1], vec![0.0_f32; 3 * width as usize + 1]),
-        |(sums, line), (row, Taps { first, weights })| {
-            let lines = &image.as_raw()[first * stride..];
-            dispatch!(level, simd => {
-                down_columns(simd, lines, weights, &mut sums[..stride]);
-                along(simd, sums, &across, line, row);
-            });
+        || Lines::of(stride, 3 * width as usize),
+        |lines, (row, Taps { first, weights })| {
+            let rows = &image.as_raw()[first * stride..];
+            if half && weights.len() == 4 {
+                dispatch!(level, simd => halve(simd, rows, &across, lines, row));
+            } else {
+                let Lines { sums, line, .. } = lines;
+                dispatch!(level, simd => {
+                    down_columns(simd, rows, weights, &mut sums[..stride]);
+                    along(simd, sums, &across, line, row);
+                });
+            }
         },
     );
     scaled
+}
+
+/// What a thread needs for a row.
+struct Lines {
+    /// One more than a row has: pixels are read four numbers at once, of which the last is not used.
+    sums: Vec<f32>,
+    line: Vec<f32>,
+    eighths: Vec<u16>,
+    levels: Vec<u8>,
+}
+
+impl Lines {
+    fn of(stride: usize, scaled: usize) -> Self {
+        Self {
+            sums: vec![0.0; stride + 1],
+            line: vec![0.0; scaled + 1],
+            eighths: vec![0; stride],
+            levels: vec![0; stride],
+        }
+    }
+}
+
+/// A row of the result at exactly half the size, from the four rows that it is made of. The weights are 1, 3, 3, 1 eighths
+/// along both axes but for the outermost pixels: whole numbers give what the floats give, as those are exact there.
+#[inline(always)]
+fn halve<S: Simd>(_: S, rows: &[u8], across: &[Taps], lines: &mut Lines, row: &mut [u8]) {
+    let Lines { sums, eighths, levels, .. } = lines;
+    let stride = eighths.len();
+    let [a, b, c, d] = [0, 1, 2, 3].map(|line| &rows[line * stride..][..stride]);
+    for ((((sum, &a), &b), &c), &d) in eighths.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+        *sum = u16::from(a) + 3 * (u16::from(b) + u16::from(c)) + u16::from(d);
+    }
+    for ((((level, &a), &b), &c), &d) in
+        levels.iter_mut().zip(&*eighths).zip(&eighths[3..]).zip(&eighths[6..]).zip(&eighths[9..])
+    {
+        #[expect(clippy::cast_possible_truncation, reason = "64 weights of at most 255")]
+        let nearest = ((a + 3 * (b + c) + d + 32) >> 6) as u8;
+        *level = nearest;
+    }
+    // The second pixel begins with the second pixel of the picture.
+    for (pixel, from) in row.as_chunks_mut::<3>().0[1..].iter_mut().zip(levels[3..].chunks(6)) {
+        if let Some(level) = from.first_chunk::<3>() {
+            *pixel = *level;
+        }
+    }
+    for index in [0, across.len() - 1] {
+        let Taps { first, weights } = &across[index];
+        for at in 3 * first..3 * (first + weights.len()) {
+            sums[at] = f32::from(eighths[at]) / 8.0;
+        }
+        let found = weighed(&sums[3 * first..], weights);
+        for (level, &sum) in row[3 * index..].iter_mut().zip(&found[..3]) {
+            *level = nearest(sum);
+        }
+    }
+}
+
+/// The nearest level, half away from zero.
+#[inline(always)]
+fn nearest(sum: f32) -> u8 {
+    let sum = sum.clamp(0.0, 255.0);
+    // Without a call: what is left after the whole part is exact.
+    let whole = sum.floor();
+    let nearest = whole + if sum - whole >= 0.5 { 1.0 } else { 0.0 };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0 to 255")]
+    let nearest = nearest as u8;
+    nearest
 }
 
 /// What the first lines, one a weight, come to in each column.
@@ -110,13 +182,7 @@ fn along<S: Simd>(_: S, sums: &[f32], across: &[Taps], line: &mut [f32], row: &m
         line[3 * index..][..4].copy_from_slice(&four);
     }
     for (level, &sum) in row.iter_mut().zip(&*line) {
-        let sum = sum.clamp(0.0, 255.0);
-        // Half away from zero, without a call: what is left after the whole part is exact.
-        let whole = sum.floor();
-        let nearest = whole + if sum - whole >= 0.5 { 1.0 } else { 0.0 };
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0 to 255")]
-        let nearest = nearest as u8;
-        *level = nearest;
+        *level = nearest(sum);
     }
 }
 
@@ -149,6 +215,9 @@ mod tests {
             (9, 200, (3, 1)),
             (1, 5, (4, 4)),
             (500, 3, (17, 2)),
+            (6, 6, (3, 3)),
+            (8, 90, (4, 45)),
+            (202, 300, (101, 150)),
         ] {
             let image = RgbImage::from_fn(width, height, |_, _| {
                 image::Rgb(std::array::from_fn(|_| u8::try_from(random.below(256)).unwrap_or(0)))

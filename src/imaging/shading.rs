@@ -340,7 +340,11 @@ impl Grid {
         let inside = |x: usize, y: usize| self.mean[y * columns + x];
         // The parabola through the last three.
         let beyond = |a: [f64; 3], b: [f64; 3], c: [f64; 3]| {
-            std::array::from_fn(|i| (3.0 * (a[i] - b[i]) + c[i]).clamp(0.25 * a[i], 2.0 * a[i]))
+            std::array::from_fn(|i| {
+                // Beside an edge, smoothing may have gone below zero.
+                let near = a[i].max(0.0);
+                (3.0 * (a[i] - b[i]) + c[i]).clamp(0.25 * near, 2.0 * near)
+            })
         };
         let in_row = |x: usize, y: usize| match x {
             0 => beyond(inside(0, y), inside(1, y), inside(2, y)),
@@ -519,6 +523,10 @@ mod tests {
         check(&RgbImage::from_pixel(640, 480, image::Rgb([40; 3])), "TooDark");
         check(&RgbImage::from_pixel(640, 480, image::Rgb([255, 240, 230])), "Clipped");
         check(&white(640, 480, 12.0, 0.0), "TooUneven");
+        for (left, right) in [(0, 250), (250, 0), (2, 200)] {
+            let half = RgbImage::from_fn(640, 480, |x, _| image::Rgb([if x < 96 { left } else { right }; 3]));
+            check(&half, "TooUneven");
+        }
         let mut tissue = white(640, 480, 0.5, 1.0);
         for (x, y, pixel) in tissue.enumerate_pixels_mut() {
             if x > 400 && y > 200 {

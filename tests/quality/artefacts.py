@@ -9,19 +9,14 @@ density; a bubble has a rim of 6 pixels that lets hardly any light through, and 
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from pictures import at_scale, slides
+from pictures import REPO, at_scale, seen, slides
 
-REPO = Path(__file__).resolve().parents[2]
 INKS = {"black pen": (2.2, 2.2, 2.1), "blue pen": (1.8, 1.0, 0.3), "green pen": (1.7, 0.4, 1.1)}
 LEAST = 0.01  # as in src/imaging/gate.rs
 
@@ -47,16 +42,6 @@ def plants(pixels: np.ndarray, random: np.random.Generator) -> dict[str, np.ndar
     return made
 
 
-def seen(pictures: list[np.ndarray]) -> list[dict]:
-    study = Path(os.environ.get("HILUM_STUDY", REPO / "target/release/examples/study"))
-    with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder) / f"{index}.png" for index in range(len(pictures))]
-        for path, pixels in zip(paths, pictures):
-            Image.fromarray(pixels).save(path, compress_level=1)
-        said = subprocess.run([study, "artefacts", *paths], check=True, capture_output=True, encoding="utf-8").stdout
-    return [json.loads(line) for line in said.splitlines()]
-
-
 def fields(pixels: np.ndarray) -> list[np.ndarray]:
     height, width = min(540, pixels.shape[0]), min(960, pixels.shape[1])
     rows, columns = pixels.shape[0] // height, pixels.shape[1] // width
@@ -71,7 +56,7 @@ def main(phantoms: list[Path]) -> None:
             groups[f"{name} at {to_um} µm"] = fields(at_scale(pixels, um, to_um))
     groups["phantoms"] = [np.asarray(Image.open(path).convert("RGB")) for path in phantoms]
     for name, pictures in groups.items():
-        clean = [(row, pixels) for row, pixels in zip(seen(pictures), pictures) if row["tissue"] >= 0.3]
+        clean = [(row, pixels) for row, pixels in zip(seen("artefacts", pictures), pictures) if row["tissue"] >= 0.3]
         if not clean:
             continue
         alarms = {kind: sum(row[kind] >= LEAST for row, _ in clean) for kind in ("pen", "fold", "bubble")}
@@ -79,7 +64,7 @@ def main(phantoms: list[Path]) -> None:
         planted = [plants(pixels, random) for _, pixels in clean]
         for kind in planted[0]:
             sign = kind.split()[-1]
-            found[kind] = [row[sign] >= LEAST for row in seen([one[kind] for one in planted])]
+            found[kind] = [row[sign] >= LEAST for row in seen("artefacts", [one[kind] for one in planted])]
         rates = ", ".join(f"{kind} {np.mean(hits):.2f}" for kind, hits in found.items())
         print(f"{name}: {len(clean)} fields; false alarms {alarms}; found: {rates}")
 

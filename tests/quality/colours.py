@@ -9,24 +9,18 @@ whole and in tiles of half their height.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from pictures import at_scale, photos, slides, tiles
+from pictures import REPO, at_scale, photos, seen, slides, tiles
 
-REPO = Path(__file__).resolve().parents[2]
 VERDICTS = ["plausible", "too little", "not stained", "exchanged"]
 
 
 def main(phantoms: list[Path]) -> int:
-    study = Path(os.environ.get("HILUM_STUDY", REPO / "target/release/examples/study"))
     cache = REPO / ".cache/real"
     groups: dict[str, list[np.ndarray]] = {}
     for name, (pixels, um) in slides(cache).items():
@@ -39,12 +33,7 @@ def main(phantoms: list[Path]) -> int:
     for name, pictures in groups.items():
         if not pictures:
             continue
-        with tempfile.TemporaryDirectory() as folder:
-            paths = [Path(folder) / f"{index}.png" for index in range(len(pictures))]
-            for path, pixels in zip(paths, pictures):
-                Image.fromarray(pixels).save(path, compress_level=1)
-            said = subprocess.run([study, "colours", *paths], check=True, capture_output=True, encoding="utf-8").stdout
-        rows = [row for row in map(json.loads, said.splitlines()) if row["tissue"] >= 0.05 and row["verdict"] != 1]
+        rows = [row for row in seen("colours", pictures) if row["tissue"] >= 0.05 and row["verdict"] != 1]
         count = [sum(row["verdict"] == index for row in rows) for index in range(4)]
         named = [sum(row["exchanged"] == index for row in rows) for index in range(4)]
         green = [row["green_least"] for row in rows]

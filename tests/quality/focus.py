@@ -22,9 +22,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pictures import at_scale, slides, tiles
+from pictures import REPO, at_scale, slides, tiles
 
-REPO = Path(__file__).resolve().parents[2]
 EDGE = 224
 SIGMAS = [0, 0.5, 1, 2, 2.5, 3, 4, 6]
 SHARP, BLURRED = 1.0, 2.0
@@ -138,25 +137,27 @@ def main(out: Path) -> None:
 def svg(curves: dict[str, tuple[np.ndarray, np.ndarray]]) -> str:
     left, top, size = 70, 20, 440
 
+    wide = 0.3  # the corner in which the curves differ
+
     def point(lost: float, found: float) -> str:
-        return f"{left + size * lost:.1f},{top + size * (1 - found):.1f}"
+        return f"{left + size * min(lost / wide, 1):.1f},{top + size * min((1 - found) / wide, 1):.1f}"
 
     parts = [
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 780 530" font-family="sans-serif" font-size="15">',
-        "<title>ROC curves of eight measures of sharpness</title>",
+        "<title>ROC curves of eight measures of sharpness, the upper left corner</title>",
         '<rect width="780" height="530" fill="#fff"/>',
     ]
-    for tick in range(0, 11, 2):
-        x, y = left + size * tick / 10, top + size * (1 - tick / 10)
-        parts.append(f'<path d="M{x:.0f} {top}V{top + size}M{left} {y:.0f}H{left + size}" stroke="#ddd"/>')
-        parts.append(f'<text x="{x:.0f}" y="{top + size + 20}" text-anchor="middle">{tick / 10}</text>')
-        parts.append(f'<text x="{left - 8}" y="{y + 5:.0f}" text-anchor="end">{tick / 10}</text>')
+    for tick in range(7):
+        at = size * tick / 6
+        parts.append(f'<path d="M{left + at:.0f} {top}V{top + size}M{left} {top + at:.0f}H{left + size}" stroke="#ddd"/>')
+        parts.append(f'<text x="{left + at:.0f}" y="{top + size + 20}" text-anchor="middle">{wide * tick / 6:.2f}</text>')
+        parts.append(f'<text x="{left - 8}" y="{top + at + 5:.0f}" text-anchor="end">{1 - wide * tick / 6:.2f}</text>')
     parts.append(f'<text x="{left + size / 2}" y="{top + size + 46}" text-anchor="middle">share of sharp tiles called blurred</text>')
     middle = top + size / 2
     parts.append(f'<text x="18" y="{middle}" text-anchor="middle" transform="rotate(-90 18 {middle})">share of blurred tiles found</text>')
     for row, (key, (lost, found)) in enumerate(curves.items()):
-        step = max(1, len(lost) // 300)
-        points = " ".join(point(a, b) for a, b in [*zip(lost[::step], found[::step]), (1.0, 1.0)])
+        inside = [(a, b) for a, b in zip(lost, found) if b >= 1 - wide and a <= wide]
+        points = " ".join(point(a, b) for a, b in [(inside[0][0], 1 - wide), *inside, (wide, max(b for _, b in inside))])
         dash = ' stroke-dasharray="7 5"' if key in RAW else ""
         width = 3 if key == "ratio" else 2
         parts.append(f'<polyline points="{points}" fill="none" stroke="{LOOK[key]}" stroke-width="{width}"{dash}/>')

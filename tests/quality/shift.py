@@ -15,10 +15,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pictures import at_scale, slides
+from pictures import REPO, at_scale, slides
 
-REPO = Path(__file__).resolve().parents[2]
-SURE = 0.30  # as in src/imaging/registration.rs
+SURE = 0.6  # as in src/imaging/registration.rs
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 //! What the gate sees in images, and what other measures of focus would: a line of JSON an image.
 //!
-//! `study focus IMAGE...`, `study colours IMAGE...`, `study artefacts IMAGE...`, or for pairs of fields cut from the images, a line a pair: `study shift IMAGE...`
+//! `study focus IMAGE...`, `study colours IMAGE...`, `study artefacts IMAGE...`,
+//! `study calibration IMAGE...`, or for pairs of fields cut from the images, a line a pair: `study shift IMAGE...`
 
 #![expect(clippy::print_stdout, reason = "a program of its own")]
 
@@ -10,8 +11,10 @@ use hilum_imaging::{
     Random,
     artefacts::Artefacts,
     field::{TissueMask, focus},
+    micrometer::Ruling,
     plausible::{Colours, Plausibility},
     registration::{self, Thumb},
+    shading::Shading,
 };
 use image::{RgbImage, imageops};
 
@@ -87,6 +90,13 @@ fn colours(image: &RgbImage) -> Vec<(&'static str, f64)> {
         ("verdict", verdict(seen)),
         ("exchanged", verdict(mirrored)),
     ]
+}
+
+/// What a picture would be taken for that was not meant for calibration: a period in pixels and a largest gain, 0 where refused.
+fn calibration(image: &RgbImage) -> Vec<(&'static str, f64)> {
+    let period = Ruling::find(image).map_or(0.0, |ruling| ruling.period_px);
+    let gain = Shading::of(image).map_or(0.0, |shading| shading.largest_gain());
+    vec![("period", period), ("gain", gain)]
 }
 
 /// The shares of a picture that are suspected to be spoiled.
@@ -172,6 +182,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "focus" => measures(&image),
             "colours" => colours(&image),
             "artefacts" => artefacts(&image),
+            "calibration" => calibration(&image),
             other => return Err(format!("there is no mode {other}").into()),
         };
         let fields: Vec<String> = said.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
