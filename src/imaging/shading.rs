@@ -113,17 +113,22 @@ impl Shading {
         if share > MOST_CLIPPED {
             return Err(NotWhite::Clipped { share });
         }
-        let nodes = grid.smoothed().with_rim();
-        let factor = nodes
-            .iter()
-            .flat_map(|node| (0..3).map(|channel| brightest[channel] / node[channel].max(1e-3)))
-            .fold(1.0, f64::max);
-        if factor > MOST_GAIN {
-            return Err(NotWhite::TooUneven { factor });
+        let darkest = |mean: &[f64; 3]| (0..3).map(|c| brightest[c] / mean[c].max(1e-3)).fold(1.0, f64::max);
+        let dark: Vec<f64> = grid.mean.iter().map(darkest).filter(|&factor| factor > MOST_GAIN).collect();
+        if grid.share(dark.len()) > MOST_UNEVEN {
+            return Err(NotWhite::TooUneven { factor: dark.into_iter().fold(1.0, f64::max) });
         }
-        let share = grid.unclear_share();
+        let (rough, off) = (grid.rough(), grid.off());
+        let share = grid.share(rough.iter().zip(&off).filter(|(rough, off)| **rough || **off).count());
         if share > MOST_UNEVEN {
             return Err(NotWhite::NotClear { share });
+        }
+        let grid = grid.without(&rough, &off);
+        let brightest: [f64; 3] = std::array::from_fn(|channel| grid.brightest(channel));
+        let nodes = grid.smoothed().with_rim();
+        let factor = nodes.iter().flat_map(|node| (0..3).map(|c| brightest[c] / node[c].max(1e-3))).fold(1.0, f64::max);
+        if factor > MOST_GAIN {
+            return Err(NotWhite::TooUneven { factor });
         }
         let gain = |level: f64, brightest: f64| {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 3.9 × 16384")]
@@ -292,20 +297,64 @@ impl Grid {
         self.smoothed().mean.iter().map(|mean| mean[channel]).fold(0.0, f64::max)
     }
 
-    /// The share of cells that show more than smooth light.
-    fn unclear_share(&self) -> f64 {
-        let surfaces = [0, 1, 2].map(|channel| Surface::through(self, channel));
-        let unclear = (0..self.mean.len()).filter(|&index| {
+    /// Which cells have something in them.
+    fn rough(&self) -> Vec<bool> {
+        let rough = |(mean, residual): (&[f64; 3], &f64)| *residual > NOISE_LEVELS + UNEVEN_SHARE * mean[1];
+        self.mean.iter().zip(&self.residual).map(rough).collect()
+    }
+
+    /// Which cells are not as bright as a smooth fall of light would have them.
+    fn off(&self) -> Vec<bool> {
+        let surfaces = [0, 1, 2].map(|channel| Surface::through(self, channel, &vec![false; self.mean.len()]));
+        let off = |index: usize| {
             let (x, y) = self.place(index);
-            let mean = self.mean[index];
-            let rough = self.residual[index] > NOISE_LEVELS + UNEVEN_SHARE * mean[1];
-            let off =
-                (0..3).any(|c| (mean[c] - surfaces[c].at(x, y)).abs() > SURFACE_SHARE * surfaces[c].at(x, y).max(1.0));
-            rough || off
-        });
+            (0..3).any(|c| {
+                let smooth = surfaces[c].at(x, y);
+                (self.mean[index][c] - smooth).abs() > SURFACE_SHARE * smooth.max(1.0)
+            })
+        };
+        (0..self.mean.len()).map(off).collect()
+    }
+
+    /// The cells up to two away, itself included.
+    fn near(&self, index: usize) -> impl Iterator<Item = usize> {
+        let (x, y) = (index % self.columns, index / self.columns);
+        let (columns, rows) = (self.columns, self.rows);
+        (y.saturating_sub(2)..(y + 3).min(rows))
+            .flat_map(move |y| (x.saturating_sub(2)..(x + 3).min(columns)).map(move |x| y * columns + x))
+    }
+
+    fn share(&self, cells: usize) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "there are few cells")]
-        let share = unclear.count() as f64 / self.mean.len() as f64;
+        let share = cells as f64 / self.mean.len() as f64;
         share
+    }
+
+    /// With the light that the other cells tell of in place of what lies on the glass: in rough cells, and in those beside
+    /// them that are off, as the inside of a larger speck is.
+    fn without(mut self, rough: &[bool], off: &[bool]) -> Self {
+        let hidden: Vec<bool> =
+            (0..rough.len()).map(|at| rough[at] || (off[at] && self.near(at).any(|near| rough[near]))).collect();
+        if hidden.contains(&true) {
+            let surfaces = [0, 1, 2].map(|channel| Surface::through(&self, channel, &hidden));
+            let smooth = |index: usize, channel: usize| {
+                let (x, y) = self.place(index);
+                surfaces[channel].at(x, y).max(1.0)
+            };
+            let mut mean = self.mean.clone();
+            for index in (0..hidden.len()).filter(|&index| hidden[index]) {
+                let clear: Vec<usize> = self.near(index).filter(|&near| !hidden[near]).collect();
+                mean[index] = std::array::from_fn(|c| {
+                    // Where the surface misses the light around, it does so here.
+                    let factors = clear.iter().map(|&near| self.mean[near][c] / smooth(near, c));
+                    #[expect(clippy::cast_precision_loss, reason = "at most 24")]
+                    let factor = if clear.is_empty() { 1.0 } else { factors.sum::<f64>() / clear.len() as f64 };
+                    smooth(index, c) * factor
+                });
+            }
+            self.mean = mean;
+        }
+        self
     }
 
     /// Where a cell lies, from −1 to 1 along each axis.
@@ -394,10 +443,10 @@ impl Surface {
         [1.0, x, y, x * x, x * y, y * y]
     }
 
-    /// The one that comes closest to the means of a channel in the sense of least squares.
-    fn through(grid: &Grid, channel: usize) -> Self {
+    /// The one that comes closest, in the sense of least squares, to the means of a channel in the cells that are not left out.
+    fn through(grid: &Grid, channel: usize, left_out: &[bool]) -> Self {
         let mut equations = [[0.0; 7]; 6];
-        for (index, mean) in grid.mean.iter().enumerate() {
+        for (index, mean) in grid.mean.iter().enumerate().filter(|(index, _)| !left_out[*index]) {
             let (x, y) = grid.place(index);
             let terms = Self::terms(x, y);
             for (row, &factor) in equations.iter_mut().zip(&terms) {
@@ -552,7 +601,15 @@ mod tests {
                 image.put_pixel(x, y, image::Rgb([120; 3]));
             }
         }
-        assert!(Shading::of(&image).is_ok());
+        // In a corner, where the slope would carry it outwards.
+        for y in 0..20 {
+            for x in 0..30 {
+                image.put_pixel(x, y, image::Rgb([90, 60, 110]));
+            }
+        }
+        let clean = Shading::of(&white(1_920, 1_080, 0.5, 1.0)).expect("white");
+        let found = Shading::of(&image).expect("white but for specks");
+        assert!((found.largest_gain() / clean.largest_gain() - 1.0).abs() < 0.02, "{}", found.largest_gain());
     }
 
     #[test]

@@ -30,8 +30,11 @@ def test_photographs_are_not_stained():
 
 
 def test_tissue_and_photographs_are_no_calibration(slide):
-    for row in seen("calibration", [*slide[:12], *photos(CACHE).values()]):
-        assert row["period"] == 0 and row["gain"] == 0, row
+    pictures = [*slide, *photos(CACHE).values()]
+    for seen_of, row in zip(seen("colours", pictures), seen("calibration", pictures)):
+        assert row["period"] == 0
+        # The clear glass beside the tissue is a white field, specks of dirt and all.
+        assert row["gain"] < (1.5 if seen_of["tissue"] < 0.03 else 1e-9), (seen_of, row)
 
 
 def test_sharp_fields_have_no_artefacts():
