@@ -7,6 +7,7 @@ mod explain;
 mod fusion;
 mod gate;
 mod pipeline;
+pub mod preview;
 mod ready;
 mod watch;
 

@@ -32,6 +32,8 @@ pub struct Model {
     pub slide: SlideContract,
     /// Temperatures of CT alone, H&E alone, fused.
     pub temperatures: [f64; 3],
+    /// So many fields are asked for.
+    pub fields: usize,
     /// The metadata encoder's standardisation.
     pub metadata: hilum_infer::MetadataManifest,
     /// Whether the bundle was trained on phantoms.
@@ -83,6 +85,7 @@ impl Model {
             window: Window { low_hu, high_hu },
             slide,
             temperatures,
+            fields: manifest.he.fields,
             metadata: manifest.metadata.clone(),
             phantom: manifest.training.trained_on == "phantom",
         })
@@ -118,6 +121,8 @@ pub struct Study {
     pub ct: Option<CtInput>,
     /// The fields.
     pub he: Option<Vec<Field>>,
+    /// The slide's stain, where it is known from more than these fields. Without it they say it.
+    pub stain: Option<Normaliser>,
     /// Age, sex, smoking history, specimen.
     pub metadata: Metadata,
 }
@@ -351,7 +356,7 @@ fn prepare(study: Study, model: &Model, timings: &mut Timings, watch: &dyn Watch
     let ct = ct.transpose()?;
     let he = study.he.map(|fields| {
         watch.stage(Stage::Fields);
-        slide::read_slide(fields, &model.slide, &mut |stage, took| timings.0.push((stage, took)))
+        slide::read_slide(fields, study.stain, &model.slide, &mut |stage, took| timings.0.push((stage, took)))
     });
     let he = he.transpose()?.map(|slide| {
         limits.extend(slide.limits);

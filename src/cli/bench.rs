@@ -4,6 +4,7 @@ mod against;
 mod case;
 mod engines;
 mod frames;
+mod live;
 mod spread;
 
 use std::{
@@ -60,6 +61,8 @@ struct Answer {
     stages: BTreeMap<String, Spread>,
     engines: BTreeMap<String, engines::Figures>,
     case: case::Figures,
+    /// A picture of the camera, by steps.
+    live: BTreeMap<&'static str, Spread>,
     /// By the panel's pixels.
     screen: BTreeMap<String, frames::Figures>,
     against: BTreeMap<String, against::Ratio>,
@@ -112,6 +115,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         machine: machine(),
         engines,
         against: arguments.peers.figures(bundle, &case, scratch.path())?,
+        live: live::figures(&case.fields()?, &loaded),
         case: figures,
         stages: stages.samples,
         screen: frames::figures(runs)?,
@@ -129,6 +133,9 @@ fn table(answer: &Answer) -> Result<(), Failure> {
         say(&format!("{stage:>16}  {:>9.2} ms  (at most {:.2}, {} runs)", spread.p50_ms, spread.max_ms, spread.n))?;
     }
     say(&format!("a case {}", answer.case))?;
+    for (step, Spread { p50_ms, p99_ms, max_ms, n }) in &answer.live {
+        say(&format!("live {step:>20}  {p50_ms:>6.2} ms  (99%: {p99_ms:.2}, at most {max_ms:.2}, {n} times)"))?;
+    }
     for (panel, figures) in &answer.screen {
         let frames::Figures { page_first, page, updates } = figures;
         let pages = [("a page, first", page_first), ("a page, again", page)].into_iter();

@@ -204,7 +204,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
 }
 
 /// The daemon has another current folder.
-fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
 }
 

@@ -9,6 +9,7 @@ mod analyze;
 mod archive;
 mod bench;
 mod bundle;
+mod calibrate;
 mod case;
 mod check_config;
 mod control;
@@ -74,6 +75,9 @@ enum Command {
     /// Inspect, verify or sign a bundle.
     #[command(subcommand)]
     Bundle(bundle::Command),
+    /// The microscope's scale and white field, for each objective.
+    #[command(subcommand)]
+    Calibrate(calibrate::Command),
     /// Check board files.
     CheckConfig(check_config::Arguments),
     /// Write a seeded synthetic cohort.
@@ -123,6 +127,7 @@ pub fn main() -> ExitCode {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
         Command::Bundle(command) => bundle::run(&command),
+        Command::Calibrate(command) => calibrate::run(&command),
         Command::CheckConfig(arguments) => check_config::run(&arguments),
         Command::Phantom(arguments) => phantom::run(&arguments),
         Command::Prepare(arguments) => prepare::run(&arguments),

@@ -205,5 +205,5 @@ fn study_of(case: &CohortCase, branch: Branch) -> Result<Result<Study, Refusal>,
         }
     };
     let he = if branch == Branch::Ct { None } else { Some(read_fields(&[case.he()], None)?) };
-    Ok(Ok(Study { ct, he, metadata: case.metadata }))
+    Ok(Ok(Study { ct, he, stain: None, metadata: case.metadata }))
 }

@@ -151,8 +151,9 @@ pub(crate) fn status(arguments: &To) -> Result<(), Failure> {
             None => "none",
         };
         lines.push(format!(
-            "camera: {}; share: {}; board: {}",
+            "camera: {}{}; share: {}; board: {}",
             there(&status["camera"]),
+            status["camera-fault"].as_str().map_or(String::new(), |fault| format!(" ({fault})")),
             there(&status["share"]),
             word(status, "warmth")
         ));

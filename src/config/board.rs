@@ -396,6 +396,9 @@ pub struct Thermal {
     pub warm_c: f64,
     /// `hot-c`: from here work stops, in °C. Above `warm_c`.
     pub hot_c: f64,
+    /// `throttled`: a file whose hexadecimal number says in its lowest four bits that the board is slowed down now, because its
+    /// power supply is weak or it is too warm (Raspberry Pi). Absolute.
+    pub throttled: Option<PathBuf>,
     /// `poll-s`: how often the zones are read.
     pub poll: Duration,
 }

@@ -64,6 +64,7 @@ every-h = 1.5
 seed = 7
 [thermal]
 zones = ["/sys/class/thermal/thermal_zone0/temp"]
+throttled = "/sys/throttled"
 warm-c = 70
 hot-c = 80.5
 poll-s = 1
@@ -200,6 +201,7 @@ fn every_key_is_heard() {
     assert_eq!(board.case.time.as_secs(), 600);
     assert_eq!(board.case.explain, [Explanation::GradCam]);
     assert_eq!((board.control.every.map(|every| every.as_secs()), board.control.seed), (Some(5400), 7));
+    assert_eq!(board.thermal.throttled.as_deref(), Some(Path::new("/sys/throttled")));
     assert_eq!(board.thermal.zones, [Path::new("/sys/class/thermal/thermal_zone0/temp")]);
     assert!((board.thermal.warm_c, board.thermal.hot_c) == (70.0, 80.5));
     assert_eq!((board.thermal.poll.as_secs(), board.clock), (1, ClockTrust::Never));
@@ -769,6 +771,7 @@ fn the_base_shows_every_key_with_its_default() {
     let buttons = all.panel.buttons.take().expect("buttons");
     assert_eq!(buttons.wiring, wiring);
     assert_eq!(all.panel.size.take(), Some(Panel::SIZE));
+    assert!(all.thermal.throttled.take().is_some());
     assert_eq!(all, defaults);
 
     let mut section = "";

@@ -357,6 +357,7 @@ fn thermal(section: &mut Section) -> Option<Thermal> {
     let zones = section.list("zones", |written, _| absolute(written));
     let warm_c = section.number("warm-c", 40.0..=100.0, "°C", 80.0);
     let hot_c = section.number("hot-c", 41.0..=110.0, "°C", 90.0);
+    let throttled = section.absolute("throttled");
     let poll = section.seconds("poll-s", 0.5..=60.0, 2.0);
     if let (Some(warm_c), Some(hot_c)) = (warm_c, hot_c)
         && hot_c <= warm_c
@@ -364,7 +365,8 @@ fn thermal(section: &mut Section) -> Option<Thermal> {
         let key = if section.at("hot-c").is_some() { "hot-c" } else { "warm-c" };
         return section.contradiction(key, format!("hot-c = {hot_c} is not above warm-c = {warm_c}"));
     }
-    Some(Thermal { zones: zones?.unwrap_or_default(), warm_c: warm_c?, hot_c: hot_c?, poll: poll? })
+    let zones = zones?.unwrap_or_default();
+    Some(Thermal { zones, warm_c: warm_c?, hot_c: hot_c?, throttled: throttled?, poll: poll? })
 }
 
 fn clock(section: &mut Section) -> Option<ClockTrust> {

@@ -22,6 +22,7 @@ use crate::{
     event::Event,
     exports::{Exports, Taken},
     inference::{Benches, Done, Failed, Job, Loaded, Running as Engine},
+    live::Strain,
     office::Office,
     share::News,
 };
@@ -117,6 +118,8 @@ pub(crate) struct Parts {
     pub(crate) bench: Benches,
     pub(crate) thermal: Box<dyn Thermal>,
     pub(crate) changes: watch::Sender<u64>,
+    /// How hard the board has it, for the live picture.
+    pub(crate) strain: watch::Sender<Strain>,
     pub(crate) beats: Arc<AtomicU64>,
     pub(crate) name: String,
     pub(crate) opened: Opened,
@@ -394,6 +397,16 @@ impl Appliance {
         if warmth != self.warmth {
             tracing::warn!(celsius = now, warmth = warmth.name(), "the board");
             self.warmth = warmth;
+        }
+        let strain = match warmth {
+            Warmth::Hot => Strain::Hot,
+            Warmth::Warm => Strain::Warm,
+            Warmth::Cool if self.parts.thermal.is_throttled() => Strain::Weak,
+            Warmth::Cool => Strain::None,
+        };
+        let eases = |was: &mut Strain| std::mem::replace(was, strain) != strain;
+        if self.parts.strain.send_if_modified(eases) && strain == Strain::Weak {
+            tracing::warn!("the board is slowed down: its power supply may be weak");
         }
     }
 
@@ -693,6 +706,7 @@ impl Appliance {
             "exports-waiting": self.exports.status()["waiting"],
             "exports": self.exports.status(),
             "camera": self.camera.map(|seen| seen.is_ok()),
+            "live": self.parts.office.figures.status(),
             "camera-fault": self.camera.and_then(Result::err),
             "control": self.controls.last().map(Point::described),
             "control-limit": self.parts.control.and_then(|every| control::limit(&self.controls, every, &now)).map(

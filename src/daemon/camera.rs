@@ -17,7 +17,7 @@ use hilum_device::{
     linux::since_boot,
 };
 use hilum_domain::MicronsPerPixel;
-use hilum_intake::{field_from_bytes, picture_of};
+use hilum_intake::{ImageFault, field_from_bytes, picture_of};
 use hilum_phantom::{cohort, slide};
 use image::RgbImage;
 use tokio::{
@@ -28,6 +28,8 @@ use tokio::{
 
 use crate::{
     event::Event,
+    lane::Lanes,
+    optics::{Optics, Used},
     reader::{self, Item, Limits, What},
     supervise::{task_of, thread_of},
 };
@@ -52,8 +54,8 @@ pub(crate) const FRESH: Duration = Duration::from_secs(3);
 const MOST_PICTURES: usize = 64;
 /// The phantom under the simulated microscope, the one patient of a small cohort: the reference bundle has never seen it.
 pub const PHANTOM_SEED: u64 = 1_000_002;
-/// What is drawn of its slide: pixels across and down, at so many µm.
-const SLIDE: [u32; 2] = [2560, 1920];
+/// What is drawn of its slide: four pieces of so many pixels across and down, at so many µm.
+const PIECE: [u32; 2] = [1120, 840];
 const SLIDE_UM: f64 = 0.5;
 /// What the simulated camera has of it where the board does not say.
 const SEEN: [u32; 2] = [1280, 720];
@@ -67,8 +69,10 @@ pub(crate) struct Frame {
     pub(crate) sequence: u64,
     /// When it had arrived: time since the machine started.
     pub(crate) at: Duration,
-    /// The scale, where camera and objective are calibrated.
+    /// The scale, where it is known.
     pub(crate) scale: Option<MicronsPerPixel>,
+    /// Whether its light was made even.
+    pub(crate) is_even: bool,
 }
 
 impl Frame {
@@ -109,7 +113,7 @@ enum Came {
 
 /// The camera as the rest of the appliance sees it.
 pub(crate) struct Microscope {
-    pub(crate) frames: Frames,
+    pub(crate) frames: Arc<Frames>,
     /// Rises while the task lives, with or without a camera.
     pub(crate) beats: Arc<AtomicU64>,
     stopping: Arc<AtomicBool>,
@@ -128,7 +132,13 @@ impl Microscope {
 }
 
 /// Starts thread and task.
-pub(crate) fn start(settings: Settings, limits: Limits, events: mpsc::Sender<Event>) -> std::io::Result<Microscope> {
+pub(crate) fn start(
+    settings: Settings,
+    optics: &Optics,
+    lanes: Lanes,
+    limits: Limits,
+    events: mpsc::Sender<Event>,
+) -> std::io::Result<Microscope> {
     let (shown, frames) = watch::channel(Seen::Nothing("absent"));
     let shown = Arc::new(shown);
     let (came, newest) = watch::channel(Came::Fault("absent"));
@@ -164,10 +174,18 @@ pub(crate) fn start(settings: Settings, limits: Limits, events: mpsc::Sender<Eve
     };
     let counted = Arc::clone(&beats);
     let told = events.clone();
+    let used = optics.used();
     task_of("camera", told, move || {
-        decoded(newest.clone(), settings.rate_hz, Arc::clone(&shown), Arc::clone(&counted), events.clone())
+        let ends = Ends {
+            lanes: lanes.clone(),
+            newest: newest.clone(),
+            used: used.clone(),
+            shown: Arc::clone(&shown),
+            events: events.clone(),
+        };
+        decoded(ends, settings.rate_hz, settings.scale, Arc::clone(&counted))
     });
-    Ok(Microscope { frames, beats, stopping, thread })
+    Ok(Microscope { frames: Arc::new(frames), beats, stopping, thread })
 }
 
 /// A camera that was opened, and the scale that it knows of itself.
@@ -227,14 +245,18 @@ fn take(
     }
 }
 
-/// Decodes the newest that came, as often as somebody looks.
-async fn decoded(
-    mut newest: watch::Receiver<Came>,
-    rate_hz: f64,
+/// The ends of the channels of the task.
+struct Ends {
+    lanes: Lanes,
+    newest: watch::Receiver<Came>,
+    used: watch::Receiver<Arc<Used>>,
     shown: Arc<watch::Sender<Seen>>,
-    beats: Arc<AtomicU64>,
     events: mpsc::Sender<Event>,
-) {
+}
+
+/// Decodes the newest that came, as often as somebody looks. `fixed` is the scale that the board says.
+async fn decoded(ends: Ends, rate_hz: f64, fixed: Option<MicronsPerPixel>, beats: Arc<AtomicU64>) {
+    let Ends { lanes, mut newest, used, shown, events } = ends;
     // A little less than the time between two: a picture that comes early is not left out.
     let busy = Duration::from_secs_f64(0.8 / rate_hz);
     let mut well = None;
@@ -246,15 +268,26 @@ async fn decoded(
         let seen = match came {
             Came::Fault(fault) => Some(Seen::Nothing(fault)),
             Came::Shot(Shot { picture, sequence, at }, scale) => {
-                let image = spawn_blocking(move || match picture.as_ref() {
-                    // It is nobody's but ours where nobody else holds it.
-                    Picture::Ready(_) => Ok(Arc::new(ready(picture))),
-                    encoded => picture_of(encoded).map(Arc::new),
-                });
-                match image.await {
-                    Ok(Ok(image)) => {
+                let used = Arc::clone(&used.borrow());
+                let lanes = lanes.clone();
+                let decode = move || {
+                    let image = picture_of(&picture)?;
+                    // A white field of another size says nothing of this picture.
+                    let even = used.shading.as_ref().and_then(|shading| shading.apply(&image).ok());
+                    let is_even = even.is_some();
+                    let image = even.unwrap_or(image);
+                    // An objective has its own scale, or none: what a picture's file says was said of another.
+                    let scale = match used.objective {
+                        Some(_) if fixed.is_none() => used.scale(image.dimensions().into()),
+                        _ => fixed.or(scale),
+                    };
+                    Ok::<_, ImageFault>(Frame { image: Arc::new(image), sequence, at, scale, is_even })
+                };
+                let frame = spawn_blocking(move || lanes.shown(decode));
+                match frame.await {
+                    Ok(Ok(frame)) => {
                         damaged = 0;
-                        Some(Seen::Frame(Arc::new(Frame { image, sequence, at, scale })))
+                        Some(Seen::Frame(Arc::new(frame)))
                     }
                     // A decoder that panics has met no picture either.
                     Ok(Err(_)) | Err(_) => {
@@ -306,14 +339,6 @@ async fn decoded(
     }
 }
 
-/// The pixels of a picture that is decoded already.
-fn ready(picture: Arc<Picture>) -> RgbImage {
-    match Arc::unwrap_or_clone(picture) {
-        Picture::Ready(image) => image,
-        encoded => picture_of(&encoded).unwrap_or_default(),
-    }
-}
-
 fn opened(settings: &Settings, limits: &Limits, handle: &Handle) -> Result<Open, CameraFault> {
     let said = settings.scale;
     let wanted = Wanted {
@@ -327,7 +352,7 @@ fn opened(settings: &Settings, limits: &Limits, handle: &Handle) -> Result<Open,
     Ok(match &settings.source {
         CameraSource::Phantom(None) => {
             let patient = cohort::draw(1, PHANTOM_SEED).pop().ok_or(CameraFault::Absent)?;
-            let slide = slide(&patient, PHANTOM_SEED, SLIDE, SLIDE_UM);
+            let slide = slide(&patient, PHANTOM_SEED, PIECE, SLIDE_UM);
             let scale = said.or(MicronsPerPixel::plausible(SLIDE_UM));
             (Box::new(Stage::new(slide, seen, settings.rate_hz)), scale)
         }

@@ -5,7 +5,9 @@
 #![forbid(unsafe_code)]
 
 mod appliance;
+mod calibrate;
 mod camera;
+mod capture;
 mod chores;
 mod control;
 mod desk;
@@ -16,11 +18,14 @@ mod export;
 mod exports;
 mod glass;
 mod inference;
+mod judge;
 mod key;
+mod lane;
 mod live;
 mod metrics;
 mod mirror;
 mod office;
+mod optics;
 mod panel;
 mod protocol;
 mod reader;
@@ -69,7 +74,10 @@ pub use rescue::{Trouble, rescue};
 use appliance::{Appliance, End, Parts};
 use door::{Door, Session};
 use event::Event;
+use lane::Lanes;
+use live::{Figures, Strain};
 use office::Office;
+use optics::Optics;
 use reader::Limits;
 use records::{Place, Records};
 use told::Fitted;
@@ -180,14 +188,31 @@ async fn running(setup: Setup) -> Result<(), Fault> {
     let (changes, changed) = watch::channel(0);
     let limits = Limits { memory: board.worker.memory_bytes, time: board.worker.time, socket: board.worker.socket };
     let pedal = board.camera.as_ref().and_then(|camera| camera.pedal.as_ref()).map(touch::pedal);
-    let microscope = board.camera.map(|camera| camera::start(camera, limits.clone(), tell.clone()));
+    let optics = board.camera.as_ref().map(|camera| Arc::new(Optics::open(&data, camera)));
+    let lanes = Lanes::new().map_err(|error| Fault::Machine {
+        attempt: "start the threads of the live picture",
+        source: io::Error::other(error),
+    })?;
+    let microscope = board
+        .camera
+        .zip(optics.as_deref())
+        .map(|(camera, optics)| camera::start(camera, optics, lanes.clone(), limits.clone(), tell.clone()));
     let microscope = microscope.transpose().map_err(Fault::machine("start the camera's thread"))?;
+    let (doing, bench) = watch::channel(inference::Bench::default());
+    let (strain, strained) = watch::channel(Strain::None);
+    let figures = Arc::<Figures>::default();
     let office = Office {
         records: records.clone(),
         clock: Arc::clone(&clock),
         limits,
         events: tell.clone(),
-        frames: microscope.as_ref().map(|microscope| microscope.frames.clone()),
+        frames: microscope.as_ref().map(|microscope| Arc::clone(&microscope.frames)),
+        optics,
+        bench: bench.clone(),
+        album: Arc::default(),
+        strain: strained,
+        figures,
+        lanes,
         changes: changed,
         control_seed: board.control.seed,
         scratch: runtime.join("control"),
@@ -206,7 +231,6 @@ async fn running(setup: Setup) -> Result<(), Fault> {
         tokio::spawn(metrics::serve(address, office.clone(), Arc::clone(&looked)));
     }
     let desk = tokio::spawn(desk::serve(listener, office.clone(), Arc::clone(&door)));
-    let (doing, bench) = watch::channel(inference::Bench::default());
     let called_off = Arc::new(AtomicBool::new(false));
     let jobs = inference::start(networks, records.files().clone(), tell.clone(), doing, Arc::clone(&called_off))
         .map_err(Fault::machine("start the inference thread"))?;
@@ -269,8 +293,9 @@ async fn running(setup: Setup) -> Result<(), Fault> {
         clock,
         jobs,
         bench: bench.clone(),
-        thermal: Box::new(ThermalZones::new(board.thermal.zones.clone())),
+        thermal: Box::new(ThermalZones::new(board.thermal.zones.clone(), board.thermal.throttled.clone())),
         changes,
+        strain,
         beats,
         name: board.name,
         opened,

@@ -11,7 +11,7 @@ use std::{
 
 use hilum_device::Clock;
 use hilum_domain::{Age, CaseNumber, Class, Identity, Metadata, Point, Sex, Smoking, Specimen};
-use hilum_intake::{Arrival, Digest, KeptCt, picture_to_bytes};
+use hilum_intake::{Arrival, Digest, KeptCt};
 use hilum_store::{
     Action, Actor, BlobName, Case, FieldFile, Head, Intake, Origin, ReadFirst, Review, State, Store, StoreFault,
 };
@@ -19,11 +19,16 @@ use serde_json::{Value, json};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::{
-    camera::{Frames, Seen},
+    camera::Frames,
+    capture::Album,
     control,
     event::Event,
     export::{Order, read_first, reviewed},
     exports::{Next, Taken},
+    inference::Benches,
+    lane::Lanes,
+    live::{Figures, Strain},
+    optics::Optics,
     protocol::{Denied, No, Request},
     reader::{self, Item, Label, Limits, NotRead, What},
     records::{Closed, Records},
@@ -31,8 +36,6 @@ use crate::{
 
 /// A case has no more fields than this.
 const MOST_FIELDS: usize = 64;
-/// How long a capture waits for a frame.
-const FRAME: Duration = Duration::from_secs(5);
 /// The longest that anybody waits for a case with one question.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
@@ -43,7 +46,19 @@ pub(crate) struct Office {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Limits,
     pub(crate) events: mpsc::Sender<Event>,
-    pub(crate) frames: Option<Frames>,
+    /// Whoever clones the receiver looks at the camera.
+    pub(crate) frames: Option<Arc<Frames>>,
+    pub(crate) optics: Option<Arc<Optics>>,
+    /// The networks, once they are loaded.
+    pub(crate) bench: Benches,
+    /// What fields that the camera took look like, to know them again.
+    pub(crate) album: Arc<Mutex<Album>>,
+    /// How hard the board has it.
+    pub(crate) strain: watch::Receiver<Strain>,
+    /// What the live picture achieved.
+    pub(crate) figures: Arc<Figures>,
+    /// Where what a person waits for is done.
+    pub(crate) lanes: Lanes,
     /// Rises whenever a case's state changed.
     pub(crate) changes: watch::Receiver<u64>,
     /// From which the control case is drawn, and a folder to draw it in.
@@ -114,7 +129,7 @@ impl From<Closed> for NotRead {
     }
 }
 
-fn usage(why: impl Into<String>) -> Denied {
+pub(crate) fn usage(why: impl Into<String>) -> Denied {
     Denied::new(64, why)
 }
 
@@ -169,6 +184,10 @@ impl Office {
             }
             Request::Fields { case, paths, um_per_px } => self.fields(number(&case)?, paths, um_per_px, actor).await,
             Request::Capture { case } => self.capture(number(&case)?, actor).await,
+            Request::Optics => self.optics(),
+            Request::Scale { objective, pitch_um, path } => self.calibrate(objective, pitch_um, path, actor).await,
+            Request::White { forget } => self.white(forget, actor).await,
+            Request::Objective { objective } => self.pick_objective(objective, actor).await,
             Request::Lesion { case, lesion } => {
                 let case = number(&case)?;
                 self.lesion(case, Point::new(lesion), actor).await?;
@@ -417,7 +436,7 @@ impl Office {
     }
 
     /// That a case is a draft, before work is done for it.
-    async fn draft(&self, case: CaseNumber) -> Result<Case, Denied> {
+    pub(crate) async fn draft(&self, case: CaseNumber) -> Result<Case, Denied> {
         let case = self.case(case).await?;
         match case.state {
             State::Draft => Ok(case),
@@ -426,7 +445,7 @@ impl Office {
     }
 
     /// Reads what a person gave.
-    async fn read(&self, what: What) -> Result<Vec<Item>, Denied> {
+    pub(crate) async fn read(&self, what: What) -> Result<Vec<Item>, Denied> {
         let _one_of_few = self.readers.acquire().await.map_err(|_| Denied::from(Closed))?;
         Ok(self.read_now(what).await?)
     }
@@ -477,7 +496,7 @@ impl Office {
     }
 
     /// Keeps bytes of a case.
-    async fn kept(&self, bytes: Vec<u8>) -> Result<BlobName, Denied> {
+    pub(crate) async fn kept(&self, bytes: Vec<u8>) -> Result<BlobName, Denied> {
         self.records.with(|store| store.room()).await??;
         let files = self.records.files().clone();
         let kept = tokio::task::spawn_blocking(move || files.put(&bytes)).await;
@@ -538,26 +557,7 @@ impl Office {
         self.add(case, fields, actor).await
     }
 
-    pub(crate) async fn capture(&self, case: CaseNumber, actor: Actor) -> Result<Value, Denied> {
-        let mut frames = self.frames.clone().ok_or_else(|| Denied::new(75, "the board has no camera"))?;
-        self.draft(case).await?;
-        let no_frame = || Denied::new(75, "the camera gives no picture");
-        if let Seen::Nothing(fault) = *frames.borrow() {
-            return Err(Denied::new(75, format!("the camera gives no picture ({fault})")));
-        }
-        frames.mark_unchanged();
-        tokio::time::timeout(FRAME, frames.changed()).await.map_err(|_| no_frame())?.map_err(|_| no_frame())?;
-        let frame =
-            frames.borrow_and_update().frame().filter(|frame| frame.is_fresh()).cloned().ok_or_else(no_frame)?;
-        tracing::info!(%case, sequence = frame.sequence, "a picture of the camera is taken");
-        let scale = frame.scale;
-        let bytes = tokio::task::spawn_blocking(move || picture_to_bytes(&frame.image)).await;
-        let bytes = bytes.map_err(|_| Denied::from(Closed))?.map_err(|error| Denied::new(70, error.to_string()))?;
-        let field = FieldFile { picture: self.kept(bytes).await?, scale, colour: true };
-        self.add(case, vec![field], actor).await
-    }
-
-    async fn add(&self, case: CaseNumber, fields: Vec<FieldFile>, actor: Actor) -> Result<Value, Denied> {
+    pub(crate) async fn add(&self, case: CaseNumber, fields: Vec<FieldFile>, actor: Actor) -> Result<Value, Denied> {
         let fields = self
             .change(case, actor, move |intake| {
                 intake.fields.extend(fields);

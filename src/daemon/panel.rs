@@ -13,7 +13,7 @@ use hilum_config::Panel as Settings;
 use hilum_screen::{
     Screen,
     event::{Event, Told},
-    model::Live,
+    model::{NO_CAMERA, Sight},
     state::Setup,
     theme::Look,
     words::Language,
@@ -60,7 +60,7 @@ pub(crate) struct Back {
     /// Where it is answered.
     pub(crate) told: mpsc::Sender<Told>,
     /// What the camera sees, while that is asked for: the newest wins.
-    pub(crate) live: watch::Sender<Option<Live>>,
+    pub(crate) live: watch::Sender<Sight>,
 }
 
 /// What a person picked at the panel.
@@ -148,7 +148,7 @@ pub(crate) fn start(
     let (hands, mut handed) = mpsc::channel(HANDS);
     let (told, mut telling) = mpsc::channel(TOLD);
     let (wishes, asks) = mpsc::channel(ASKS);
-    let (live, mut lives) = watch::channel(None);
+    let (live, mut lives) = watch::channel(Err(NO_CAMERA));
     let (shown, glasses) = watch::channel(None);
     thread_of("panel", events, move || {
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
@@ -174,7 +174,7 @@ pub(crate) fn start(
 struct Front<'a> {
     handed: &'a mut mpsc::Receiver<Hand>,
     told: &'a mut mpsc::Receiver<Told>,
-    lives: &'a mut watch::Receiver<Option<Live>>,
+    lives: &'a mut watch::Receiver<Sight>,
     wishes: &'a mpsc::Sender<Ask>,
     shown: &'a watch::Sender<Option<Glass>>,
     ended: &'a mut watch::Receiver<()>,

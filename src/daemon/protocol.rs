@@ -79,6 +79,27 @@ pub enum Request {
         /// Which case.
         case: String,
     },
+    /// What is known of the camera's optics.
+    Optics,
+    /// Finds the scale of an objective on a stage micrometer under the camera, or on a picture of one.
+    Scale {
+        /// What the objective is called.
+        objective: String,
+        /// The distance of neighbouring lines, µm.
+        pitch_um: f64,
+        /// A picture that the daemon may read, instead of the camera's.
+        path: Option<PathBuf>,
+    },
+    /// Takes what the camera sees as the white field of the objective in use, or forgets it.
+    White {
+        /// Forgets it.
+        forget: bool,
+    },
+    /// Uses an objective.
+    Objective {
+        /// Its name.
+        objective: String,
+    },
     /// Marks the lesion of a draft that has a CT.
     Lesion {
         /// Which case.
@@ -178,6 +199,7 @@ impl Request {
         let paths = match self {
             Self::Ct { path, .. } => std::slice::from_ref(path),
             Self::Fields { paths, .. } => paths,
+            Self::Scale { path: Some(path), .. } => std::slice::from_ref(path),
             Self::Export { to, .. } => std::slice::from_ref(to),
             _ => &[],
         };
@@ -188,13 +210,15 @@ impl Request {
     pub(crate) const fn allowed(&self) -> Option<&'static [Role]> {
         match self {
             Self::Status | Self::Login { .. } => None,
-            Self::SetPin { .. } => Some(&[Role::Administrator]),
+            Self::SetPin { .. } | Self::Scale { .. } | Self::White { .. } => Some(&[Role::Administrator]),
             Self::Review { .. } => Some(&[Role::Reviewer]),
             Self::Export { identity: true, .. } => Some(&[Role::Reviewer, Role::Administrator]),
             Self::Open { .. }
             | Self::Ct { .. }
             | Self::Fields { .. }
             | Self::Capture { .. }
+            | Self::Optics
+            | Self::Objective { .. }
             | Self::Lesion { .. }
             | Self::DropField { .. }
             | Self::Cancel { .. }

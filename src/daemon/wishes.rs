@@ -8,6 +8,7 @@ use std::{
     fs,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -16,8 +17,8 @@ use hilum_domain::{CaseNumber, Moment, Point};
 use hilum_imaging::{Volume, lesion_candidates};
 use hilum_intake::{KeptCt, field_from_bytes};
 use hilum_screen::{
-    event::{Opened, Told, Wish},
-    model::{Ct, Draft, Health, Live, LogPart, Picture, Role, Row, Step, Waiting},
+    event::{Opened, Preview, Told, Wish},
+    model::{Ct, Draft, Health, LogPart, NO_CAMERA, Picture, Role, Row, Sight, Step, Waiting},
 };
 use hilum_store::{Actor, BlobName, Case, Files, Intake, State, Store, StoreFault};
 use rustix::fs::{Access, access};
@@ -49,6 +50,8 @@ const MOST_DONE: usize = 400;
 const MOST_LINES: u64 = 50;
 /// So many places are offered as the lesion.
 const MOST_CANDIDATES: usize = 8;
+/// So many fields are asked for until a bundle says how many.
+const FIELDS: usize = 6;
 /// Fields of a draft are shown so wide, pixels.
 const SMALL: u32 = 320;
 /// Pictures of a result are shown at most so wide, pixels, and together take at most so many bytes.
@@ -106,7 +109,7 @@ struct Clerk {
     fitted: Fitted,
     data: PathBuf,
     told: mpsc::Sender<Told>,
-    live: Arc<watch::Sender<Option<Live>>>,
+    live: Arc<watch::Sender<Sight>>,
     here: Mutex<Here>,
     /// Somebody came or went.
     woken: Notify,
@@ -237,7 +240,7 @@ impl Clerk {
         if let Some(watching) = here.watching.take() {
             watching.abort();
         }
-        self.live.send_if_modified(|live| live.take().is_some());
+        self.live.send_if_modified(|live| std::mem::replace(live, Err(NO_CAMERA)).is_ok());
         let term = here.term + 1;
         *here = Here { term, lanes: std::mem::take(&mut here.lanes), ..Here::default() };
         self.woken.notify_one();
@@ -395,7 +398,7 @@ impl Clerk {
         }
     }
 
-    async fn granted(&self, wish: Wish, term: u64) -> Result<Vec<Told>, Denied> {
+    async fn granted(self: &Arc<Self>, wish: Wish, term: u64) -> Result<Vec<Told>, Denied> {
         // What hands a case over, or takes it back, comes after all that was wished for it before, and that before what follows.
         let lane = case_of(&wish).map(|case| self.lane(case));
         let (_alone, _beside) = match (&lane, &wish) {
@@ -445,8 +448,16 @@ impl Clerk {
                 office.lesion(case, lesion, actor).await?;
                 self.drafted(case).await?
             }
-            Wish::Live(preview) => {
-                self.look(term, preview.is_some_and(|preview| preview.heat));
+            // No pictures are wished for where that is taken.
+            Wish::Live(None) => Vec::new(),
+            Wish::Live(Some(preview)) => {
+                let intake = office.draft(preview.case).await?.intake;
+                office.know(preview.case, &intake).await?;
+                self.look(term, preview);
+                Vec::new()
+            }
+            Wish::Objective(name) => {
+                office.pick_objective(name.to_string(), actor).await?;
                 Vec::new()
             }
             Wish::Capture(case) => {
@@ -525,8 +536,8 @@ impl Clerk {
         Arc::clone(here.lanes.entry(case).or_default())
     }
 
-    /// Has the camera's pictures shown.
-    fn look(&self, term: u64, heat: bool) {
+    /// Has the camera's pictures shown, and fields taken by themselves if that is wished for.
+    fn look(self: &Arc<Self>, term: u64, preview: Preview) {
         let mut here = self.here();
         if here.term != term {
             return;
@@ -534,14 +545,41 @@ impl Clerk {
         if let Some(before) = here.watching.take() {
             before.abort();
         }
-        match self.office.frames.clone() {
-            Some(frames) => {
-                let watched = live::watched(frames, self.bench.clone(), Arc::clone(&self.live), heat);
-                here.watching = Some(tokio::spawn(watched).abort_handle());
-            }
+        let Some(frames) = self.office.frames.as_deref().cloned() else {
             // That there is none is an answer.
-            None => drop(self.live.send_replace(None)),
-        }
+            drop(self.live.send_replace(Err(NO_CAMERA)));
+            return;
+        };
+        let sources = live::Sources {
+            frames,
+            bench: self.bench.clone(),
+            strain: self.office.strain.clone(),
+            optics: self.office.optics.clone(),
+            album: Arc::clone(&self.office.album),
+            figures: Arc::clone(&self.office.figures),
+            lanes: self.office.lanes.clone(),
+        };
+        let Preview { case, heat, auto } = preview;
+        let (takes, mut taken) = mpsc::channel(1);
+        let watched = live::watched(sources, live::Wants { case, heat, auto }, Arc::clone(&self.live), takes);
+        let clerk = Arc::clone(self);
+        let taking = async move {
+            while taken.recv().await.is_some() {
+                // As if whoever stands here had touched the button.
+                match clerk.granted(Wish::Capture(case), term).await {
+                    Ok(told) => {
+                        for told in told {
+                            clerk.tell(term, told).await;
+                        }
+                    }
+                    // The slide was moved meanwhile; or nobody is logged in any more, which is told elsewhere.
+                    Err(denied) => tracing::info!(why = denied.why, "no field was taken by itself"),
+                }
+            }
+        };
+        // A future that contains itself has to be boxed.
+        let taking: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(taking);
+        here.watching = Some(tokio::spawn(async move { tokio::join!(watched, taking) }).abort_handle());
     }
 
     async fn drafted(&self, case: CaseNumber) -> Result<Vec<Told>, Denied> {
@@ -558,6 +596,7 @@ impl Clerk {
             ct: case.intake.volume.is_some(),
             lesion: case.intake.lesion,
             fields,
+            enough: self.bench.borrow().ready.as_ref().map_or(FIELDS, |ready| ready.model.fields),
         })
     }
 
@@ -889,6 +928,7 @@ const fn case_of(wish: &Wish) -> Option<CaseNumber> {
         | Wish::Refresh
         | Wish::Open(..)
         | Wish::Live(_)
+        | Wish::Objective(_)
         | Wish::Log(_)
         | Wish::Control
         | Wish::Verify
@@ -927,6 +967,7 @@ fn request(wish: &Wish) -> Option<Request> {
         }
         Wish::Lesion(case, lesion) => Request::Lesion { case: of(case), lesion: lesion.lps_mm },
         Wish::Live(_) => Request::Capture { case: String::new() },
+        Wish::Objective(name) => Request::Objective { objective: name.to_string() },
         Wish::Capture(case) => Request::Capture { case: of(case) },
         Wish::DropField(case, index) => Request::DropField { case: of(case), index: *index },
         Wish::Submit(case) => Request::Submit { case: of(case) },
@@ -986,12 +1027,19 @@ mod tests {
             let (changes, changed) = watch::channel(0);
             let exports = folder.path().join("media");
             fs::create_dir_all(exports.join("STICK")).expect("a folder");
+            let (bench, benches) = watch::channel(Bench::default());
             let office = Office {
                 records: records.clone(),
                 clock: Arc::clone(&clock),
                 limits: Limits { memory: 1, time: Duration::from_secs(1), socket: None },
                 events: events.clone(),
                 frames: None,
+                optics: None,
+                bench: benches.clone(),
+                album: Arc::default(),
+                strain: watch::channel(live::Strain::None).1,
+                figures: Arc::default(),
+                lanes: crate::lane::Lanes::new().expect("threads"),
                 changes: changed,
                 control_seed: 1,
                 scratch: folder.path().join("scratch"),
@@ -1001,13 +1049,12 @@ mod tests {
             };
             let (asks, asked) = mpsc::channel(32);
             let (told, telling) = mpsc::channel(32);
-            let (bench, benches) = watch::channel(Bench::default());
             start(
                 Parts {
                     office,
                     door: Arc::clone(&door),
                     bench: benches,
-                    back: Back { asks: asked, told, live: watch::channel(None).0 },
+                    back: Back { asks: asked, told, live: watch::channel(Err(NO_CAMERA)).0 },
                     fitted: Fitted { camera: false, share: false },
                     data: folder.path().to_owned(),
                 },

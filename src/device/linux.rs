@@ -92,17 +92,30 @@ pub fn give_memory_back() {
     }
 }
 
+/// Has the thread that calls it go after others: what computes for seconds must not hold up what a person looks at.
+///
+/// # Errors
+/// If the kernel, or a filter on system calls, says no. Nothing is lost but smoothness.
+pub fn give_way() -> std::io::Result<()> {
+    // Of two threads that both want a processor the other one has it nine times as long (sched(7): 1.25 for each step).
+    const STEPS: i32 = 10;
+    // On Linux a process without a number is the calling thread (setpriority(2)).
+    Ok(rustix::process::setpriority_process(None, STEPS)?)
+}
+
 /// Files that say a temperature in thousandths of a degree, as /sys/class/thermal has them.
 #[derive(Debug)]
 pub struct ThermalZones {
     zones: Vec<PathBuf>,
+    throttled: Option<PathBuf>,
 }
 
 impl ThermalZones {
-    /// Sensors at these paths; one that cannot be read is passed over.
+    /// Sensors at these paths; one that cannot be read is passed over. `throttled` is a file of a hexadecimal number, as the
+    /// firmware of a Raspberry Pi has it.
     #[must_use]
-    pub const fn new(zones: Vec<PathBuf>) -> Self {
-        Self { zones }
+    pub const fn new(zones: Vec<PathBuf>, throttled: Option<PathBuf>) -> Self {
+        Self { zones, throttled }
     }
 }
 
@@ -117,6 +130,14 @@ impl Thermal for ThermalZones {
             value: Celsius(thousandths / 1000.0),
             at: since_boot(),
         })
+    }
+
+    fn is_throttled(&mut self) -> bool {
+        // Under-voltage, capped frequency, throttled, soft limit: what is so now. Higher bits say what was so once.
+        const NOW: u32 = 0b1111;
+        let said = self.throttled.as_ref().and_then(|path| fs::read_to_string(path).ok());
+        let said = said.and_then(|said| u32::from_str_radix(said.trim().trim_start_matches("0x"), 16).ok());
+        said.is_some_and(|said| said & NOW != 0)
     }
 }
 
@@ -147,9 +168,21 @@ mod tests {
             })
             .collect();
         let fresh = |reading: Reading<Celsius>| reading.fresh(since_boot(), Duration::from_secs(5));
-        assert_eq!(fresh(ThermalZones::new(zones.clone()).poll()), Some(Celsius(95.0)));
-        assert_eq!(ThermalZones::new(zones[2..].to_vec()).poll(), Reading::NeverRead);
-        assert_eq!(ThermalZones::new(Vec::new()).poll(), Reading::Absent);
+        assert_eq!(fresh(ThermalZones::new(zones.clone(), None).poll()), Some(Celsius(95.0)));
+        assert_eq!(ThermalZones::new(zones[2..].to_vec(), None).poll(), Reading::NeverRead);
+        assert_eq!(ThermalZones::new(Vec::new(), None).poll(), Reading::Absent);
+    }
+
+    #[test]
+    fn what_was_throttled_once_is_not_throttled_now() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("get_throttled");
+        let says = |text: &str| {
+            fs::write(&file, text).expect("written");
+            ThermalZones::new(Vec::new(), Some(file.clone())).is_throttled()
+        };
+        assert_eq!(["0\n", "50000\n", "50005\n", "0x1", "broken"].map(says), [false, false, true, true, false]);
+        assert!(!ThermalZones::new(Vec::new(), None).is_throttled());
     }
 
     #[test]

@@ -37,4 +37,7 @@ impl<T: Copy> Reading<T> {
 pub trait Thermal: Send {
     /// The hottest of them now.
     fn poll(&mut self) -> Reading<Celsius>;
+
+    /// Whether the board says that it is slowed down now.
+    fn is_throttled(&mut self) -> bool;
 }

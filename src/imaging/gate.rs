@@ -189,6 +189,7 @@ fn refused(refusal: Option<&Refusal>) -> Advice {
 
 #[cfg(test)]
 mod tests {
+    use hilum_domain::StainMethod;
     use image::imageops;
 
     use super::*;
@@ -204,6 +205,7 @@ mod tests {
             scale: um(0.5),
             min_tissue_share: 0.05,
             min_focus: 0.1,
+            stain: StainMethod::Macenko,
             max_stain_distance_deg: 25.0,
         }
     }
@@ -239,7 +241,7 @@ mod tests {
         assert_eq!(frame.advice, want, "{frame:?}");
         // What is refused here is what would be refused when captured, for the same reason.
         let field = Field { image, scale: scale.map(um), colour_file: true };
-        let captured = slide::read_slide(vec![field], &contract(), &mut |_, _| ()).err();
+        let captured = slide::read_slide(vec![field], None, &contract(), &mut |_, _| ()).err();
         assert_eq!(frame.quality.refusal, captured);
         frame
     }
@@ -304,7 +306,7 @@ mod tests {
             let circumstances = Circumstances { scale: Some(um(scale)), ..Circumstances::default() };
             let frame = judge_frame(image.clone(), &circumstances, &contract());
             let field = Field { image, scale: Some(um(scale)), colour_file: true };
-            let captured = slide::read_slide(vec![field], &contract(), &mut |_, _| ()).err();
+            let captured = slide::read_slide(vec![field], None, &contract(), &mut |_, _| ()).err();
             assert_eq!(frame.quality.refusal, captured);
             *if captured.is_some() { &mut refused } else { &mut passed } += 1;
         }

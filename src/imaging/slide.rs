@@ -159,13 +159,15 @@ const FEW_TILES: usize = 4;
 
 /// Gates, rescales, stain-normalises and tiles the fields of a case.
 ///
-/// A field that fails the gate is left out with a limit as long as another one passes. `took` is told how long each
+/// `known` is the slide's stain, where it is known from more than these fields; as a rule they say it. A field that fails the gate is
+/// left out with a limit as long as another one passes. `took` is told how long each
 /// stage (`quality`, `stain`, `tiles`) took.
 ///
 /// # Errors
 /// The refusal of the first field if none passes; one for the case if its scale is not known or its stain is degenerate.
 pub fn read_slide(
     fields: Vec<Field>,
+    known: Option<Normaliser>,
     contract: &SlideContract,
     took: &mut dyn FnMut(&'static str, Duration),
 ) -> Result<Slide, Refusal> {
@@ -193,10 +195,14 @@ pub fn read_slide(
         .map(|refusal| Limit::new(LimitCode::FieldLeftOut, format!("{} and was left out", refusal.message)))
         .collect();
 
-    let pixels: Vec<Vec<u8>> = usable.par_iter().map(Scaled::tissue_pixels).collect();
-    let parts: Vec<&[u8]> = pixels.iter().map(Vec::as_slice).collect();
-    let stain = Normaliser::of_pixels(contract.stain, &parts)?;
-    drop(pixels);
+    let stain = match known {
+        Some(known) => known,
+        None => {
+            let pixels: Vec<Vec<u8>> = usable.par_iter().map(Scaled::tissue_pixels).collect();
+            let parts: Vec<&[u8]> = pixels.iter().map(Vec::as_slice).collect();
+            Normaliser::of_pixels(contract.stain, &parts)?
+        }
+    };
     stage("stain");
     if let Some(distance_deg) = stain.stains().map(Stains::distance_deg)
         && distance_deg > contract.max_stain_distance_deg
@@ -360,7 +366,7 @@ mod tests {
 
     #[track_caller]
     fn check(fields: Vec<Field>, want: Result<usize, RefusalCode>) {
-        let found = read_slide(fields, &contract(), &mut |_, _| ())
+        let found = read_slide(fields, None, &contract(), &mut |_, _| ())
             .map(|slide| slide.tiles.len())
             .map_err(|refusal| refusal.code);
         assert_eq!(found, want);
@@ -382,7 +388,7 @@ mod tests {
     #[test]
     fn tiles_are_placed_in_the_field_as_taken() {
         let doubled = imageops::resize(&tissue(256, 128), 512, 256, imageops::FilterType::Nearest);
-        let slide = read_slide(vec![field(doubled, Some(0.25))], &contract(), &mut |_, _| ()).expect("read");
+        let slide = read_slide(vec![field(doubled, Some(0.25))], None, &contract(), &mut |_, _| ()).expect("read");
         let last = slide.tiles.last().expect("tiles");
         assert_eq!((last.origin, last.edge), ([384, 128], 128));
     }
@@ -394,7 +400,7 @@ mod tests {
             for tile_px in [64, 112, 128] {
                 let contract = SlideContract { tile_px, min_focus: 0.0, ..contract() };
                 let fields = vec![field(image.clone(), Some(um))];
-                let slide = read_slide(fields, &contract, &mut |_, _| ()).expect("read");
+                let slide = read_slide(fields, None, &contract, &mut |_, _| ()).expect("read");
                 assert!(!slide.tiles.is_empty());
                 for tile in slide.tiles {
                     let [x, y] = tile.origin;
@@ -412,7 +418,7 @@ mod tests {
     fn the_contract_says_by_which_method_tiles_are_normalised() {
         let of = |stain, max_stain_distance_deg| {
             let contract = SlideContract { stain, max_stain_distance_deg, ..contract() };
-            read_slide(vec![field(tissue(256, 128), Some(0.5))], &contract, &mut |_, _| ()).expect("read")
+            read_slide(vec![field(tissue(256, 128), Some(0.5))], None, &contract, &mut |_, _| ()).expect("read")
         };
         let mut seen: Vec<RgbImage> = Vec::new();
         for method in StainMethod::ALL {
@@ -445,9 +451,13 @@ mod tests {
     #[test]
     fn a_bad_field_beside_a_good_one_is_a_limit() {
         let white = RgbImage::from_pixel(256, 256, image::Rgb([255; 3]));
-        let slide =
-            read_slide(vec![field(white, Some(0.5)), field(tissue(256, 256), Some(0.5))], &contract(), &mut |_, _| ())
-                .expect("read");
+        let slide = read_slide(
+            vec![field(white, Some(0.5)), field(tissue(256, 256), Some(0.5))],
+            None,
+            &contract(),
+            &mut |_, _| (),
+        )
+        .expect("read");
         assert!(slide.limits.iter().any(|limit| limit.code == LimitCode::FieldLeftOut));
         assert!(slide.tiles.iter().all(|tile| tile.field == 1));
     }

@@ -88,12 +88,20 @@ pub struct HeManifest {
     /// How fields are brought to one stain. Bundles that do not say it were trained on Macenko's.
     #[serde(default = "default_stain", deserialize_with = "stain")]
     pub stain: StainMethod,
+    /// So many fields are asked of whoever takes them; fewer are read all the same.
+    #[serde(default = "default_fields")]
+    pub fields: usize,
     /// Mean of the levels divided by 255, a channel.
     pub mean: [f32; 3],
     /// Their standard deviation.
     pub std: [f32; 3],
     /// Divides the logits when H&E stands alone.
     pub temperature: f64,
+}
+
+/// What the reference bundle was trained on at full size.
+const fn default_fields() -> usize {
+    6
 }
 
 const fn default_stain() -> StainMethod {

@@ -233,14 +233,24 @@ fn specimen(patient: &Patient, seed: u64) -> (he::Preparation, he::Traits) {
     (preparation, traits)
 }
 
-/// A part of a patient's slide, larger than a field: what a stage moves under a microscope. Its fields are others than those of
-/// [`write_case`].
+/// A part of a patient's slide, larger than a field: what a stage moves under a microscope. It is two by two pieces of tissue, each of
+/// so many pixels across and down, and none is a field of [`write_case`].
 #[must_use]
 pub fn slide(patient: &Patient, seed: u64, [width, height]: [u32; 2], um_per_px: f64) -> RgbImage {
     let (preparation, traits) = specimen(patient, seed);
     let request = he::Request { phenotype: patient.he_phenotype, specimen: patient.specimen, width, height, um_per_px };
-    let mut random = Random::new(seed, &format!("{} slide", patient.case_id));
-    he::render(&request, &preparation, &traits, &mut random).field
+    let pieces: Vec<RgbImage> = (1..=4)
+        .into_par_iter()
+        .map(|piece| {
+            let mut random = Random::new(seed, &format!("{} slide {piece}", patient.case_id));
+            he::render(&request, &preparation, &traits, &mut random).field
+        })
+        .collect();
+    let mut slide = RgbImage::new(2 * width, 2 * height);
+    for (piece, (x, y)) in pieces.iter().zip([(0, 0), (width, 0), (0, height), (width, height)]) {
+        image::imageops::replace(&mut slide, piece, x.into(), y.into());
+    }
+    slide
 }
 
 fn write_he(folder: &Path, patient: &Patient, seed: u64, size: Size) -> Result<(), CohortError> {

@@ -217,7 +217,7 @@ fn read_case(case: &CohortCase, parameters: &Parameters) -> Result<Prepared, Pre
         Err(Rejection::Unreadable(source)) => return Err(unreadable(source)),
     };
     let fields = read_fields(&[case.he()], None).map_err(unreadable)?;
-    let slide = match slide::read_slide(fields, &parameters.slide, &mut |_, _| ()) {
+    let slide = match slide::read_slide(fields, None, &parameters.slide, &mut |_, _| ()) {
         Ok(slide) => Some(slide),
         Err(refusal) => {
             refusals.push(refusal);

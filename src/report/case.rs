@@ -10,7 +10,7 @@ use hilum_assess::{
     AssessFault, Assessed, CtInput, ExplainMethod, Heat, Outcome, Ready, Study, Timings, Wanted, Watch, assess,
 };
 use hilum_domain::{Limit, Metadata, MicronsPerPixel, Modality, Point, Refusal};
-use hilum_imaging::{Volume, nifti, over_grid, resized_map, slide::Field};
+use hilum_imaging::{Volume, nifti, over_grid, resized_map, slide::Field, stain::Normaliser};
 use image::{ImageFormat, RgbImage};
 use ndarray::{Array2, Array3};
 use ndarray_npy::WriteNpyExt as _;
@@ -118,7 +118,7 @@ pub fn produce(
     let fields: Vec<RgbImage> = given.he.iter().flatten().map(|field| field.image.clone()).collect();
     let volume = given.ct.as_ref().map(|ct| Arc::clone(&ct.volume));
     let ct = given.ct.map(|GivenCt { volume, lesion, .. }| CtInput { volume, lesion });
-    let study = Study { ct, he: given.he, metadata: given.metadata };
+    let study = Study { ct, he: given.he, stain: None, metadata: given.metadata };
     let wanted = Wanted { methods, judged: true };
     let mut outcome = assess(study, ready, wanted, &mut timings, watch).map_err(ProduceFault::assessing)?;
     let result = match &mut outcome {
@@ -152,13 +152,14 @@ pub fn produce(
 }
 
 /// Where the H&E network looks in a field by itself, drawn over it, with every tile's attention; nothing if the field would be
-/// refused, or nothing speaks for a class. It is no result: nobody's metadata, no other field.
+/// refused, or nothing speaks for a class. It is no result: nobody's metadata, no other field. `stain` is the slide's, where more is
+/// known of it than this field shows.
 ///
 /// # Errors
 /// [`ProduceFault`] if the engine fails.
-pub fn glimpse(field: Field, ready: &Ready) -> Result<Option<RgbImage>, ProduceFault> {
+pub fn glimpse(field: Field, stain: Option<Normaliser>, ready: &Ready) -> Result<Option<RgbImage>, ProduceFault> {
     let image = field.image.clone();
-    let study = Study { ct: None, he: Some(vec![field]), metadata: Metadata::default() };
+    let study = Study { ct: None, he: Some(vec![field]), stain, metadata: Metadata::default() };
     let wanted = Wanted { methods: &[ExplainMethod::GradCam], judged: false };
     let outcome = assess(study, ready, wanted, &mut Timings::default(), &()).map_err(ProduceFault::assessing)?;
     let Outcome::Assessed(result) = outcome else { return Ok(None) };

@@ -6,7 +6,7 @@ use std::{fmt, sync::Arc};
 use hilum_domain::{CaseNumber, Class, Identity, Metadata, Point};
 
 use crate::{
-    model::{Ct, Draft, Export, Health, Live, LogPart, Opinion, Role, Row, Shown, Waiting},
+    model::{Ct, Draft, Export, Health, LogPart, Opinion, Role, Row, Shown, Sight, Waiting},
     words::Language,
 };
 
@@ -112,8 +112,8 @@ pub enum Told {
     Exports(CaseNumber, Vec<Export>),
     /// A draft's CT.
     Ct(Ct),
-    /// What the camera sees; nothing if it is gone.
-    Live(Option<Live>),
+    /// What the camera sees.
+    Live(Sight),
     /// A case that waits for its result, or is being assessed.
     Waiting(Waiting),
     /// A case with what became of it.
@@ -162,8 +162,10 @@ pub enum Wish {
     Ct(CaseNumber),
     /// To set the lesion of a draft.
     Lesion(CaseNumber, Point),
-    /// The camera's pictures from now on, with where the network looks or without; or no pictures.
+    /// The camera's pictures from now on, or no pictures.
     Live(Option<Preview>),
+    /// To use another objective.
+    Objective(Arc<str>),
     /// The camera's next picture as a field of a draft.
     Capture(CaseNumber),
     /// To take a field out of a draft.
@@ -193,8 +195,12 @@ pub enum Wish {
 /// What a live picture has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Preview {
+    /// For which draft.
+    pub case: CaseNumber,
     /// Where the network looks.
     pub heat: bool,
+    /// Fields are taken by themselves, where the slide rests on something good that was not taken yet.
+    pub auto: bool,
 }
 
 impl fmt::Debug for Wish {

@@ -179,6 +179,8 @@ pub struct Draft {
     pub lesion: Option<Point>,
     /// The fields, small.
     pub fields: Vec<Picture>,
+    /// So many are asked for.
+    pub enough: usize,
 }
 
 /// A picture that is compared by what it is, not by its pixels.
@@ -285,11 +287,24 @@ pub struct Live {
     pub condition: Condition,
     /// What to do: a message in the catalogues.
     pub advice: &'static str,
-    /// Where the network looks, as a picture of the same shape to be laid over. Nothing if nobody asked, or it is not ready.
+    /// What else is to be known: a message in the catalogues.
+    pub also: Option<&'static str>,
+    /// Where the network looks, as a picture of the same shape to be laid over. Nothing if nobody asked, or it is not ready, or
+    /// the slide was moved since.
     pub heat: Option<Picture>,
     /// Whether it could be asked for.
     pub can_heat: bool,
+    /// The objective in use, where it has a name.
+    pub objective: Option<Arc<str>>,
+    /// The one that comes after it, where there are several.
+    pub next_objective: Option<Arc<str>>,
 }
+
+/// What the camera sees, or a message of the catalogues why it sees nothing.
+pub type Sight = Result<Live, &'static str>;
+
+/// Why the camera sees nothing, until somebody knows better.
+pub const NO_CAMERA: &str = "microscope-no-camera";
 
 /// A sentence with a code: a refusal or a limit.
 #[derive(Debug, Clone, PartialEq, Eq)]

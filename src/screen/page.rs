@@ -17,7 +17,9 @@ mod result;
 mod review;
 mod settings;
 
-pub use audit::Audit;
+pub use std::sync::Arc;
+
+use audit::Audit;
 pub use ct::{Choosing, View, Viewing};
 pub use draft::Draft;
 pub use export::Export;
@@ -114,6 +116,10 @@ pub enum Act {
     DropNow(usize),
     /// Where the network looks, live, or not.
     Heat(bool),
+    /// Fields are taken by themselves, or not.
+    Auto(bool),
+    /// Another objective is in use.
+    Objective(Arc<str>),
     /// Not to wait any longer.
     Cancel,
     /// What is seen in the images: a class, or that nobody can say.

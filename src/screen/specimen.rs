@@ -235,6 +235,7 @@ pub fn draft(ct: bool, fields: u8) -> Draft {
         ct,
         lesion: None,
         fields: (0..fields).map(|index| field(index * 40)).collect(),
+        enough: 6,
     }
 }
 
@@ -497,19 +498,36 @@ pub fn pages(look: Look, language: Language) -> Vec<Page> {
         picture: picture(480, 320, |x, y| if (x ^ y) % 3 == 0 { [190, 110, 170] } else { [230, 200, 220] }),
         condition: Condition::Well,
         advice: "live-good",
+        also: None,
         heat: None,
         can_heat: true,
+        objective: None,
+        next_objective: None,
     };
-    person.told(Told::Live(Some(live.clone())));
+    person.told(Told::Live(Ok(live.clone())));
     add("microscope", person.scene());
     person.tap(Act::Heat(true));
     let heat = picture(480, 320, |x, _| if x < 12 { [250, 180, 40] } else { [30, 20, 60] });
-    let blurred = Live { condition: Condition::Stop, advice: "live-no-colour", heat: Some(heat), ..live };
+    let blurred = Live { condition: Condition::Stop, advice: "live-no-colour", heat: Some(heat), ..live.clone() };
     kept.fields = draft(true, 8).fields;
     person.tap(Act::Capture);
     person.told(Told::Draft(Box::new(kept.clone())));
-    person.told(Told::Live(Some(blurred)));
+    person.told(Told::Live(Ok(blurred)));
     add("microscope-heat", person.scene());
+    person.tap(Act::Auto(true));
+    // The longest words on it.
+    let much = Live {
+        condition: Condition::Warn,
+        advice: "live-not-he",
+        also: Some("live-power"),
+        objective: Some("Plan Apo 20x/0.8".into()),
+        next_objective: Some("40x".into()),
+        ..live
+    };
+    person.told(Told::Live(Ok(much)));
+    add("microscope-much", person.scene());
+    person.told(Told::Live(Err("camera-hangs")));
+    add("microscope-hangs", person.scene());
     person.tap(Act::Drop(Some(7)));
     add("microscope-drop", person.scene());
     person.tap(Act::Back);

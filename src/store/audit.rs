@@ -88,6 +88,10 @@ pub enum Action {
     Controlled,
     /// A bundle with a higher serial number than any of its name before was taken into use.
     BundleTaken,
+    /// A scale or a white field of the microscope was kept.
+    Calibrated,
+    /// Another objective was picked.
+    ObjectivePicked,
     /// The database was restored from its second copy.
     Restored,
     /// The second copy of the database was damaged, missing or behind, and was made anew.

@@ -178,7 +178,18 @@ def test_a_case_from_the_camera(appliance):
     box.start().until(lambda status: status["camera"] is True, PATIENCE_S)
     case = hilum.open("P1")
     assert hilum("case", "capture", case) == f"{case} draft; 1 fields"
-    assert hilum("case", "capture", case) == f"{case} draft; 2 fields"
+    # The simulated stage rests a while, and a place is taken once.
+    assert "field 1 shows" in hilum("case", "capture", case, code=2)
+
+    def moved_on() -> bool:
+        with box.desk() as desk:
+            try:
+                return desk.ask("capture", case=case)["fields"] == 2
+            except Denied as no:
+                assert no.exit == 2, no
+                return False
+
+    until(moved_on, 30)
     hilum("case", "submit", case)
     assert hilum("case", "wait", case) == f"{case} assessed"
     assert "capture" not in hilum("case", "capture", case, code=64), "it is no draft any more"

@@ -17,6 +17,7 @@ import pydicom
 import pytest
 from appliance import HILUM, Appliance, cohort, until
 from eyes import PAPER, Seeing
+from lens import Lens, Pictures
 from PIL import Image, ImageChops, ImageFilter
 from test_daemon import free_port
 
@@ -46,15 +47,19 @@ def phantoms(tmp_path_factory) -> list[dict]:
 class Clinic:
     """A box with a share, a stick for exports, a camera, and a person before it."""
 
-    def __init__(self, folder: Path, chromium, name: str):
+    def __init__(self, folder: Path, chromium, name: str, slide: Path):
         self.share, self.stick = folder / "share", folder / "stick"
         for made in (self.share, self.stick):
             made.mkdir()
         address = f"127.0.0.1:{free_port()}"
         share = f'[share]\nfolder = "{self.share}"\npoll-s = 0.5\nquiet-s = 0.5\n'
         access = "[access]\nwrong-pins = 3\nwait-s = 600\n"
-        site = f'exports = "{self.stick}"\n[mirror]\nlisten = "{address}"\n{share}{access}'
-        self.appliance = Appliance(folder / "box", site, camera=True, explain=("gradcam", "gradcam++")).start()
+        # The person moves the slide.
+        self.stage = Pictures(slide, (640, 480))
+        self.lens = Lens(self.stage, rate_hz=10)
+        camera = f"[camera]\nuri = '{self.lens.uri}'\num-per-px = 0.5\n"
+        site = f'exports = "{self.stick}"\n[mirror]\nlisten = "{address}"\n{share}{access}{camera}'
+        self.appliance = Appliance(folder / "box", site, explain=("gradcam", "gradcam++")).start()
         album = os.environ.get("HILUM_ALBUM")
         self.person = Seeing(chromium, address, album=Path(album) / name if album else None).connected()
 
@@ -98,11 +103,24 @@ class Clinic:
         self.person.close()
         if self.appliance.process and self.appliance.process.poll() is None:
             self.appliance.kill()
+        self.lens.close()
+
+
+@pytest.fixture(scope="module")
+def slide(phantoms, tmp_path_factory) -> Path:
+    """Both fields of a patient, side by side."""
+    fields = [Image.open(path).convert("RGB") for path in sorted(phantoms[0]["he"].glob("*.png"))]
+    slide = Image.new("RGB", (sum(field.width for field in fields), fields[0].height))
+    for number, field in enumerate(fields):
+        slide.paste(field, (number * fields[0].width, 0))
+    path = tmp_path_factory.mktemp("slide") / "slide.png"
+    slide.save(path)
+    return path
 
 
 @pytest.fixture
-def clinic(tmp_path, chromium, request):
-    made = Clinic(tmp_path, chromium, request.node.name.removeprefix("test_"))
+def clinic(tmp_path, chromium, slide, request):
+    made = Clinic(tmp_path, chromium, request.node.name.removeprefix("test_"), slide)
     yield made
     made.close()
 
@@ -206,12 +224,21 @@ def test_from_name_to_result(clinic, phantoms):
     person.touches("Where it looks", moving=True)
     person.sees("Preview: nothing of it is kept")
     until(lambda: not framed(person.picture()), 30)
-    for taken in range(1, 4):
+    for taken, corner in enumerate([(0, 0), (620, 30)], 1):
+        clinic.stage.corner = corner
         person.sees("Sharp, with tissue: take it")
         person.keep("microscope")
         person.touches("Take this field", moving=True)
         person.sees("One field" if taken == 1 else f"{taken} fields")
-    person.keep("microscope-taken")
+        person.sees("This place was taken: move on")
+        person.keep("microscope-taken")
+    # The third is taken by itself, where the slide rests on something that was not taken.
+    person.touches("Auto", moving=True)
+    person.sees("This place was taken: move on")
+    assert clinic.asked("show", case="H000001")["fields"] == 2
+    clinic.stage.corner = (1140, 400)
+    person.sees("3 fields")
+    person.keep("microscope-auto")
     person.touches("Back", moving=True)
     person.sees("3 fields were taken")
     person.keep("draft-whole")

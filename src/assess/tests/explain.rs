@@ -139,7 +139,7 @@ fn a_bright_corner_is_followed_to_its_place_in_the_patient() {
         });
         let volume = Arc::new(Volume::new(voxels, grid).expect("fits"));
         let ct = Some(CtInput { volume, lesion: Some(lesion) });
-        let study = Study { ct, he: None, metadata: Metadata::default() };
+        let study = Study { ct, he: None, stain: None, metadata: Metadata::default() };
         let wanted = Wanted { methods: &[ExplainMethod::Occlusion], judged: true };
         let outcome = assess(study, &ready, wanted, &mut Timings::default(), &()).expect("assessed");
         let Outcome::Assessed(result) = outcome else { panic!("refused") };

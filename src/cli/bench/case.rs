@@ -70,7 +70,7 @@ impl Case {
         Ok(Self { folder, ct, he, lesion, metadata: patient.metadata })
     }
 
-    fn fields(&self) -> Result<Vec<Field>, Failure> {
+    pub(super) fn fields(&self) -> Result<Vec<Field>, Failure> {
         Ok(read_fields(std::slice::from_ref(&self.he), None)?)
     }
 
@@ -81,7 +81,7 @@ impl Case {
         let fields = self.fields()?;
         let given = report::given(Some((study, Some(self.lesion))), Some(fields), self.metadata);
         let ct = given.ct.map(|ct| hilum_assess::CtInput { volume: ct.volume, lesion: ct.lesion });
-        result(Study { ct, he: given.he, metadata: self.metadata }, ready)?;
+        result(Study { ct, he: given.he, stain: None, metadata: self.metadata }, ready)?;
         Ok(ms(from.elapsed()))
     }
 
@@ -128,7 +128,7 @@ impl Case {
             plain.push(self.plain(ready)?);
             let given = fields.clone();
             let from = Instant::now();
-            let found = result(Study { ct: None, he: Some(given), metadata: self.metadata }, ready)?;
+            let found = result(Study { ct: None, he: Some(given), stain: None, metadata: self.metadata }, ready)?;
             he.push(ms(from.elapsed()));
             let tiles = found.he.map(|finding| finding.tiles);
             let tiles: Vec<&[u8]> =

@@ -156,7 +156,7 @@ fn updates(look: Look, ct: &Ct) -> BTreeMap<&'static str, Vec<f64>> {
     timed.told("page", Told::Draft(Box::new(draft(true, 3))));
     timed.tap("page", &Act::ToMicroscope);
     for number in 0..TIMES {
-        timed.told("preview", Told::Live(Some(seen_by_camera(number))));
+        timed.told("preview", Told::Live(Ok(seen_by_camera(number))));
     }
     timed.tap("page", &Act::Back);
     timed.told("page", Told::Draft(Box::new(draft(true, 3))));
@@ -178,7 +178,16 @@ fn seen_by_camera(number: u32) -> Live {
         image::Rgb([low, low ^ high, high])
     });
     let picture = Picture(Arc::new(image));
-    Live { picture, condition: Condition::Well, advice: "live-good", heat: None, can_heat: true }
+    Live {
+        picture,
+        condition: Condition::Well,
+        advice: "live-good",
+        also: None,
+        heat: None,
+        can_heat: true,
+        objective: None,
+        next_objective: None,
+    }
 }
 
 fn large() -> Result<Ct, Failure> {

@@ -62,6 +62,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         scale: MicronsPerPixel::new(0.5).ok_or("a scale")?,
         min_tissue_share: 0.05,
         min_focus: 0.09,
+        stain: hilum_domain::StainMethod::Macenko,
         max_stain_distance_deg: 25.0,
     };
     let stains = Stains::of_image(&image).ok();

@@ -121,10 +121,11 @@ impl Draft {
             Act::ToCt | Act::OtherCt => {
                 Turn::To(Box::new(Page::Choosing(Choosing::new(patient))), vec![Wish::Exports(case)])
             }
-            Act::ToMicroscope => Turn::To(
-                Box::new(Page::Microscope(Box::new(Microscope::new(self.kept.clone())))),
-                vec![Microscope::watching(false)],
-            ),
+            Act::ToMicroscope => {
+                let page = Microscope::new(self.kept.clone());
+                let watching = page.watching();
+                Turn::To(Box::new(Page::Microscope(Box::new(page))), vec![watching])
+            }
             _ => Turn::Stay,
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::{
     Area,
     event::{Preview, Wish},
-    model::{Condition, Draft, Live},
+    model::{Condition, Draft, NO_CAMERA, Sight},
     page::{Act, Turn},
     picture::{Part, Picture, Source},
     scene::Item,
@@ -15,8 +15,6 @@ use crate::{
     theme::{FAINT, PAPER},
 };
 
-/// So many fields are better than fewer: what the networks were trained with.
-const ENOUGH: usize = 6;
 /// How much of the map is seen, of 255.
 const HEAT: u8 = 128;
 
@@ -25,9 +23,10 @@ const HEAT: u8 = 128;
 pub struct Microscope {
     /// Whose fields they are.
     pub draft: Draft,
-    /// What the camera sees; nothing if it is gone, or has not been asked yet.
-    pub live: Option<Live>,
+    /// What the camera sees.
+    pub live: Sight,
     heat: bool,
+    auto: bool,
     /// A field is being taken.
     pub(super) busy: bool,
     /// The field that is to be taken out, once a person has said so.
@@ -38,13 +37,13 @@ impl Microscope {
     /// Without a picture yet.
     #[must_use]
     pub const fn new(draft: Draft) -> Self {
-        Self { draft, live: None, heat: false, busy: false, dropping: None }
+        Self { draft, live: Err(NO_CAMERA), heat: false, auto: false, busy: false, dropping: None }
     }
 
     /// What it wants to see.
     #[must_use]
-    pub const fn watching(heat: bool) -> Wish {
-        Wish::Live(Some(Preview { heat }))
+    pub const fn watching(&self) -> Wish {
+        Wish::Live(Some(Preview { case: self.draft.patient.case, heat: self.heat, auto: self.auto }))
     }
 
     /// The draft changed: a field was taken or taken out.
@@ -60,7 +59,13 @@ impl Microscope {
         let strip = area.bottom(sheet.button_height() + sheet.line(size::SMALL));
         area.bottom(gap / 2);
         let mut side = if sheet.look.is_portrait() {
-            let side = area.bottom(3 * sheet.button_height() + sheet.line(size::BODY) * 2 + gap);
+            let (picks, also) = match &self.live {
+                Ok(live) => (live.next_objective.is_some(), live.also.is_some()),
+                Err(_) => (false, false),
+            };
+            let buttons = (3 + u16::from(picks)) * sheet.button_height();
+            let lines = sheet.line(size::BODY) * 2 + u16::from(also) * sheet.line(size::SMALL) * 2;
+            let side = area.bottom(buttons + lines + gap);
             area.bottom(gap);
             side
         } else {
@@ -68,13 +73,13 @@ impl Microscope {
             area.right(gap);
             side
         };
-        let take = side.bottom(sheet.button_height() * 3 / 2);
+        let mut take = side.bottom(sheet.button_height() * 3 / 2);
         side.bottom(gap / 2);
         match &self.live {
-            None => {
-                sheet.said(area, crate::scene::Sign::Stop, words.say("microscope-no-camera"), size::BODY, PAPER);
+            Err(why) => {
+                sheet.said(area, crate::scene::Sign::Stop, words.say(why), size::BODY, PAPER);
             }
-            Some(live) => {
+            Ok(live) => {
                 let over = live.heat.as_ref().filter(|_| self.heat);
                 let over = over.map(|heat| (Source::Image(Arc::clone(&heat.0)), HEAT));
                 let picture = Picture { source: Source::Image(Arc::clone(&live.picture.0)), over, part: Part::ALL };
@@ -93,10 +98,29 @@ impl Microscope {
                         Act::Heat(!self.heat),
                     );
                 }
+                if let (Some(name), Some(next)) = (&live.objective, &live.next_objective) {
+                    let pick = side.bottom(sheet.button_height());
+                    side.bottom(gap / 2);
+                    let said = words.with("microscope-objective", [("name", name.as_ref().into())]);
+                    sheet.button_of(pick, said, Button::Plain, Some(Act::Objective(Arc::clone(next))), size::SMALL);
+                }
+                if let Some(also) = live.also {
+                    let note = side.bottom(side.height / 2);
+                    sheet.said(note, Condition::Warn.sign(), words.say(also), size::SMALL, PAPER);
+                }
                 sheet.said(side, live.condition.sign(), words.say(live.advice), size::BODY, PAPER);
             }
         }
-        let can = self.live.as_ref().is_some_and(|live| live.condition != Condition::Stop) && !self.busy;
+        let can = self.live.as_ref().is_ok_and(|live| live.condition != Condition::Stop) && !self.busy;
+        let auto = take.right(take.width / 3);
+        take.right(gap / 2);
+        sheet.button_of(
+            auto,
+            words.say("microscope-auto"),
+            Button::Choice(self.auto),
+            Some(Act::Auto(!self.auto)),
+            size::SMALL,
+        );
         sheet.button_if(can, take, words.say("microscope-take"), Button::Call, Act::Capture);
         self.strip(sheet, strip);
     }
@@ -106,7 +130,7 @@ impl Microscope {
         let gap = sheet.gap() / 2;
         let count = self.draft.fields.len();
         let head = area.top(sheet.line(size::SMALL));
-        let left = ENOUGH.saturating_sub(count);
+        let left = self.draft.enough.saturating_sub(count);
         let said = if left == 0 { "microscope-enough" } else { "microscope-count" };
         let said = words.with(said, [("count", count.into()), ("left", left.into())]);
         sheet.text(head, said, size::SMALL, FAINT, PAPER);
@@ -131,14 +155,19 @@ impl Microscope {
     pub(super) fn act(&mut self, act: &Act) -> Turn {
         let case = self.draft.patient.case;
         match act {
-            Act::Capture if !self.busy && self.live.is_some() => {
+            Act::Capture if !self.busy && self.live.is_ok() => {
                 self.busy = true;
                 return Turn::Wish(vec![Wish::Capture(case)]);
             }
             Act::Heat(heat) => {
                 self.heat = *heat;
-                return Turn::Wish(vec![Self::watching(*heat)]);
+                return Turn::Wish(vec![self.watching()]);
             }
+            Act::Auto(auto) => {
+                self.auto = *auto;
+                return Turn::Wish(vec![self.watching()]);
+            }
+            Act::Objective(name) => return Turn::Wish(vec![Wish::Objective(Arc::clone(name))]),
             Act::Drop(index) => self.dropping = index.filter(|index| *index < self.draft.fields.len()),
             Act::DropNow(index) if self.dropping == Some(*index) && !self.busy => {
                 (self.dropping, self.busy) = (None, true);

@@ -134,7 +134,7 @@ impl Daemon {
                 self.kept.insert(case.0, draft.clone());
                 Told::Draft(Box::new(draft))
             }
-            Wish::Live(_) => Told::Live(Some(live())),
+            Wish::Live(_) | Wish::Objective(_) => Told::Live(Ok(live())),
             Wish::Capture(case) | Wish::DropField(case, _) | Wish::Cancel(case) => {
                 Told::Draft(Box::new(self.draft(case)))
             }
@@ -160,8 +160,11 @@ fn live() -> hilum_screen::model::Live {
         picture: hilum_screen::specimen::field(9),
         condition: hilum_screen::model::Condition::Well,
         advice: "live-good",
+        also: Some("live-warm"),
         heat: None,
         can_heat: true,
+        objective: Some("20x".into()),
+        next_objective: Some("40x".into()),
     }
 }
 
@@ -288,7 +291,7 @@ fn gossip(chance: &mut Chance) -> Told {
         4 => Told::Exports(case, exports()),
         5 => Told::Exported(case, "other.tar".into()),
         6 => Told::Failed(case, denied()),
-        7 => Told::Live(None),
+        7 => Told::Live(Err("camera-hangs")),
         8 => Told::Opened(Opened::OtherSecond(vec![case])),
         // The same number with another identity: a panel that was told of a case that was removed since.
         9 => Told::Shown(Box::new(Shown { patient: Patient { case, ..patient() }, ..shown(Outcome::SetAside) })),

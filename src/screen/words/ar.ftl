@@ -179,10 +179,16 @@ ct-no-id = بلا معرّف
 
 # The microscope
 microscope-no-camera = لا صورة من الكاميرا
+camera-busy = برنامج آخر يستخدم الكاميرا
+camera-hangs = الكاميرا لا تستجيب: افصلها ثم أعد وصلها
+camera-format = هذه الكاميرا لا تعطي صورًا يمكن قراءتها
+camera-large = صور الكاميرا كبيرة جدًا: اختر حجمًا أصغر
 microscope-preview = معاينة: لا يُحفظ منها شيء حتى تلتقط حقلًا
 microscope-preview-heat = معاينة مع مواضع نظر الشبكة: لا يُحفظ منها شيء
 microscope-heat = مواضع النظر
 microscope-take = التقاط هذا الحقل
+microscope-auto = تلقائي
+microscope-objective = العدسة الشيئية { $name }
 microscope-count = { $count ->
     [0] لا حقول
     [one] حقل واحد
@@ -201,6 +207,17 @@ live-bright = خفّض الإضاءة
 live-no-colour = لا يوجد لون: افحص الصبغة والكاميرا
 live-no-scale = المقياس غير معروف: عاير العدسة الشيئية
 live-checking = جارٍ فحص الصورة
+live-not-he = هذا ليس نسيجًا مصبوغًا: انظر ما تحت الكاميرا
+live-swapped = الأحمر والأزرق متبادلان: افحص صيغة الكاميرا
+live-moving = ثبّت الشريحة
+live-taken = التُقط هذا الموضع: تابع التحريك
+live-stain = الصبغة غير معتادة: افحص الشريحة وتوازن الأبيض
+live-pen = قد يكون هناك حبر: ابتعد عنه
+live-fold = قد يكون النسيج مطويًا: ابتعد عن الطية
+live-bubble = قد تكون هناك فقاعة هواء: ابتعد عنها
+live-warm = الجهاز دافئ: الشبكة تنظر أقل
+live-hot = الجهاز ساخن جدًا: الشبكة لا تنظر
+live-power = الطاقة ضعيفة: الشبكة تنظر أقل
 
 # A case that waits
 processing-title = جارٍ تقييم الحالة

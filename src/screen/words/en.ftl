@@ -172,10 +172,16 @@ ct-no-id = without an identifier
 
 # The microscope
 microscope-no-camera = The camera gives no picture
+camera-busy = Another program uses the camera
+camera-hangs = The camera hangs: unplug it and plug it in again
+camera-format = This camera gives no pictures that can be read
+camera-large = The camera's pictures are too large: choose a smaller size
 microscope-preview = Preview: nothing of it is kept until you take a field
 microscope-preview-heat = Preview with where the network looks: nothing of it is kept
 microscope-heat = Where it looks
 microscope-take = Take this field
+microscope-auto = Auto
+microscope-objective = Objective { $name }
 microscope-count = { $count ->
     [one] One field
    *[other] { $count } fields
@@ -190,6 +196,17 @@ live-bright = Turn down the light
 live-no-colour = There is no colour: check the stain and the camera
 live-no-scale = The scale is not known: calibrate the objective
 live-checking = The picture is being checked
+live-not-he = This is no stained tissue: look what lies under the camera
+live-swapped = Red and blue are exchanged: check the camera's format
+live-moving = Hold the slide still
+live-taken = This place was taken: move on
+live-stain = The stain is unusual: check slide and white balance
+live-pen = There may be ink: move away from it
+live-fold = The tissue may be folded: move away from the fold
+live-bubble = There may be an air bubble: move away from it
+live-warm = The box is warm: the network looks less often
+live-hot = The box is too hot: the network does not look
+live-power = The power supply is weak: the network looks less often
 
 # A case that waits
 processing-title = The case is being assessed

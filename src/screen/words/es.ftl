@@ -172,10 +172,16 @@ ct-no-id = sin identificador
 
 # The microscope
 microscope-no-camera = La cámara no da imagen
+camera-busy = Otro programa usa la cámara
+camera-hangs = La cámara no responde: desconéctela y vuelva a conectarla
+camera-format = Esta cámara no da imágenes que se puedan leer
+camera-large = Las imágenes de la cámara son demasiado grandes: elija un tamaño menor
 microscope-preview = Vista previa: no se guarda nada hasta que tome un campo
 microscope-preview-heat = Vista previa con las zonas que mira la red: no se guarda nada
 microscope-heat = Dónde mira
 microscope-take = Tomar este campo
+microscope-auto = Auto
+microscope-objective = Objetivo { $name }
 microscope-count = { $count ->
     [one] Un campo
    *[other] { $count } campos
@@ -190,6 +196,17 @@ live-bright = Baje la luz
 live-no-colour = No hay color: revise la tinción y la cámara
 live-no-scale = No se conoce la escala: calibre el objetivo
 live-checking = Comprobando la imagen
+live-not-he = Esto no es tejido teñido: mire qué hay bajo la cámara
+live-swapped = El rojo y el azul están cambiados: revise el formato de la cámara
+live-moving = Mantenga quieto el portaobjetos
+live-taken = Este lugar ya se tomó: siga adelante
+live-stain = Tinción inusual: revise el portaobjetos y el balance de blancos
+live-pen = Puede haber tinta: aléjese de ella
+live-fold = El tejido puede estar plegado: aléjese del pliegue
+live-bubble = Puede haber una burbuja de aire: aléjese de ella
+live-warm = El aparato está caliente: la red mira menos veces
+live-hot = El aparato está demasiado caliente: la red no mira
+live-power = Alimentación débil: la red mira menos veces
 
 # A case that waits
 processing-title = El caso se está evaluando

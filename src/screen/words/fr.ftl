@@ -172,10 +172,16 @@ ct-no-id = sans identifiant
 
 # The microscope
 microscope-no-camera = La caméra ne donne pas d'image
+camera-busy = Un autre programme utilise la caméra
+camera-hangs = La caméra ne répond plus : débranchez-la et rebranchez-la
+camera-format = Cette caméra ne donne pas d'images lisibles
+camera-large = Les images de la caméra sont trop grandes : choisissez une taille plus petite
 microscope-preview = Aperçu : rien n'est gardé tant que vous ne prenez pas un champ
 microscope-preview-heat = Aperçu avec les zones que le réseau regarde : rien n'est gardé
 microscope-heat = Où il regarde
 microscope-take = Prendre ce champ
+microscope-auto = Auto
+microscope-objective = Objectif { $name }
 microscope-count = { $count ->
     [one] { $count } champ
    *[other] { $count } champs
@@ -190,6 +196,17 @@ live-bright = Baissez la lumière
 live-no-colour = Pas de couleur : vérifiez la coloration et la caméra
 live-no-scale = Échelle inconnue : étalonnez l'objectif
 live-checking = Vérification de l'image
+live-not-he = Ce n'est pas du tissu coloré : regardez ce qui est sous la caméra
+live-swapped = Le rouge et le bleu sont échangés : vérifiez le format de la caméra
+live-moving = Ne bougez plus la lame
+live-taken = Cet endroit a été pris : avancez
+live-stain = Coloration inhabituelle : vérifiez la lame et la balance des blancs
+live-pen = Il y a peut-être de l'encre : éloignez-vous
+live-fold = Le tissu est peut-être plié : éloignez-vous du pli
+live-bubble = Il y a peut-être une bulle d'air : éloignez-vous
+live-warm = L'appareil est chaud : le réseau regarde moins souvent
+live-hot = L'appareil est trop chaud : le réseau ne regarde pas
+live-power = Alimentation faible : le réseau regarde moins souvent
 
 # A case that waits
 processing-title = Évaluation du cas en cours

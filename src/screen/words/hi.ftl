@@ -172,10 +172,16 @@ ct-no-id = बिना पहचान-संख्या
 
 # The microscope
 microscope-no-camera = कैमरे से तस्वीर नहीं आ रही
+camera-busy = कोई दूसरा प्रोग्राम कैमरा इस्तेमाल कर रहा है
+camera-hangs = कैमरा अटक गया है: निकालकर फिर लगाएँ
+camera-format = इस कैमरे की तस्वीरें पढ़ी नहीं जा सकतीं
+camera-large = कैमरे की तस्वीरें बहुत बड़ी हैं: छोटा आकार चुनें
 microscope-preview = प्रीव्यू: फ़ील्ड लेने तक कुछ सहेजा नहीं जाता
 microscope-preview-heat = प्रीव्यू, नेटवर्क की देखी जगहों के साथ: कुछ सहेजा नहीं जाता
 microscope-heat = कहाँ देखता है
 microscope-take = यह फ़ील्ड लें
+microscope-auto = स्वतः
+microscope-objective = ऑब्जेक्टिव { $name }
 microscope-count = { $count ->
     [one] { $count } फ़ील्ड
    *[other] { $count } फ़ील्ड
@@ -190,6 +196,17 @@ live-bright = रोशनी घटाएँ
 live-no-colour = रंग नहीं है: स्टेन और कैमरा जाँचें
 live-no-scale = स्केल पता नहीं: ऑब्जेक्टिव कैलिब्रेट करें
 live-checking = तस्वीर जाँची जा रही है
+live-not-he = यह रँगा हुआ ऊतक नहीं है: देखें कैमरे के नीचे क्या है
+live-swapped = लाल और नीला बदल गए हैं: कैमरे का फ़ॉर्मेट जाँचें
+live-moving = स्लाइड स्थिर रखें
+live-taken = यह जगह ली जा चुकी है: आगे बढ़ें
+live-stain = स्टेन असामान्य है: स्लाइड और व्हाइट बैलेंस जाँचें
+live-pen = स्याही हो सकती है: उससे हटें
+live-fold = ऊतक मुड़ा हो सकता है: मोड़ से हटें
+live-bubble = हवा का बुलबुला हो सकता है: उससे हटें
+live-warm = डिब्बा गरम है: नेटवर्क कम बार देखता है
+live-hot = डिब्बा बहुत गरम है: नेटवर्क नहीं देखता
+live-power = बिजली कमज़ोर है: नेटवर्क कम बार देखता है
 
 # A case that waits
 processing-title = केस का आकलन हो रहा है

@@ -172,10 +172,16 @@ ct-no-id = sem identificador
 
 # The microscope
 microscope-no-camera = A câmera não dá imagem
+camera-busy = Outro programa usa a câmera
+camera-hangs = A câmera não responde: desligue-a e volte a ligá-la
+camera-format = Esta câmera não dá imagens que se possam ler
+camera-large = As imagens da câmera são grandes demais: escolha um tamanho menor
 microscope-preview = Pré-visualização: nada é guardado até capturar um campo
 microscope-preview-heat = Pré-visualização com as zonas que a rede olha: nada é guardado
 microscope-heat = Onde olha
 microscope-take = Capturar campo
+microscope-auto = Auto
+microscope-objective = Objetiva { $name }
 microscope-count = { $count ->
     [one] { $count } campo
    *[other] { $count } campos
@@ -190,6 +196,17 @@ live-bright = Reduza a luz
 live-no-colour = Não há cor: verifique a coloração e a câmera
 live-no-scale = Escala desconhecida: calibre a objetiva
 live-checking = Verificação da imagem em curso
+live-not-he = Isto não é tecido corado: veja o que está sob a câmera
+live-swapped = Vermelho e azul estão trocados: verifique o formato da câmera
+live-moving = Mantenha a lâmina parada
+live-taken = Este lugar já foi capturado: avance
+live-stain = Coloração incomum: verifique a lâmina e o balanço de brancos
+live-pen = Pode haver tinta: afaste-se dela
+live-fold = O tecido pode estar dobrado: afaste-se da dobra
+live-bubble = Pode haver uma bolha de ar: afaste-se dela
+live-warm = O aparelho está quente: a rede olha menos vezes
+live-hot = O aparelho está quente demais: a rede não olha
+live-power = Alimentação fraca: a rede olha menos vezes
 
 # A case that waits
 processing-title = O caso está em avaliação

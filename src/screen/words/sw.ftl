@@ -172,10 +172,16 @@ ct-no-id = bila kitambulisho
 
 # The microscope
 microscope-no-camera = Kamera haitoi picha
+camera-busy = Programu nyingine inatumia kamera
+camera-hangs = Kamera imekwama: ichomoe kisha uichomeke tena
+camera-format = Kamera hii haitoi picha zinazosomeka
+camera-large = Picha za kamera ni kubwa mno: chagua ukubwa mdogo
 microscope-preview = Onyesho la awali: hakuna kinachohifadhiwa hadi uchukue eneo
 microscope-preview-heat = Onyesho la mahali modeli inapoangalia: hakuna kinachohifadhiwa
 microscope-heat = Inapoangalia
 microscope-take = Chukua eneo hili
+microscope-auto = Otomatiki
+microscope-objective = Objective { $name }
 microscope-count = { $count ->
     [one] Eneo moja
    *[other] Maeneo { $count }
@@ -190,6 +196,17 @@ live-bright = Punguza mwanga
 live-no-colour = Hakuna rangi: kagua stain na kamera
 live-no-scale = Skeli haijulikani: fanya calibration ya objective
 live-checking = Picha inakaguliwa
+live-not-he = Hii si tishu iliyotiwa stain: angalia kilicho chini ya kamera
+live-swapped = Nyekundu na bluu zimebadilishana: kagua format ya kamera
+live-moving = Shikilia slide bila kuisogeza
+live-taken = Sehemu hii imechukuliwa: endelea mbele
+live-stain = Stain si ya kawaida: kagua slide na white balance
+live-pen = Huenda kuna wino: ondoka hapo
+live-fold = Huenda tishu imekunjika: ondoka kwenye kunjo
+live-bubble = Huenda kuna povu la hewa: ondoka hapo
+live-warm = Kifaa kina joto: mtandao unaangalia mara chache
+live-hot = Kifaa kina joto mno: mtandao hauangalii
+live-power = Umeme ni dhaifu: mtandao unaangalia mara chache
 
 # A case that waits
 processing-title = Kesi inatathminiwa

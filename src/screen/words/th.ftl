@@ -168,10 +168,16 @@ ct-no-id = ไม่มีตัวบ่งชี้
 
 # The microscope
 microscope-no-camera = ไม่มีภาพจากกล้อง
+camera-busy = โปรแกรมอื่นใช้กล้องอยู่
+camera-hangs = กล้องค้าง: ถอดแล้วเสียบใหม่
+camera-format = กล้องนี้ไม่ให้ภาพที่อ่านได้
+camera-large = ภาพจากกล้องใหญ่เกินไป: เลือกขนาดเล็กลง
 microscope-preview = พรีวิว: ไม่มีการเก็บภาพจนกว่าจะถ่ายฟิลด์
 microscope-preview-heat = พรีวิวพร้อมแสดงจุดที่โครงข่ายมอง: ไม่มีการเก็บภาพ
 microscope-heat = จุดที่มอง
 microscope-take = ถ่ายฟิลด์นี้
+microscope-auto = อัตโนมัติ
+microscope-objective = เลนส์วัตถุ { $name }
 microscope-count = มี { $count } ฟิลด์ เพิ่มอีก { $left } ฟิลด์จะดีกว่า
 microscope-enough = { $count } ฟิลด์: พอแล้ว
 microscope-drop = เอาฟิลด์ { $number } ออก
@@ -183,6 +189,17 @@ live-bright = ลดแสง
 live-no-colour = ภาพไม่มีสี: ตรวจการย้อมสีและกล้อง
 live-no-scale = ไม่ทราบมาตราส่วน: สอบเทียบเลนส์วัตถุ
 live-checking = กำลังตรวจภาพ
+live-not-he = ไม่ใช่เนื้อเยื่อที่ย้อมสี: ดูว่ามีอะไรอยู่ใต้กล้อง
+live-swapped = สีแดงกับสีน้ำเงินสลับกัน: ตรวจรูปแบบภาพของกล้อง
+live-moving = หยุดเลื่อนสไลด์
+live-taken = ถ่ายตรงนี้แล้ว: เลื่อนต่อไป
+live-stain = สีย้อมผิดปกติ: ตรวจสไลด์และสมดุลสีขาว
+live-pen = อาจมีหมึกปากกา: เลื่อนออกไป
+live-fold = เนื้อเยื่ออาจพับ: เลื่อนออกจากรอยพับ
+live-bubble = อาจมีฟองอากาศ: เลื่อนออกไป
+live-warm = เครื่องอุ่น: เครือข่ายดูน้อยลง
+live-hot = เครื่องร้อนเกินไป: เครือข่ายหยุดดู
+live-power = ไฟเลี้ยงอ่อน: เครือข่ายดูน้อยลง
 
 # A case that waits
 processing-title = กำลังประเมินเคส
