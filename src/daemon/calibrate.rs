@@ -5,7 +5,6 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use hilum_config::Camera;
 use hilum_domain::MicronsPerPixel;
 use hilum_imaging::{micrometer::Ruling, shading::Shading};
-use hilum_intake::field_from_bytes;
 use hilum_store::{Action, Actor};
 use image::RgbImage;
 use serde_json::{Value, json};
@@ -182,10 +181,7 @@ impl Office {
 
     async fn picture_at(&self, path: PathBuf) -> Result<Arc<RgbImage>, Denied> {
         let items = self.read(What::Fields { paths: vec![path], um_per_px: None }).await?;
-        let field = items.into_iter().find_map(|item| match item {
-            Item::Field { bytes, scale, colour } => field_from_bytes(&bytes, scale, colour).ok(),
-            Item::Ct { .. } => None,
-        });
+        let field = items.into_iter().find_map(Item::field);
         field.map(|field| Arc::new(field.image)).ok_or_else(|| Denied::new(70, "the reader gave no picture"))
     }
 }

@@ -17,7 +17,7 @@ use hilum_device::{
     linux::since_boot,
 };
 use hilum_domain::MicronsPerPixel;
-use hilum_intake::{ImageFault, field_from_bytes, picture_of};
+use hilum_intake::{ImageFault, picture_of};
 use hilum_phantom::{cohort, slide};
 use image::RgbImage;
 use tokio::{
@@ -385,11 +385,7 @@ fn opened(settings: &Settings, limits: &Limits, handle: &Handle) -> Result<Open,
 async fn pictures(path: &Path, limits: &Limits) -> Result<(Vec<RgbImage>, Option<MicronsPerPixel>), CameraFault> {
     let what = What::Fields { paths: vec![path.to_owned()], um_per_px: None };
     let (items, _) = reader::read(what, limits).await.map_err(|_| CameraFault::Absent)?;
-    let fields = items.into_iter().take(MOST_PICTURES).filter_map(|item| match item {
-        Item::Field { bytes, scale, colour } => field_from_bytes(&bytes, scale, colour).ok(),
-        Item::Ct { .. } => None,
-    });
-    let fields: Vec<_> = fields.collect();
+    let fields: Vec<_> = items.into_iter().take(MOST_PICTURES).filter_map(Item::field).collect();
     let scale = fields.first().ok_or(CameraFault::Absent)?.scale;
     Ok((fields.into_iter().map(|field| field.image).collect(), scale))
 }

@@ -19,9 +19,6 @@ pub(crate) const CHECKING: Verdict = (Condition::Unknown, "live-checking");
 /// A field that is taken now is a good one.
 pub(crate) const GOOD: Verdict = (Condition::Well, "live-good");
 
-/// So much of a picture that is white beyond measure hides tissue.
-const CLIPPED: f64 = 0.5;
-
 /// What was found out about a picture.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Judged {
@@ -40,10 +37,6 @@ pub(crate) fn judge(frame: &Frame, contract: &SlideContract, known: Option<&Stai
     let verdict = match seen.advice {
         Advice::Dark => (Condition::Warn, "live-dark"),
         Advice::Clipped => (Condition::Warn, "live-bright"),
-        // What is white beyond measure may have been tissue.
-        Advice::NoTissue | Advice::LittleTissue if seen.quality.exposure.clipped_share >= CLIPPED => {
-            (Condition::Warn, "live-bright")
-        }
         Advice::NoTissue | Advice::LittleTissue | Advice::SmallField => (Condition::Warn, "live-no-tissue"),
         Advice::NotColour | Advice::StainDegenerate => (Condition::Stop, "live-no-colour"),
         Advice::NotStained => (Condition::Stop, "live-not-he"),

@@ -160,8 +160,7 @@ pub(crate) async fn watched(
                 let strain = *sources.strain.borrow();
                 let fields = sources.album.lock().unwrap_or_else(PoisonError::into_inner).of(wants.case);
                 let contract = ready.as_ref().map(|ready| ready.model.slide);
-                let shown = glimpse.take_if(|glimpse| glimpse.at.elapsed() >= STALE || !wants.heat);
-                drop(shown);
+                glimpse = glimpse.filter(|glimpse| glimpse.at.elapsed() < STALE && wants.heat);
                 let (over, of) = (glimpse.clone(), Arc::clone(&frame));
                 let began = std::mem::replace(&mut memory, Memory::new());
                 let lanes = sources.lanes.clone();

@@ -11,7 +11,8 @@ use std::{
 };
 
 use hilum_domain::MicronsPerPixel;
-use hilum_intake::{KeptCt, Rejection, Unreadable, field_files, picture_to_bytes, volume_or_whose};
+use hilum_imaging::slide::Field;
+use hilum_intake::{KeptCt, Rejection, Unreadable, field_files, field_from_bytes, picture_to_bytes, volume_or_whose};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 use tokio::{
@@ -167,6 +168,16 @@ pub(crate) enum Item {
     Ct { bytes: Vec<u8>, label: Label },
     /// A picture as it is kept.
     Field { bytes: Vec<u8>, scale: Option<MicronsPerPixel>, colour: bool },
+}
+
+impl Item {
+    /// The field that it is, decoded, if it is one.
+    pub(crate) fn field(self) -> Option<Field> {
+        match self {
+            Self::Field { bytes, scale, colour } => field_from_bytes(&bytes, scale, colour).ok(),
+            Self::Ct { .. } => None,
+        }
+    }
 }
 
 /// Why nothing was read.

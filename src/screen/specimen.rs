@@ -239,6 +239,21 @@ pub fn draft(ct: bool, fields: u8) -> Draft {
     }
 }
 
+/// A good picture of the camera.
+#[must_use]
+pub const fn live(picture: Picture) -> Live {
+    Live {
+        picture,
+        condition: Condition::Well,
+        advice: "live-good",
+        also: None,
+        heat: None,
+        can_heat: true,
+        objective: None,
+        next_objective: None,
+    }
+}
+
 /// A chest of air with a ball in it.
 #[must_use]
 pub fn ct() -> Ct {
@@ -494,16 +509,7 @@ pub fn pages(look: Look, language: Language) -> Vec<Page> {
 
     person.tap(Act::ToMicroscope);
     add("microscope-none", person.scene());
-    let live = Live {
-        picture: picture(480, 320, |x, y| if (x ^ y) % 3 == 0 { [190, 110, 170] } else { [230, 200, 220] }),
-        condition: Condition::Well,
-        advice: "live-good",
-        also: None,
-        heat: None,
-        can_heat: true,
-        objective: None,
-        next_objective: None,
-    };
+    let live = live(picture(480, 320, |x, y| if (x ^ y) % 3 == 0 { [190, 110, 170] } else { [230, 200, 220] }));
     person.told(Told::Live(Ok(live.clone())));
     add("microscope", person.scene());
     person.tap(Act::Heat(true));

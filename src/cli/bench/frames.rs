@@ -14,7 +14,7 @@ use hilum_screen::{
     Area, Frame,
     event::{Event, Key, Phase, Told, Touch},
     keyboard::Stroke,
-    model::{Condition, Ct, Live, Picture},
+    model::{Ct, Live, Picture},
     page::{Act, Tab, View},
     paint::Painter,
     specimen::{self, LOOKS, Person, assessed, assessment, draft, pages},
@@ -178,16 +178,7 @@ fn seen_by_camera(number: u32) -> Live {
         image::Rgb([low, low ^ high, high])
     });
     let picture = Picture(Arc::new(image));
-    Live {
-        picture,
-        condition: Condition::Well,
-        advice: "live-good",
-        also: None,
-        heat: None,
-        can_heat: true,
-        objective: None,
-        next_objective: None,
-    }
+    specimen::live(picture)
 }
 
 fn large() -> Result<Ct, Failure> {

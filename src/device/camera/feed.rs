@@ -74,13 +74,11 @@ impl<R: Read + AsFd> Feed<R> {
                             Found::Broken => broken = true,
                             // A picture of the server's own, that says there is none.
                             Found::Whole { before, .. } if is_placeholder(&before) => {}
-                            Found::Whole { jpeg, .. } => {
-                                if let Some([width, height]) = size(&jpeg) {
-                                    bounded(width, height)?;
-                                    return Ok(Some(Picture::Jpeg(jpeg)));
-                                }
-                                broken = true;
+                            Found::Whole { jpeg, size: Some([width, height]), .. } => {
+                                bounded(width, height)?;
+                                return Ok(Some(Picture::Jpeg(jpeg)));
                             }
+                            Found::Whole { size: None, .. } => broken = true,
                         }
                     }
                 }
@@ -109,25 +107,4 @@ impl<R: Read + AsFd> Feed<R> {
 fn is_placeholder(before: &[u8]) -> bool {
     let mark = b"x-ustreamer-online: false";
     before.windows(mark.len()).any(|here| here.eq_ignore_ascii_case(mark))
-}
-
-/// Pixels across and down of a JPEG (B.2.2), if it says them.
-fn size(jpeg: &[u8]) -> Option<[u32; 2]> {
-    let mut rest = jpeg.get(2..)?;
-    loop {
-        let fill = rest.iter().take_while(|&&byte| byte == 0xff).count();
-        let (&code, after) = rest.get(fill..)?.split_first()?;
-        match code {
-            0x01 | 0xd0..=0xd7 => rest = after,
-            0xc0..=0xcf if !matches!(code, 0xc4 | 0xc8 | 0xcc) => {
-                let &[_, _, _, y0, y1, x0, x1, ..] = after else { return None };
-                return Some([u16::from_be_bytes([x0, x1]), u16::from_be_bytes([y0, y1])].map(u32::from));
-            }
-            0xda => return None,
-            _ => {
-                let length = after.first_chunk::<2>()?;
-                rest = after.get(usize::from(u16::from_be_bytes(*length))..)?;
-            }
-        }
-    }
 }

@@ -15,8 +15,8 @@ const SOS: u8 = 0xda;
 /// What was found in a stream.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    /// A picture from its start to its end, and what came before it.
-    Whole { jpeg: Vec<u8>, before: Vec<u8> },
+    /// A picture from its start to its end, its pixels across and down if it says them, and what came before it.
+    Whole { jpeg: Vec<u8>, size: Option<[u32; 2]>, before: Vec<u8> },
     /// Something that began as one and was none.
     Broken,
 }
@@ -39,12 +39,14 @@ pub(super) struct Splitter {
     /// How far it was looked at. Beyond the end of `bytes` where a segment goes on.
     at: usize,
     inside: Inside,
+    /// Of the picture, once its frame was seen.
+    size: Option<[u32; 2]>,
     before: Vec<u8>,
 }
 
 impl Splitter {
     pub(super) const fn new() -> Self {
-        Self { bytes: Vec::new(), at: 0, inside: Inside::Nothing, before: Vec::new() }
+        Self { bytes: Vec::new(), at: 0, inside: Inside::Nothing, size: None, before: Vec::new() }
     }
 
     /// Takes what came.
@@ -88,7 +90,8 @@ impl Splitter {
                             let rest = self.bytes.split_off(after);
                             let jpeg = std::mem::replace(&mut self.bytes, rest);
                             (self.at, self.inside) = (0, Inside::Nothing);
-                            return Some(Found::Whole { jpeg, before: std::mem::take(&mut self.before) });
+                            let (size, before) = (self.size.take(), std::mem::take(&mut self.before));
+                            return Some(Found::Whole { jpeg, size, before });
                         }
                         0x01 | 0xd0..=0xd7 => self.at = after,
                         _ => {
@@ -96,6 +99,11 @@ impl Splitter {
                             let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
                             if length < 2 {
                                 return Some(self.give_up(2));
+                            }
+                            if is_start_of_frame(code) && length >= 7 {
+                                let frame = self.bytes.get(after + 3..after + 7)?;
+                                let edge = |at: usize| u32::from(u16::from_be_bytes([frame[at], frame[at + 1]]));
+                                self.size = Some([edge(2), edge(0)]);
                             }
                             self.at = after + length;
                             self.inside = if code == SOS { Inside::Scan } else { Inside::Marker };
@@ -124,9 +132,15 @@ impl Splitter {
     fn give_up(&mut self, after: usize) -> Found {
         self.bytes.drain(..after.min(self.bytes.len()));
         self.before.clear();
+        self.size = None;
         (self.at, self.inside) = (0, Inside::Nothing);
         Found::Broken
     }
+}
+
+/// B.1.1.3: SOF0 to SOF15, without DHT, JPG and DAC among them. Lines and samples of a line follow the precision (B.2.2).
+const fn is_start_of_frame(marker: u8) -> bool {
+    matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc)
 }
 
 #[cfg(test)]
@@ -177,6 +191,7 @@ mod tests {
         let (a, b) = (jpeg(3), jpeg(5));
         check(&[], &[]);
         check(&a, &[&a]);
+        assert!(matches!(found(&a, 1)[..], [Found::Whole { size: Some([40, 24]), .. }]));
         check(&[&a[..], &b].concat(), &[&a, &b]);
         check(&[b"--x\r\nContent-Length: 9\r\n\r\n", &a[..], b"\r\n--x\r\n\r\n", &b, b"\r\n--x--"].concat(), &[&a, &b]);
     }

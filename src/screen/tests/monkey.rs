@@ -157,14 +157,10 @@ impl Daemon {
 
 fn live() -> hilum_screen::model::Live {
     hilum_screen::model::Live {
-        picture: hilum_screen::specimen::field(9),
-        condition: hilum_screen::model::Condition::Well,
-        advice: "live-good",
         also: Some("live-warm"),
-        heat: None,
-        can_heat: true,
         objective: Some("20x".into()),
         next_objective: Some("40x".into()),
+        ..hilum_screen::specimen::live(hilum_screen::specimen::field(9))
     }
 }
 
