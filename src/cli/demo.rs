@@ -69,14 +69,14 @@ fn once(out: &Path, bundle: Option<&Path>) -> Result<(), Failure> {
     let shown = read_fields(&[patient.he()], None)?;
     let scale: Option<MicronsPerPixel> = shown.first().and_then(|field| field.scale);
     let count = shown.len();
-    let shown = shown.into_iter().map(|field| Arc::new(Picture::Ready(field.image)));
+    let shown = shown.into_iter().map(|field| Arc::new(Picture::Ready(Arc::new(field.image))));
     let mut camera = PhantomCamera::new(shown, None);
     let mut fields = Vec::new();
     for _ in 0..count {
         let shot = camera.next(PATIENCE).map_err(Failure::internal)?;
         eprintln!("field {} captured", shot.sequence);
         let image = picture_of(&shot.picture).map_err(Failure::internal)?;
-        fields.push(Field { image, scale, colour_file: true });
+        fields.push(Field { image: Arc::unwrap_or_clone(image), scale, colour_file: true });
     }
 
     let lesion = Some(patient.lesion()?);

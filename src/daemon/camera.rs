@@ -275,13 +275,13 @@ async fn decoded(ends: Ends, rate_hz: f64, fixed: Option<MicronsPerPixel>, beats
                     // A white field of another size says nothing of this picture.
                     let even = used.shading.as_ref().and_then(|shading| shading.apply(&image).ok());
                     let is_even = even.is_some();
-                    let image = even.unwrap_or(image);
+                    let image = even.map_or(image, Arc::new);
                     // An objective has its own scale, or none: what a picture's file says was said of another.
                     let scale = match used.objective {
                         Some(_) if fixed.is_none() => used.scale(image.dimensions().into()),
                         _ => fixed.or(scale),
                     };
-                    Ok::<_, ImageFault>(Frame { image: Arc::new(image), sequence, at, scale, is_even })
+                    Ok::<_, ImageFault>(Frame { image, sequence, at, scale, is_even })
                 };
                 let frame = spawn_blocking(move || lanes.shown(decode));
                 match frame.await {
@@ -362,7 +362,8 @@ fn opened(settings: &Settings, limits: &Limits, handle: &Handle) -> Result<Open,
         }
         CameraSource::Folder(folder) => {
             let (pictures, scale) = handle.block_on(pictures(folder, limits))?;
-            let pictures: Vec<_> = pictures.into_iter().map(|image| Arc::new(Picture::Ready(image))).collect();
+            let pictures: Vec<_> =
+                pictures.into_iter().map(|image| Arc::new(Picture::Ready(Arc::new(image)))).collect();
             (Box::new(PhantomCamera::new(pictures.into_iter().cycle(), Some(settings.rate_hz))), said.or(scale))
         }
         CameraSource::V4l2(node) => (camera::open(&Source::V4l2(node.clone()), &wanted)?, said),

@@ -47,7 +47,7 @@ pub enum Picture {
         bytes: Vec<u8>,
     },
     /// Pixels that need nothing more.
-    Ready(RgbImage),
+    Ready(Arc<RgbImage>),
 }
 
 /// How pixels that are not compressed lie.

@@ -77,11 +77,15 @@ fn kernel_says_synchronised() -> Option<bool> {
 /// Bytes from which on a block of memory is the kernel's again once it is freed.
 #[cfg(target_env = "gnu")]
 const LARGE: libc::c_int = 1 << 20;
+/// From how many pools memory is taken. Each keeps what was freed for itself.
+#[cfg(target_env = "gnu")]
+const POOLS: libc::c_int = 2;
 
-/// Has large blocks of memory given back to the kernel as soon as they are freed.
+/// Has large blocks of memory given back to the kernel as soon as they are freed, and small ones taken from few pools.
 ///
 /// The C library raises that size by itself, up to 32 MB, and keeps what an assessment left: a box at rest had 240 MB, of
-/// which 55 were in use.
+/// which 55 were in use. With a pool for each thread it was 14 MB more than with two, and a case took
+/// as long.
 #[cfg_attr(target_env = "gnu", expect(unsafe_code, reason = "no safe wrapper of mallopt"))]
 pub fn give_memory_back() {
     // JUSTIFICATION: no safe wrapper that we depend on offers mallopt.
@@ -89,6 +93,7 @@ pub fn give_memory_back() {
     #[cfg(target_env = "gnu")]
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
+        libc::mallopt(libc::M_ARENA_MAX, POOLS);
     }
 }
 

@@ -3,7 +3,7 @@
 //! Unlike files, pictures of a camera are decoded where they are used: thirty a second would not go through another process in
 //! time. The decoder is safe Rust, a picture's size is known and bounded before it begins, and one that is not whole never gets here.
 
-use std::io::Cursor;
+use std::{io::Cursor, sync::Arc};
 
 use hilum_device::camera::{Layout, Picture, bounded};
 use hilum_imaging::jpeg;
@@ -15,11 +15,11 @@ use crate::ImageFault;
 ///
 /// # Errors
 /// [`ImageFault`] if it is damaged, or larger than is looked at live.
-pub fn picture_of(picture: &Picture) -> Result<RgbImage, ImageFault> {
+pub fn picture_of(picture: &Picture) -> Result<Arc<RgbImage>, ImageFault> {
     match picture {
-        Picture::Jpeg(bytes) => of_jpeg(bytes),
-        Picture::Raw { layout, size, stride, bytes } => of_rows(*layout, *size, *stride, bytes),
-        Picture::Ready(image) => Ok(image.clone()),
+        Picture::Jpeg(bytes) => of_jpeg(bytes).map(Arc::new),
+        Picture::Raw { layout, size, stride, bytes } => of_rows(*layout, *size, *stride, bytes).map(Arc::new),
+        Picture::Ready(image) => Ok(Arc::clone(image)),
     }
 }
 

@@ -61,8 +61,11 @@ impl Pace {
 /// A stage that moves a slide under a camera: it travels, rests, is out of focus and is focused, under a lamp that is not even and
 /// not quite steady, and the sensor makes noise. What it shows depends on the time alone.
 pub struct Stage {
-    /// The slide, in focus and further and further out of it.
-    planes: Vec<RgbImage>,
+    slide: RgbImage,
+    /// The slide out of focus, smaller: as it is at first while it is sought, and half way.
+    planes: [RgbImage; 2],
+    /// What is seen out of focus. The stage rests while it is shown.
+    blurred: Option<Blurred>,
     size: [u32; 2],
     /// Levels of noise, by turns.
     noise: Vec<i8>,
@@ -72,9 +75,16 @@ pub struct Stage {
     every_s: f64,
 }
 
+/// A part of the slide, out of focus.
+struct Blurred {
+    corner: [u32; 2],
+    plane: usize,
+    image: RgbImage,
+}
+
 impl Stage {
-    /// How far the planes are out of focus: standard deviations in pixels.
-    const PLANES: [f32; 3] = [0.0, 1.5, 4.0];
+    /// How often the planes are halved, and how far out of focus they are: standard deviations in pixels of the slide.
+    const PLANES: [(u32, f32); 2] = [(2, 4.0), (1, 1.5)];
     /// A travel and a rest, seconds.
     const TRAVEL_S: f64 = 1.0;
     const REST_S: f64 = 4.0;
@@ -90,9 +100,13 @@ impl Stage {
     #[must_use]
     pub fn new(slide: RgbImage, size: [u32; 2], rate_hz: f64) -> Self {
         let size = [size[0].min(slide.width()), size[1].min(slide.height())];
-        let blurred =
-            Self::PLANES[1..].iter().map(|sigma| image::imageops::fast_blur(&slide, *sigma)).collect::<Vec<_>>();
-        let planes = std::iter::once(slide).chain(blurred).collect();
+        let planes = Self::PLANES.map(|(halvings, sigma)| {
+            let times = 1 << halvings;
+            let [width, height] = [slide.width(), slide.height()].map(|side: u32| side.div_ceil(times));
+            #[expect(clippy::cast_precision_loss, reason = "a few")]
+            let sigma = sigma / times as f32;
+            image::imageops::fast_blur(&image::imageops::thumbnail(&slide, width, height), sigma)
+        });
         let noise = noise(Self::NOISE);
         let [width, height] = size.map(f64::from);
         let patches = (size[0] as usize).div_ceil(Self::PATCH);
@@ -105,16 +119,25 @@ impl Stage {
             let share = (256.0 * (1.0 - Self::VIGNETTE * 2.0 * (x * x + y * y))).round() as u16;
             share
         });
-        Self { planes, size, noise, light: light.collect(), pace: Pace::new(Some(rate_hz)), every_s: 1.0 / rate_hz }
+        Self {
+            slide,
+            planes,
+            blurred: None,
+            size,
+            noise,
+            light: light.collect(),
+            pace: Pace::new(Some(rate_hz)),
+            every_s: 1.0 / rate_hz,
+        }
     }
 
-    /// Where the stage is after so many seconds: the upper left corner of what is seen, and the plane.
-    fn place(&self, seconds: f64) -> ([u32; 2], usize) {
+    /// Where the stage is after so many seconds: the upper left corner of what is seen, and the plane, if
+    /// it is out of focus.
+    fn place(&self, seconds: f64) -> ([u32; 2], Option<usize>) {
         let turn = Self::TRAVEL_S + Self::REST_S;
         let number = (seconds / turn).floor();
         let within = seconds - number * turn;
-        let slide = &self.planes[0];
-        let room = [slide.width() - self.size[0], slide.height() - self.size[1]];
+        let room = [self.slide.width() - self.size[0], self.slide.height() - self.size[1]];
         // Neighbours of this sequence (Roberts 2018) lie far apart, and it fills the slide evenly.
         let at = |number: f64| {
             let spread = |step: f64, room: u32| (0.5 + number * step).fract() * f64::from(room);
@@ -128,22 +151,29 @@ impl Stage {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts")]
         let searches = number as u64 % 3 == 2;
         let rested = within - Self::TRAVEL_S;
-        let plane = match rested {
-            rested if rested < 0.0 => 0,
-            rested if searches && rested < Self::SEARCH_S / 2.0 => 2,
-            rested if searches && rested < Self::SEARCH_S => 1,
-            _ => 0,
-        };
-        (corner, plane)
+        let share = rested / Self::SEARCH_S;
+        (corner, (searches && (0.0..1.0).contains(&share)).then_some(usize::from(share >= 0.5)))
+    }
+
+    /// Keeps what is to be seen out of focus.
+    fn focus(&mut self, corner: [u32; 2], plane: Option<usize>) {
+        if self.blurred.as_ref().map(|blurred| (blurred.corner, blurred.plane)) != plane.map(|plane| (corner, plane)) {
+            let image = |plane: usize| enlarged(&self.planes[plane], Self::PLANES[plane].0, corner, self.size);
+            self.blurred = plane.map(|plane| Blurred { corner, plane, image: image(plane) });
+        }
     }
 
     /// What the camera sees after so many seconds.
     #[must_use]
-    pub fn seen(&self, seconds: f64) -> RgbImage {
-        let ([left, top], plane) = self.place(seconds);
-        let plane = &self.planes[plane];
+    pub fn seen(&mut self, seconds: f64) -> RgbImage {
+        let (corner, plane) = self.place(seconds);
+        self.focus(corner, plane);
+        let (slide, [left, top]) = match &self.blurred {
+            Some(blurred) => (&blurred.image, [0, 0]),
+            None => (&self.slide, corner),
+        };
         let [width, height] = self.size;
-        let (row_bytes, slide_bytes) = (3 * width as usize, 3 * plane.width() as usize);
+        let (row_bytes, slide_bytes) = (3 * width as usize, 3 * slide.width() as usize);
         // The mains, and a lamp that grows warm.
         let lamp = 1.0 + 0.01 * (seconds * 0.37).sin();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "about 256")]
@@ -154,7 +184,7 @@ impl Stage {
         let turn = (seconds / self.every_s).round() as u64 as usize;
         for (y, row) in bytes.chunks_exact_mut(row_bytes).enumerate() {
             let from = (top as usize + y) * slide_bytes + 3 * left as usize;
-            let slide = &plane.as_raw()[from..from + row_bytes];
+            let slide = &slide.as_raw()[from..from + row_bytes];
             let light = &self.light[y / Self::PATCH * patches..][..patches];
             // A row has its own stretch of the noise, another one in each picture.
             let start = (turn.wrapping_mul(7919) + y.wrapping_mul(104_729)) % (self.noise.len() - row_bytes);
@@ -178,8 +208,35 @@ impl Camera for Stage {
         let sequence = self.pace.next();
         #[expect(clippy::cast_precision_loss, reason = "counts of pictures")]
         let seconds = sequence as f64 * self.every_s;
-        Ok(Shot { picture: Arc::new(Picture::Ready(self.seen(seconds))), sequence, at: since_boot() })
+        Ok(Shot { picture: Arc::new(Picture::Ready(Arc::new(self.seen(seconds)))), sequence, at: since_boot() })
     }
+}
+
+/// A part of an image that is enlarged, interpolated linearly: so many pixels from a corner on, both in pixels of the larger one.
+fn enlarged(image: &RgbImage, doublings: u32, [left, top]: [u32; 2], [width, height]: [u32; 2]) -> RgbImage {
+    // From the middle of a pixel to the next one's it is `whole` halves of a larger one: the pixels before and after, and the share
+    // of that after.
+    let whole = 2 << doublings;
+    let between = |at: u32, size: u32| {
+        let from = (2 * at + 1).saturating_sub(whole / 2);
+        let before = (from / whole).min(size - 1);
+        (before as usize, (before + 1).min(size - 1) as usize, from % whole)
+    };
+    let columns: Vec<_> = (left..left + width).map(|x| between(x, image.width())).collect();
+    let row_bytes = 3 * image.width() as usize;
+    let mut bytes = Vec::with_capacity(3 * (width * height) as usize);
+    for (above, below, down) in (top..top + height).map(|y| between(y, image.height())) {
+        let [above, below] = [above, below].map(|y| image.as_raw()[y * row_bytes..][..row_bytes].as_chunks::<3>().0);
+        for &(before, after, across) in &columns {
+            let [a, b, c, d] = [above[before], above[after], below[before], below[after]];
+            bytes.extend([0, 1, 2].map(|i| {
+                let mixed = |one: u8, other: u8| u32::from(one) * (whole - across) + u32::from(other) * across;
+                let sum = mixed(a[i], b[i]) * (whole - down) + mixed(c[i], d[i]) * down + whole * whole / 2;
+                u8::try_from(sum >> (2 * doublings + 2)).unwrap_or(255)
+            }));
+        }
+    }
+    RgbImage::from_raw(width, height, bytes).unwrap_or_default()
 }
 
 /// Noise of a sensor, the same each time: sums of uniform numbers are nearly normal.
@@ -203,7 +260,7 @@ mod tests {
 
     #[test]
     fn frames_are_numbered_and_end_with_the_source() {
-        let picture = Arc::new(Picture::Ready(RgbImage::new(2, 2)));
+        let picture = Arc::new(Picture::Ready(Arc::new(RgbImage::new(2, 2))));
         let mut camera = PhantomCamera::new(std::iter::repeat_n(picture, 2), None);
         let numbers: Vec<u64> = (0..2).map(|_| camera.next(Duration::ZERO).expect("a frame").sequence).collect();
         assert_eq!(numbers, [1, 2]);
@@ -215,17 +272,14 @@ mod tests {
         let slide = RgbImage::from_fn(400, 300, |x, y| {
             image::Rgb(if (x / 3 + y / 5) % 2 == 0 { [90, 40, 120] } else { [230, 180, 210] })
         });
-        let stage = Stage::new(slide, [160, 120], 30.0);
+        let mut stage = Stage::new(slide, [160, 120], 30.0);
         let apart = |a: &RgbImage, b: &RgbImage| {
             let sum: u64 = a.as_raw().iter().zip(b.as_raw()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
             sum / u64::try_from(a.as_raw().len()).expect("small")
         };
         // At rest only the noise differs; while it travels everything does.
-        assert!(
-            (1..=4).contains(&apart(&stage.seen(3.0), &stage.seen(3.1))),
-            "{}",
-            apart(&stage.seen(3.0), &stage.seen(3.1))
-        );
+        let noise = apart(&stage.seen(3.0), &stage.seen(3.1));
+        assert!((1..=4).contains(&noise), "{noise}");
         assert!(apart(&stage.seen(0.3), &stage.seen(0.5)) > 20);
         // The third rest begins out of focus.
         let contrast = |image: &RgbImage| apart(image, &image::imageops::fast_blur(image, 3.0));
@@ -233,6 +287,22 @@ mod tests {
         assert!(found > 3 * sought, "{found} {sought}");
         // A slide that is smaller than the picture is seen whole.
         assert_eq!(Stage::new(RgbImage::new(40, 30), [160, 120], 30.0).seen(7.0).dimensions(), (40, 30));
+    }
+
+    #[test]
+    fn an_enlarged_slope_stays_one_where_it_lay() {
+        let level = |x: u32, y: u32| u8::try_from(8 * x + 4 * y).expect("a level");
+        let slope = RgbImage::from_fn(20, 10, |x, y| image::Rgb([level(x, y), 0, level(0, y)]));
+        for doublings in [1, 2] {
+            let times = 1 << doublings;
+            let large = enlarged(&slope, doublings, [times, times], [18 * times, 8 * times]);
+            for (x, y, pixel) in large.enumerate_pixels() {
+                // Twice the distance from the first pixel's middle, in larger pixels.
+                let [x, y] = [x, y].map(|at| 2 * (at + times) + 1 - times);
+                let want = (8 * x + 4 * y) / (2 * times);
+                assert!(want.abs_diff(u32::from(pixel[0])) <= 1, "{times} times, {x}, {y}");
+            }
+        }
     }
 
     #[test]
