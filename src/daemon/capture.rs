@@ -3,11 +3,12 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use hilum_assess::preview::{MOST_SHARED, shared};
 use hilum_domain::{CaseNumber, Refusal};
-use hilum_imaging::registration::Thumb;
+use hilum_imaging::{registration::Thumb, slide::SlideContract};
 use hilum_intake::{field_from_bytes, picture_to_bytes};
 use hilum_store::{Actor, BlobName, FieldFile, Intake};
 use serde_json::Value;
@@ -19,6 +20,9 @@ use crate::{
     protocol::{Denied, No},
     records::Closed,
 };
+
+/// How long a person waits for networks that are being loaded.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the fields of a draft look like, to know their places again.
 #[derive(Default)]
@@ -72,18 +76,28 @@ impl Office {
         Ok(album.of(case))
     }
 
+    /// What the networks ask of a field. At the start they may not be loaded yet.
+    async fn contract(&self) -> Result<SlideContract, Denied> {
+        let mut bench = self.bench.clone();
+        let loaded = tokio::time::timeout(PATIENCE, bench.wait_for(|bench| bench.ready.is_some())).await;
+        let contract = loaded.ok().and_then(Result::ok).and_then(|bench| Some(bench.ready.as_ref()?.model.slide));
+        contract.ok_or_else(|| {
+            let why = "the networks are not loaded: what they ask of a field is not known";
+            Denied::of(No::NotReady, why.to_owned())
+        })
+    }
+
     /// Takes what the camera sees now as a field of a draft.
     pub(crate) async fn capture(&self, case: CaseNumber, actor: Actor) -> Result<Value, Denied> {
         let intake = self.draft(case).await?.intake;
         let fields = self.know(case, &intake).await?;
+        let contract = self.contract().await?;
         let frame = self.picture(|_| true).await?;
         tracing::info!(%case, sequence = frame.sequence, "a picture of the camera is taken");
-        // Until the networks are loaded nobody knows what they ask of a field; whoever assesses it will.
-        let contract = self.bench.borrow().ready.as_ref().map(|ready| ready.model.slide);
         let scale = frame.scale;
         let lanes = self.lanes.clone();
         let taking = move || {
-            if let Some(refusal) = contract.and_then(|contract| judge::judge(&frame, &contract, None).refusal) {
+            if let Some(refusal) = judge::judge(&frame, &contract, None).refusal {
                 let Refusal { message, .. } = &refusal;
                 let why = message.replacen("image 1", "the picture", 1);
                 return Err(Denied::of(No::Refused, format!("{why}; {}", refusal.code.next_step())));

@@ -24,7 +24,7 @@ pub(crate) struct Cell {
     pub(crate) clipped: u32,
     /// Pixels whose channels lie more than [`COLOUR_LEVELS`] apart.
     pub(crate) coloured: u32,
-    /// Coloured pixels whose green is no higher than red and blue.
+    /// Coloured pixels whose green lies [`GREEN_LEVELS`] or more below red and blue.
     pub(crate) green_least: u32,
     /// The mean over its columns of the highest level of green.
     pub(crate) green_top: u8,
@@ -34,6 +34,8 @@ pub(crate) struct Cell {
 
 /// A pixel this much more coloured than grey counts as coloured.
 const COLOUR_LEVELS: u8 = 12;
+/// Pure red and pure blue have as little green as blue or red, but for what a camera's own coding adds.
+const GREEN_LEVELS: u8 = 4;
 /// What is black lies under this level in every channel, and its channels at most [`BLACK_COLOUR`] apart. Nuclei are coloured.
 const BLACK_LEVEL: u8 = 110;
 const BLACK_COLOUR: u8 = 30;
@@ -103,7 +105,7 @@ impl Lanes {
         let coloured = u8::from(high - low > COLOUR_LEVELS);
         self.clipped[lane] += u8::from(low >= 254);
         self.coloured[lane] += coloured;
-        self.green_least[lane] += coloured & u8::from(g == low);
+        self.green_least[lane] += coloured & u8::from(r.min(b).saturating_sub(g) >= GREEN_LEVELS);
         self.green_top[lane] = self.green_top[lane].max(g);
         self.black[lane] += u8::from(high < BLACK_LEVEL) & u8::from(high - low <= BLACK_COLOUR);
     }
@@ -197,7 +199,7 @@ mod tests {
                 cell.high = cell.high.max(high);
                 cell.clipped += u32::from(low >= 254);
                 cell.coloured += u32::from(high - low > 12);
-                cell.green_least += u32::from(high - low > 12 && pixel[1] == low);
+                cell.green_least += u32::from(high - low > 12 && pixel[0].min(pixel[2]).saturating_sub(pixel[1]) >= 4);
                 cell.black += u32::from(high < 110 && high - low <= 30);
             }
             for (index, cell) in wanted.iter_mut().enumerate() {

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
-from appliance import HILUM, Appliance, Denied, until
+from appliance import HILUM, ROOT, Appliance, Denied, until
 from lens import Lens, Pictures
+from pictures import UM_PER_PX, slides
 from PIL import Image, ImageDraw, ImageFilter
 
 UM = 0.5
@@ -72,10 +74,18 @@ def blurred(pixels: np.ndarray) -> np.ndarray:
     return np.asarray(image).astype(float)
 
 
+def bars(pixels: np.ndarray) -> np.ndarray:
+    """What a video source without a signal gives."""
+    levels = np.array([[bool(bar & bit) * 191.0 for bit in (2, 4, 1)] for bar in range(7, -1, -1)])
+    across = np.arange(pixels.shape[1]) * len(levels) // pixels.shape[1]
+    return np.repeat(levels[None, across], pixels.shape[0], axis=0)
+
+
 NO_FIELDS = {
     "black": (lambda pixels: pixels * 0.02, "too dark"),
     "glass": (lambda pixels: np.full_like(pixels, 240.0), "shows no tissue"),
     "grey": (lambda pixels: np.repeat(pixels.mean(axis=2, keepdims=True), 3, axis=2), "no colour"),
+    "colour bars": (bars, "no tissue that is stained"),
     "a hand": (skin, "no tissue that is stained"),
     "blue for red": (lambda pixels: pixels[:, :, ::-1], "red and blue exchanged"),
     "blurred": (blurred, "out of focus"),
@@ -213,3 +223,42 @@ def test_only_an_administrator_calibrates(appliance, slide):
         words = ("calibrate", "white", "--role")
         assert "the operator may not do this" in run(box, *words, "operator", code=64, HILUM_PIN="246801")
         run(box, *words, "administrator", code=2, HILUM_PIN="135790")
+
+
+@pytest.fixture(scope="session")
+def real() -> Path:
+    """Pictures of real slides, in a folder."""
+    slides(ROOT / ".cache/real")
+    return ROOT / ".cache/real"
+
+
+@pytest.mark.parametrize("name", UM_PER_PX)
+@pytest.mark.parametrize("camera", ["dir", "phantom"])
+def test_real_slides_from_the_camera_to_the_result(appliance, real, folder, name, camera):
+    """What a person takes of them is assessed."""
+    shown = folder / "slides"
+    shown.mkdir()
+    shutil.copy(real / name, shown)
+    path = shown if camera == "dir" else shown / name
+    size = "size = [800, 600]\n" if camera == "phantom" else ""
+    box = appliance(f"[camera]\nuri = '{camera}:{path}'\num-per-px = {UM_PER_PX[name]}\nrate-hz = 10\n{size}").start()
+    box.until(lambda status: status["camera"] is True)
+    box.networks()
+    case = opened(box)
+
+    def taken() -> bool:
+        # The stage moves, and is out of focus now and then.
+        try:
+            return asked(box, "capture", case=case)["fields"] == 1
+        except Denied as no:
+            assert no.exit == 2, no
+            return False
+
+    until(taken, 30)
+    asked(box, "submit", case=case)
+    assert asked(box, "wait", case=case, seconds=60)["state"] == "assessed"
+    (field,) = asked(box, "show", case=case)["report"]["he"]["fields"]
+    width, height = Image.open(real / name).size
+    if camera == "phantom":
+        width, height = min(width, 800), min(height, 600)
+    assert (field["verdict"], field["um_per_px"], field["width"], field["height"]) == ("ok", UM_PER_PX[name], width, height)

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "mirror")]
 
 from guest import HILUM, Guest, archive  # noqa: E402
 
 NEEDED = {
     "qemu-system-x86_64": "qemu-system-x86", "busybox": "busybox-static", "modprobe": "kmod", "dpkg-deb": "dpkg",
-    "apt-get": "apt", "cc": "gcc", "strip": "binutils",
+    "apt-get": "apt", "cc": "gcc", "strip": "binutils", "v4l2-ctl": "v4l-utils", "tesseract": "tesseract-ocr",
 }
 
 

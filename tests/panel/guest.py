@@ -25,7 +25,10 @@ MODULES = {
     "base": ["virtio_pci", "9p", "9pnet_virtio", "evdev", "virtio_input", "uinput"],
     "virtio-gpu": ["virtio-gpu"],
     "bochs": ["bochs"],
+    "vivid": ["vivid"],
 }
+# Programs of the host that are used there.
+PROGRAMS = ["v4l2-ctl"]
 # Every instruction is emulated, unless somebody wants the machine's own virtualisation: inside another virtual machine that may be
 # there and never get anywhere.
 HAS_KVM = os.environ.get("HILUM_PANEL_KVM") == "1"
@@ -104,7 +107,7 @@ class Archive:
 
 
 def archive(to: Path) -> None:
-    """The guest's files: busybox, modules, the program with its libraries, boards, a bundle."""
+    """The guest's files: busybox, modules, programs with their libraries, boards, a bundle."""
     files, root = Archive(), kernel()
     version = next((root / "lib/modules").iterdir()).name
     files.add("init", (HERE / "init").read_bytes())
@@ -123,7 +126,11 @@ def archive(to: Path) -> None:
     stripped = to.with_name("hilum")
     run("strip", "--strip-all", "-o", stripped, HILUM)
     files.add("usr/bin/hilum", stripped.read_bytes())
-    for library in re.findall(r"(/\S+) \(0x", run("ldd", HILUM)):
+    programs = [Path(shutil.which(name)) for name in PROGRAMS]
+    for program in programs:
+        files.add(f"usr/bin/{program.name}", program.read_bytes())
+    libraries = {library for program in [HILUM, *programs] for library in re.findall(r"(/\S+) \(0x", run("ldd", program))}
+    for library in sorted(libraries):
         files.add(library, Path(library).read_bytes())
     run("cc", "-O2", "-Wall", "-static", "-o", to.with_name("multitouch"), HERE / "multitouch.c")
     files.add("usr/bin/multitouch", to.with_name("multitouch").read_bytes())

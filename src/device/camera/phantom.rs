@@ -224,19 +224,23 @@ fn enlarged(image: &RgbImage, doublings: u32, [left, top]: [u32; 2], [width, hei
     };
     let columns: Vec<_> = (left..left + width).map(|x| between(x, image.width())).collect();
     let row_bytes = 3 * image.width() as usize;
-    let mut bytes = Vec::with_capacity(3 * (width * height) as usize);
-    for (above, below, down) in (top..top + height).map(|y| between(y, image.height())) {
+    let mut large = RgbImage::new(width, height);
+    let mut mixed = vec![[0; 3]; image.width() as usize];
+    for (y, out) in (top..).zip(large.chunks_exact_mut(3 * width as usize)) {
+        let (above, below, down) = between(y, image.height());
         let [above, below] = [above, below].map(|y| image.as_raw()[y * row_bytes..][..row_bytes].as_chunks::<3>().0);
-        for &(before, after, across) in &columns {
-            let [a, b, c, d] = [above[before], above[after], below[before], below[after]];
-            bytes.extend([0, 1, 2].map(|i| {
-                let mixed = |one: u8, other: u8| u32::from(one) * (whole - across) + u32::from(other) * across;
-                let sum = mixed(a[i], b[i]) * (whole - down) + mixed(c[i], d[i]) * down + whole * whole / 2;
+        for ((mixed, above), below) in mixed.iter_mut().zip(above).zip(below) {
+            *mixed = [0, 1, 2].map(|i| u32::from(above[i]) * (whole - down) + u32::from(below[i]) * down);
+        }
+        for (out, &(before, after, across)) in out.as_chunks_mut::<3>().0.iter_mut().zip(&columns) {
+            let (before, after) = (mixed[before], mixed[after]);
+            *out = [0, 1, 2].map(|i| {
+                let sum = before[i] * (whole - across) + after[i] * across + whole * whole / 2;
                 u8::try_from(sum >> (2 * doublings + 2)).unwrap_or(255)
-            }));
+            });
         }
     }
-    RgbImage::from_raw(width, height, bytes).unwrap_or_default()
+    large
 }
 
 /// Noise of a sensor, the same each time: sums of uniform numbers are nearly normal.
