@@ -11,11 +11,17 @@ use std::{
 };
 
 use hilum_config::Thermal as Heat;
-use hilum_device::{Celsius, Clock, Thermal, linux::since_boot};
+use hilum_device::{
+    Celsius, Clock, Thermal,
+    linux::{give_memory_back, since_boot},
+};
 use hilum_domain::{CaseNumber, Limit, LimitCode, Moment};
 use hilum_store::{Action, Actor, Begun, Opened, Role, State, Store, StoreFault, Work};
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    task::spawn_blocking,
+};
 
 use crate::{
     control::{self, Point},
@@ -29,6 +35,8 @@ use crate::{
 
 /// How often the loop looks at what nobody tells it: heat, hung work, what has to be tried again.
 const BEAT: Duration = Duration::from_millis(500);
+/// How often a box at rest gives back memory that it does not use.
+const GIVE_BACK: Duration = Duration::from_secs(20);
 /// After a fault of the device work is tried again so much later.
 const AGAIN: Duration = Duration::from_secs(5);
 /// The longest wait after faults in a row.
@@ -206,6 +214,7 @@ impl Appliance {
         let mut beat = tokio::time::interval(BEAT);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut heat_read = Instant::now();
+        let (mut gave_back, mut shown) = (Instant::now(), 0);
         self.feel();
         self.read_controls().await;
         loop {
@@ -216,6 +225,13 @@ impl Appliance {
                     if heat_read.elapsed() >= self.parts.heat.poll {
                         heat_read = Instant::now();
                         self.feel();
+                    }
+                    if gave_back.elapsed() >= GIVE_BACK {
+                        let seen = self.parts.office.figures.seen();
+                        if seen == shown && !self.parts.bench.borrow().busy {
+                            spawn_blocking(give_memory_back);
+                        }
+                        (gave_back, shown) = (Instant::now(), seen);
                     }
                     // A result that waits for room on the disk is no hung assessment.
                     let hung = |running: &Running| running.since.elapsed() > self.parts.case_time;

@@ -53,7 +53,7 @@ use std::{
 use hilum_config::{Board, ClockTrust as Trusted, KeySource};
 use hilum_device::{
     Clock, ClockTrust, Inputs,
-    linux::{SystemClock, ThermalZones, give_memory_back},
+    linux::{SystemClock, ThermalZones, pool_memory},
 };
 use hilum_store::{Action, Actor, Head, Line, Overview, StoreFault, make_folder};
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -148,7 +148,7 @@ impl Fault {
 /// # Errors
 /// [`Fault`]: but for [`Fault::Hung`] it is one that kept the appliance from beginning.
 pub fn run(setup: Setup) -> Result<(), Fault> {
-    give_memory_back();
+    pool_memory();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

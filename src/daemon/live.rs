@@ -353,6 +353,11 @@ impl Figures {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// How many pictures were shown.
+    pub(crate) fn seen(&self) -> u64 {
+        self.counts(|counts| counts.shown)
+    }
+
     /// A picture was shown, after the one before it.
     fn shown(&self, last: Option<u64>, number: u64) {
         self.counts(|counts| {

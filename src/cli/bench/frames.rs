@@ -7,7 +7,7 @@ use std::{
 };
 
 use embedded_graphics::prelude::Size;
-use hilum_device::linux::give_memory_back;
+use hilum_device::linux::pool_memory;
 use hilum_domain::CaseNumber;
 use hilum_imaging::{Grid, Volume};
 use hilum_screen::{
@@ -52,7 +52,7 @@ pub(super) struct Figures {
 /// Draws every page `runs` times and more, on each panel, named by its pixels.
 pub(super) fn figures(runs: u16) -> Result<BTreeMap<String, Figures>, Failure> {
     // As the daemon has it.
-    give_memory_back();
+    pool_memory();
     let ct = large()?;
     let of = |look: Look| {
         let (page_first, page) = whole(look, runs);
