@@ -10,7 +10,7 @@ use image::RgbImage;
 use serde_json::{Value, json};
 
 use crate::{
-    camera::{Frame, Seen},
+    camera::{Frame, Frames, Seen},
     office::{Office, usage},
     optics::Optics,
     protocol::{Denied, No},
@@ -27,10 +27,7 @@ impl Office {
     /// The next picture of the camera that passes.
     pub(crate) async fn picture(&self, passes: impl Fn(&Frame) -> bool) -> Result<Arc<Frame>, Denied> {
         let none = || Denied::new(75, "the camera gives no picture");
-        let mut frames = self.frames.as_deref().cloned().ok_or_else(|| Denied::new(75, "the board has no camera"))?;
-        if let Seen::Nothing(fault) = *frames.borrow() {
-            return Err(Denied::new(75, format!("the camera gives no picture ({fault})")));
-        }
+        let mut frames = self.camera()?;
         frames.mark_unchanged();
         let next = async {
             loop {
@@ -42,6 +39,15 @@ impl Office {
             }
         };
         tokio::time::timeout(PICTURE, next).await.ok().flatten().ok_or_else(none)
+    }
+
+    /// The camera, which gives pictures.
+    pub(crate) fn camera(&self) -> Result<Frames, Denied> {
+        let frames = self.frames.as_deref().cloned().ok_or_else(|| Denied::new(75, "the board has no camera"))?;
+        if let Seen::Nothing(fault) = *frames.borrow() {
+            return Err(Denied::new(75, format!("the camera gives no picture ({fault})")));
+        }
+        Ok(frames)
     }
 
     fn eyes(&self) -> Result<&Arc<Optics>, Denied> {

@@ -91,6 +91,7 @@ impl Office {
     pub(crate) async fn capture(&self, case: CaseNumber, actor: Actor) -> Result<Value, Denied> {
         let intake = self.draft(case).await?.intake;
         let fields = self.know(case, &intake).await?;
+        self.camera()?;
         let contract = self.contract().await?;
         let frame = self.picture(|_| true).await?;
         tracing::info!(%case, sequence = frame.sequence, "a picture of the camera is taken");

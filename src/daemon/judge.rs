@@ -32,7 +32,7 @@ pub(crate) struct Judged {
 /// Judges a picture. `known` is the slide's stain, where more than this picture is known of it: then the picture's own is not looked
 /// for.
 pub(crate) fn judge(frame: &Frame, contract: &SlideContract, known: Option<&Stains>) -> Judged {
-    let circumstances = Circumstances { scale: frame.scale, stains: known, moved_px: None };
+    let circumstances = Circumstances { scale: frame.scale, stains: known };
     let seen = judge_frame(frame.image.as_ref().clone(), &circumstances, contract);
     let verdict = match seen.advice {
         Advice::Dark => (Condition::Warn, "live-dark"),
@@ -43,7 +43,7 @@ pub(crate) fn judge(frame: &Frame, contract: &SlideContract, known: Option<&Stai
         Advice::Swapped => (Condition::Stop, "live-swapped"),
         Advice::ScaleUnknown | Advice::TooCoarse => (Condition::Stop, "live-no-scale"),
         Advice::Blurred => (Condition::Warn, "live-blurred"),
-        Advice::Moving | Advice::StainUnusual | Advice::Pen | Advice::Fold | Advice::Bubble | Advice::Good => GOOD,
+        Advice::StainUnusual | Advice::Pen | Advice::Fold | Advice::Bubble | Advice::Good => GOOD,
     };
     let also = match seen.advice {
         Advice::StainUnusual => Some("live-stain"),

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// What is wrong with a frame, the first in order of importance. Up to [`Advice::SmallField`] the frame is of no use; from
-/// [`Advice::Moving`] on it can be read, with care.
+/// [`Advice::StainUnusual`] on it can be read, with care.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Advice {
     /// Light too low, or off.
@@ -40,8 +40,6 @@ pub enum Advice {
     SmallField,
     /// The stains cannot be told apart.
     StainDegenerate,
-    /// The slide moves.
-    Moving,
     /// The stain is far from the reference.
     StainUnusual,
     /// Ink is suspected.
@@ -54,14 +52,6 @@ pub enum Advice {
     Good,
 }
 
-impl Advice {
-    /// Whether the frame is of no use.
-    #[must_use]
-    pub fn is_refusal(self) -> bool {
-        self <= Self::StainDegenerate
-    }
-}
-
 /// What is known of a frame beside its pixels.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Circumstances<'a> {
@@ -69,8 +59,6 @@ pub struct Circumstances<'a> {
     pub scale: Option<MicronsPerPixel>,
     /// The stains of the case so far. Without them they are estimated from the frame, which takes most of the time.
     pub stains: Option<&'a Stains>,
-    /// How far the picture moved since the last frame, in pixels, where that is known.
-    pub moved_px: Option<f64>,
 }
 
 /// What the gate saw in a frame.
@@ -90,8 +78,6 @@ pub struct Frame {
 
 /// More than this share of clipped pixels in a field with tissue hides some of it. Clear glass may be clipped.
 const MOST_CLIPPED: f64 = 0.5;
-/// A frame that moved further than this since the last is smeared, in pixels.
-const MOST_MOVED_PX: f64 = 4.0;
 /// From these shares of a field on, an artefact is told.
 const LEAST_SPOILED: f64 = 0.01;
 
@@ -107,14 +93,14 @@ pub fn judge_frame(image: RgbImage, circumstances: &Circumstances<'_>, contract:
         let tissue = TissueMask::of_cells(&cells, &image);
         let mut quality = slide::judge_on(&image, &cells, &tissue, true, 1, 0.0, 0.0);
         quality.refusal.get_or_insert_with(|| slide::scale_unknown(1));
-        return Frame::told(&image, &cells, &tissue, quality, None, circumstances, contract);
+        return Frame::told(&image, &cells, &tissue, quality, None, contract);
     };
     if let Some(refusal) = slide::too_coarse(&image, scale, 1, contract) {
         let cells = Cells::of(&image);
         let tissue = TissueMask::of_cells(&cells, &image);
         let quality = slide::judge_on(&image, &cells, &tissue, true, 1, contract.min_tissue_share, contract.min_focus);
         let quality = FieldQuality { refusal: Some(refusal), ..quality };
-        return Frame::told(&image, &cells, &tissue, quality, None, circumstances, contract);
+        return Frame::told(&image, &cells, &tissue, quality, None, contract);
     }
     let image = field::rescale(image, scale, contract.scale);
     let cells = Cells::of(&image);
@@ -134,7 +120,7 @@ pub fn judge_frame(image: RgbImage, circumstances: &Circumstances<'_>, contract:
             quality.refusal = Some(slide::no_tile(1));
         }
     }
-    Frame::told(&image, &cells, &tissue, quality, stains, circumstances, contract)
+    Frame::told(&image, &cells, &tissue, quality, stains, contract)
 }
 
 impl Frame {
@@ -144,13 +130,11 @@ impl Frame {
         tissue: &TissueMask,
         quality: FieldQuality,
         stains: Option<Stains>,
-        circumstances: &Circumstances<'_>,
         contract: &SlideContract,
     ) -> Self {
         let colours = Colours::of_cells(image, cells, tissue);
         let artefacts = Artefacts::of_cells(cells, tissue);
         let stain_distance_deg = stains.map(|stains| stains.distance_deg());
-        let moves = circumstances.moved_px.is_some_and(|moved| moved > MOST_MOVED_PX);
         let unusual = stain_distance_deg.is_some_and(|distance| distance > contract.max_stain_distance_deg);
         let clipped = quality.exposure.clipped_share > MOST_CLIPPED && quality.tissue_share < 1.0 - MOST_CLIPPED;
         let suspicions = [
@@ -158,7 +142,6 @@ impl Frame {
             (Advice::Clipped, clipped),
             (Advice::NotStained, colours.verdict == Plausibility::NotStained),
             (Advice::Swapped, colours.verdict == Plausibility::Swapped),
-            (Advice::Moving, moves),
             (Advice::StainUnusual, unusual),
             (Advice::Pen, artefacts.pen_share >= LEAST_SPOILED),
             (Advice::Fold, artefacts.fold_share >= LEAST_SPOILED),
@@ -269,18 +252,14 @@ mod tests {
 
     #[test]
     fn what_is_only_a_warning_refuses_nothing() {
-        let circumstances = Circumstances { scale: Some(um(0.5)), moved_px: Some(30.0), ..Circumstances::default() };
-        let frame = judge_frame(tissue(256, 256, 1.0), &circumstances, &contract());
-        assert_eq!((frame.advice, frame.advice.is_refusal()), (Advice::Moving, false));
         let reference = Stains { matrix: REFERENCE, max_concentration: [1.9, 1.0] };
         let mut odd = reference;
         odd.matrix = [[0.9, 0.1], [0.3, 0.6], [0.2, 0.79]];
-        let advice = |stains: &Stains| {
-            let circumstances = Circumstances { stains: Some(stains), moved_px: None, ..circumstances };
-            judge_frame(tissue(256, 256, 1.0), &circumstances, &contract()).advice
-        };
-        assert_eq!((advice(&reference), advice(&odd)), (Advice::Good, Advice::StainUnusual));
-        assert!(Advice::StainDegenerate.is_refusal() && !Advice::Good.is_refusal());
+        for (stains, want) in [(&reference, Advice::Good), (&odd, Advice::StainUnusual)] {
+            let circumstances = Circumstances { scale: Some(um(0.5)), stains: Some(stains) };
+            let frame = judge_frame(tissue(256, 256, 1.0), &circumstances, &contract());
+            assert_eq!((frame.advice, frame.quality.refusal), (want, None));
+        }
     }
 
     /// Frames of every kind between good and hopeless: the gate and the reading of a captured field never disagree.

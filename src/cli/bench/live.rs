@@ -46,7 +46,7 @@ pub(super) fn figures(fields: &[Field], ready: &Ready) -> BTreeMap<&'static str,
         let mut gate = |name, stains: Option<&Stains>| {
             let Some(image) = own.pop() else { return };
             let mut image = Some(image);
-            let circumstances = Circumstances { scale: field.scale, stains, moved_px: None };
+            let circumstances = Circumstances { scale: field.scale, stains };
             step(name, &mut || {
                 if let Some(image) = image.take() {
                     made(judge_frame(image, &circumstances, &contract));

@@ -72,7 +72,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("gate at 0.5 µm, stain too", 0.5, None),
         ("gate at 0.25 µm, stain too", 0.25, None),
     ] {
-        let circumstances = Circumstances { scale: MicronsPerPixel::new(um), stains, moved_px: None };
+        let circumstances = Circumstances { scale: MicronsPerPixel::new(um), stains };
         let mut copies = vec![image.clone(); RUNS];
         time(name, || copies.pop().map(|image| judge_frame(image, &circumstances, &contract)));
     }
