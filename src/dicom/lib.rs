@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod file;
+mod jpeg2000;
 mod read;
 mod rle;
 #[cfg(test)]

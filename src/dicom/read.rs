@@ -12,7 +12,7 @@ use dicom_pixeldata::PixelDecoder as _;
 
 use hilum_imaging::{dot, jpeg};
 
-use crate::{file::open_regular, rle};
+use crate::{file::open_regular, jpeg2000, rle};
 
 /// A CT slice of 16384² does not exist; a header that says so is an attack or an accident.
 const MAX_EDGE: u16 = 8_192;
@@ -400,6 +400,10 @@ fn stored_values(object: &Object, header: &Header) -> Result<Vec<u16>, ReadError
         // PS3.5 A.4.2: a frame is one fragment.
         let frame = fragments.first().map_or(&[][..], Vec::as_slice);
         return rle::decode(frame, wanted).map_err(|source| fail(source.into()));
+    }
+    if [uids::JPEG2000_LOSSLESS, uids::JPEG2000].contains(&transfer_syntax.as_str()) {
+        let frame = fragments.concat();
+        return jpeg2000::decode(&frame, [header.rows, header.columns]).map_err(|source| fail(source.into()));
     }
     if JPEG.contains(&transfer_syntax.as_str()) {
         // The decoder takes the frame's own size for granted, and a frame that is cut off for a whole one.

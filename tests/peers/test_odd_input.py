@@ -13,7 +13,7 @@ import pydicom
 import pytest
 import tifffile
 from PIL import Image
-from pydicom.uid import JPEGLosslessSV1, RLELossless, generate_uid
+from pydicom.uid import JPEG2000, JPEG2000Lossless, JPEGLosslessSV1, RLELossless, generate_uid
 
 HALF_UM = (50_800, 50_800)  # dots per inch of 0.5 µm
 
@@ -74,12 +74,54 @@ def test_run_lengths(volume, slices):
 def test_lossless_jpeg(volume, slices):
     want = hounsfield(slices)
     for slice_ in slices:
-        coded = imagecodecs.ljpeg_encode(slice_.pixel_array, bitspersample=16)
-        slice_.PixelData = pydicom.encaps.encapsulate([coded])
-        slice_["PixelData"].VR = "OB"
-        slice_["PixelData"].is_undefined_length = True
-        slice_.file_meta.TransferSyntaxUID = JPEGLosslessSV1
+        wrapped(slice_, imagecodecs.ljpeg_encode(slice_.pixel_array, bitspersample=16), JPEGLosslessSV1)
     assert np.array_equal(volume(slices), want)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("boxes", [False, True])
+def test_lossless_jpeg_2000(volume, slices, signed, boxes):
+    """By OpenJPEG, with samples of either kind; some writers put a whole file in."""
+    want = hounsfield(slices)
+    for slice_ in slices:
+        stored = slice_.pixel_array.astype(np.int16) - 1024 if signed else slice_.pixel_array.astype(np.uint16)
+        if signed:
+            slice_.PixelRepresentation, slice_.RescaleIntercept = 1, float(slice_.RescaleIntercept) + 1024 * float(slice_.RescaleSlope)
+        coded = imagecodecs.jpeg2k_encode(stored, level=0, reversible=True, codecformat="JP2" if boxes else "J2K")
+        wrapped(slice_, coded, JPEG2000Lossless)
+    assert np.array_equal(volume(slices), want)
+
+
+def test_lossy_jpeg_2000(volume, slices):
+    """To what OpenJPEG decodes."""
+    want = []
+    for slice_ in slices:
+        coded = imagecodecs.jpeg2k_encode(slice_.pixel_array.astype(np.uint16), level=70, reversible=False, codecformat="J2K")
+        want.append(imagecodecs.jpeg2k_decode(coded) * float(slice_.RescaleSlope) + float(slice_.RescaleIntercept))
+        wrapped(slice_, coded, JPEG2000)
+    apart = np.abs(volume(slices) - np.stack(want, -1).transpose(1, 0, 2))
+    assert apart.max() <= 1 and apart.mean() < 0.05
+
+
+@pytest.mark.parametrize("spoilt", ["cut", "begun", "larger", "random"])
+def test_jpeg_2000_that_is_damaged(hilum, slices, tmp_path, spoilt):
+    stored = slices[3].pixel_array.astype(np.uint16)
+    if spoilt == "larger":
+        stored = np.tile(stored, (3, 3))
+    coded = imagecodecs.jpeg2k_encode(stored, level=0, reversible=True, codecformat="J2K")
+    coded = {"cut": coded[: len(coded) // 2], "begun": coded[:30], "random": bytes(1000)}.get(spoilt, coded)
+    wrapped(slices[3], coded, JPEG2000Lossless)
+    for number, slice_ in enumerate(slices):
+        slice_.save_as(tmp_path / f"{number:03}.dcm")
+    assert "cannot decode its pixel data" in hilum("ct", "volume", tmp_path, "--out", tmp_path / "x.nii", code=65).err
+
+
+def wrapped(slice_: pydicom.Dataset, coded: bytes, syntax: str) -> None:
+    """Puts a coded picture in place of the pixels."""
+    slice_.PixelData = pydicom.encaps.encapsulate([coded])
+    slice_["PixelData"].VR = "OB"
+    slice_["PixelData"].is_undefined_length = True
+    slice_.file_meta.TransferSyntaxUID = syntax
 
 
 def test_links(volume, slices, cohort, tmp_path):
