@@ -5,8 +5,10 @@
 
 #![forbid(unsafe_code)]
 
+mod attributes;
 mod file;
 mod jpeg2000;
+mod pixels;
 mod read;
 mod rle;
 #[cfg(test)]
@@ -14,5 +16,5 @@ mod tests;
 mod write;
 
 pub use file::open_regular;
-pub use read::{CtSlice, ENHANCED_CT, Found, Header, ReadError, Unusable, read};
+pub use read::{CtSlice, Found, Header, ReadError, Unusable, read};
 pub use write::{CtSeries, WriteError, write_ct_slice};

@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path};
 
-use dicom_core::{DataElement, PrimitiveValue, VR, value::PixelFragmentSequence};
+use dicom_core::{
+    DataElement, PrimitiveValue, VR,
+    value::{DataSetSequence, PixelFragmentSequence},
+};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
 
@@ -153,7 +156,7 @@ fn read_bytes(folder: &Path, bytes: &[u8]) -> Result<Found, ReadError> {
 fn slice(object: InMemDicomObject) -> Result<CtSlice, ReadError> {
     let folder = tempfile::tempdir().expect("temporary folder");
     match read_bytes(folder.path(), &file(object, uids::EXPLICIT_VR_LITTLE_ENDIAN, vec![]))? {
-        Found::Ct(slice) => Ok(*slice),
+        Found::Ct(mut slices) => Ok(slices.remove(0)),
         Found::Unusable(unusable) => Err(unusable.why),
         Found::Other { sop_class, .. } => panic!("{sop_class}"),
     }
@@ -165,7 +168,10 @@ fn every_coding_gives_the_same_values() {
     let want: Vec<i16> = stored().into_iter().map(|value| value.cast_signed() - 1024).collect();
     for (name, bytes) in codings() {
         match read_bytes(folder.path(), &bytes) {
-            Ok(Found::Ct(slice)) => assert_eq!((slice.hu, slice.exact_hu), (want.clone(), None), "{name}"),
+            Ok(Found::Ct(slices)) => {
+                let found: Vec<_> = slices.into_iter().map(|slice| (slice.hu, slice.exact_hu)).collect();
+                assert_eq!(found, [(want.clone(), None)], "{name}");
+            }
             other => panic!("{name}: {other:?}"),
         }
     }
@@ -219,9 +225,9 @@ fn files_that_end_early_never_panic() {
     let folder = tempfile::tempdir().expect("temporary folder");
     for (name, whole) in codings() {
         for kept in (0..whole.len()).step_by(7) {
-            if let Ok(Found::Ct(slice)) = read_bytes(folder.path(), &whole[..kept]) {
+            if let Ok(Found::Ct(slices)) = read_bytes(folder.path(), &whole[..kept]) {
                 // A delimiter and a padding byte may be missing; a pixel may not.
-                assert!(kept + 10 > whole.len() && slice.hu.len() == stored().len(), "{name}: {kept} bytes");
+                assert!(kept + 10 > whole.len() && slices[0].hu.len() == stored().len(), "{name}: {kept} bytes");
             }
         }
     }
@@ -264,7 +270,7 @@ fn coded_frames_that_are_cut_off_are_no_slice() {
             let cut = frame[..kept - kept % 2].to_vec();
             let found = read_bytes(folder.path(), &file(image(), transfer_syntax, vec![cut]));
             let Ok(Found::Unusable(unusable)) = found else { panic!("{transfer_syntax}, {kept} bytes: {found:?}") };
-            assert!(matches!(unusable.why, ReadError::Pixels { .. }), "{unusable:?}");
+            assert!(matches!(unusable.why, ReadError::Pixels { .. } | ReadError::Truncated { .. }), "{unusable:?}");
         }
     }
 }
@@ -347,4 +353,97 @@ fn what_is_left_of_a_slice_is_told_from_what_never_was_one() {
     assert!(matches!(read(&vec![0; whole.len()]), ReadError::Stub), "the right size, never filled");
     assert!(matches!(read(b"Dear colleague,\r\n"), ReadError::NotDicom));
     assert!(matches!(read(&[b'x'; 500]), ReadError::NotDicom));
+}
+
+/// A multi-frame CT (PS3.3 A.38): what frames have alike in the shared groups, and the position in each one's own.
+fn enhanced(frames: u16) -> InMemDicomObject {
+    let mut object = image();
+    for tag in
+        [tags::IMAGE_POSITION_PATIENT, tags::PIXEL_SPACING, tags::IMAGE_ORIENTATION_PATIENT, tags::RESCALE_INTERCEPT]
+    {
+        object.remove_element(tag);
+    }
+    let group = |sequence, tag, value: &str| {
+        let item = InMemDicomObject::from_element_iter([DataElement::new(tag, VR::DS, value)]);
+        DataElement::new(sequence, VR::SQ, DataSetSequence::from(vec![item]))
+    };
+    let shared = InMemDicomObject::from_element_iter([
+        group(tags::PIXEL_MEASURES_SEQUENCE, tags::PIXEL_SPACING, "0.7\\0.7"),
+        group(tags::PLANE_ORIENTATION_SEQUENCE, tags::IMAGE_ORIENTATION_PATIENT, "1\\0\\0\\0\\1\\0"),
+        group(tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE, tags::RESCALE_INTERCEPT, "-1024"),
+    ]);
+    let own = |frame: u16| {
+        let position = format!("-100\\-80\\{}", 40 + 2 * frame);
+        InMemDicomObject::from_element_iter([group(
+            tags::PLANE_POSITION_SEQUENCE,
+            tags::IMAGE_POSITION_PATIENT,
+            &position,
+        )])
+    };
+    let own: Vec<_> = (0..frames).map(own).collect();
+    object.put(DataElement::new(tags::SOP_CLASS_UID, VR::UI, uids::ENHANCED_CT_IMAGE_STORAGE));
+    object.put(DataElement::new(tags::NUMBER_OF_FRAMES, VR::IS, frames.to_string()));
+    object.put(DataElement::new(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE, VR::SQ, DataSetSequence::from(vec![shared])));
+    object.put(DataElement::new(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, VR::SQ, DataSetSequence::from(own)));
+    object
+}
+
+fn bytes_of(object: InMemDicomObject, transfer_syntax: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let meta = FileMetaTableBuilder::new().transfer_syntax(transfer_syntax);
+    object.with_meta(meta).expect("complete").write_all(&mut bytes).expect("written");
+    bytes
+}
+
+#[test]
+fn frames_of_one_object_are_slices() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let mut plain = enhanced(3);
+    let values: Vec<u16> = (0..3).flat_map(|frame| stored().into_iter().map(move |value| value + frame)).collect();
+    plain.put(DataElement::new(tags::PIXEL_DATA, VR::OW, PrimitiveValue::U16(values.into())));
+    let Ok(Found::Ct(slices)) = read_bytes(folder.path(), &bytes_of(plain, uids::EXPLICIT_VR_LITTLE_ENDIAN)) else {
+        panic!("three slices")
+    };
+    for (frame, slice) in (0..).zip(&slices) {
+        assert!((slice.header.position_lps_mm[2] - f64::from(40 + 2 * frame)).abs() < 1e-9);
+        assert!(slice.header.pixel_spacing_mm.iter().all(|mm| (mm - 0.7).abs() < 1e-9));
+        assert_eq!(slice.hu[..3], [24 - 1024 + frame; 3]);
+    }
+    assert_eq!(slices.len(), 3);
+
+    // Coded: a fragment for each frame; and frames in pieces, which the offset table tells apart.
+    let half = rle().len() / 4 * 2;
+    let pieces: Vec<Vec<u8>> = (0..3).flat_map(|_| [rle()[..half].to_vec(), rle()[half..].to_vec()]).collect();
+    let frame = u32::try_from(rle().len() + 16).expect("small");
+    for (offsets, fragments) in [(vec![], vec![rle(), rle(), rle()]), (vec![0, frame, 2 * frame], pieces.clone())] {
+        let mut coded = enhanced(3);
+        let pixels = PixelFragmentSequence::new(offsets, fragments);
+        coded.put(DataElement::new(tags::PIXEL_DATA, VR::OB, pixels));
+        let found = read_bytes(folder.path(), &bytes_of(coded, uids::RLE_LOSSLESS));
+        let Ok(Found::Ct(slices)) = found else { panic!("{found:?}") };
+        assert!(
+            slices.len() == 3 && slices.iter().all(|slice| slice.hu.len() == stored().len() && slice.hu[0] == -1000)
+        );
+    }
+    // Which piece belongs to which frame is not said, or said wrongly; or there is a frame too few.
+    for (offsets, fragments) in
+        [(vec![], pieces.clone()), (vec![0, 7, 2 * frame], pieces), (vec![], vec![rle(), rle()])]
+    {
+        let mut coded = enhanced(3);
+        coded.put(DataElement::new(tags::PIXEL_DATA, VR::OB, PixelFragmentSequence::new(offsets, fragments)));
+        let found = read_bytes(folder.path(), &bytes_of(coded, uids::RLE_LOSSLESS));
+        assert!(matches!(found, Ok(Found::Unusable(_))), "{found:?}");
+    }
+}
+
+#[test]
+fn frames_that_are_not_those_that_are_told_are_no_slices() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    for frames in ["", "0", "2", "4", "1000000000"] {
+        let mut object = enhanced(3);
+        object.put(DataElement::new(tags::NUMBER_OF_FRAMES, VR::IS, frames));
+        object.put(DataElement::new(tags::PIXEL_DATA, VR::OW, PrimitiveValue::U16(stored().into())));
+        let found = read_bytes(folder.path(), &bytes_of(object, uids::EXPLICIT_VR_LITTLE_ENDIAN));
+        assert!(matches!(found, Ok(Found::Unusable(_))), "{frames}: {found:?}");
+    }
 }

@@ -178,7 +178,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("temporary folder");
         let path = folder.path().join("slice.dcm");
         write_ct_slice(&path, &series(), &volume(), 1, "2.25.9").expect("written");
-        let Found::Ct(slice) = read(&path).expect("readable") else { panic!("a CT slice") };
+        let Found::Ct(slices) = read(&path).expect("readable") else { panic!("a CT slice") };
+        let slice = &slices[0];
         assert_eq!(slice.hu, volume().voxels().index_axis(ndarray::Axis(0), 1).iter().copied().collect::<Vec<_>>());
         let close = |found: &[f64], want: &[f64]| found.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-6);
         assert!(close(&slice.header.position_lps_mm, &[-10.5, 20.25, -298.0]));

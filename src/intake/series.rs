@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use hilum_dicom::{CtSlice, ENHANCED_CT, Found, Header, ReadError, Unusable, read};
+use hilum_dicom::{CtSlice, Found, Header, ReadError, Unusable, read};
 use hilum_domain::{Refusal, RefusalCode};
 use hilum_imaging::{Grid, Volume, cross, dot};
 use ndarray::Array3;
@@ -272,16 +272,6 @@ struct Loaded {
     others: BTreeMap<String, SeriesReport>,
 }
 
-/// Why a series of that SOP class makes no volume.
-fn not_ct(sop_class: &str) -> Refusal {
-    let what = if sop_class == ENHANCED_CT {
-        "the CT is one multi-frame object (Enhanced CT), which is not read: export it as single slices"
-    } else {
-        "there is no CT image in the series"
-    };
-    Refusal::new(RefusalCode::NoVolume, what)
-}
-
 /// Reads every DICOM object below `path`.
 fn load(path: &Path) -> Result<Loaded, Unreadable> {
     let meta = fs::metadata(path).map_err(|source| match source.kind() {
@@ -309,13 +299,13 @@ fn load(path: &Path) -> Result<Loaded, Unreadable> {
     let (mut slices, mut spoilt, mut others) = (Vec::new(), Vec::new(), BTreeMap::<String, SeriesReport>::new());
     for (index, found) in found {
         match found {
-            Found::Ct(slice) => slices.push(*slice),
+            Found::Ct(found) => slices.extend(found),
             Found::Unusable(image) => {
                 let Unusable { series_uid, patient_id, localiser, why } = *image;
                 spoilt.push(Spoilt { series_uid, patient_id, localiser, error: error(index, why) });
             }
             Found::Other { series_uid, .. } if series_uid.is_empty() => {}
-            Found::Other { sop_class, series_uid, series_description } => {
+            Found::Other { series_uid, series_description, .. } => {
                 let report = others.entry(series_uid).or_insert_with_key(|uid| SeriesReport {
                     uid: uid.clone(),
                     description: series_description,
@@ -323,7 +313,10 @@ fn load(path: &Path) -> Result<Loaded, Unreadable> {
                     rows: 0,
                     columns: 0,
                     spacing_mm: [0.0; 3],
-                    verdict: Verdict::NotAVolume(not_ct(&sop_class)),
+                    verdict: Verdict::NotAVolume(Refusal::new(
+                        RefusalCode::NoVolume,
+                        "there is no CT image in the series",
+                    )),
                 });
                 report.slices += 1;
             }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import random
 import shutil
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pydicom
 import pytest
 import tifffile
 from PIL import Image
-from pydicom.uid import JPEG2000, JPEG2000Lossless, JPEGLosslessSV1, RLELossless, generate_uid
+from pydicom.uid import JPEG2000, EnhancedCTImageStorage, JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless, generate_uid
 
 HALF_UM = (50_800, 50_800)  # dots per inch of 0.5 µm
 
@@ -90,6 +92,13 @@ def test_lossless_jpeg_2000(volume, slices, signed, boxes):
         coded = imagecodecs.jpeg2k_encode(stored, level=0, reversible=True, codecformat="JP2" if boxes else "J2K")
         wrapped(slice_, coded, JPEG2000Lossless)
     assert np.array_equal(volume(slices), want)
+
+
+def test_a_coding_that_is_not_in_this_build_is_named(hilum, slices, tmp_path):
+    for number, slice_ in enumerate(slices):
+        wrapped(slice_, imagecodecs.jpegls_encode(slice_.pixel_array.astype(np.uint16)), JPEGLSLossless)
+        slice_.save_as(tmp_path / f"{number:03}.dcm")
+    assert "JPEG-LS is not in this build" in hilum("ct", "volume", tmp_path, "--out", tmp_path / "x.nii", code=65).err
 
 
 def test_lossy_jpeg_2000(volume, slices):
@@ -283,11 +292,49 @@ def test_series_that_are_no_ct_are_listed(hilum, slices, tmp_path):
     hilum("ct", "volume", tmp_path, "--out", tmp_path / "x.nii")
 
 
-def test_enhanced_ct_is_told_as_such(hilum, slices, tmp_path):
-    (one,) = slices[:1]
-    one.SOPClassUID = one.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.2.1"
-    one.save_as(tmp_path / "enhanced.dcm")
-    assert "Enhanced CT" in hilum("ct", "volume", tmp_path, "--out", tmp_path / "x.nii", code=2).err
+def enhanced(slices: list[pydicom.Dataset], coded: bool) -> pydicom.Dataset:
+    """The slices as the frames of one object (PS3.3 A.38)."""
+    whole = copy.deepcopy(slices[0])
+    whole.SOPClassUID = whole.file_meta.MediaStorageSOPClassUID = EnhancedCTImageStorage
+    moved = ("PixelSpacing", "SliceThickness", "ImageOrientationPatient", "RescaleSlope", "RescaleIntercept", "ImagePositionPatient")
+    for name in moved:
+        if name in whole:
+            delattr(whole, name)
+
+    def groups(slice_: pydicom.Dataset, macros: dict[str, tuple[str, ...]]) -> pydicom.Dataset:
+        group = pydicom.Dataset()
+        for sequence, names in macros.items():
+            item = pydicom.Dataset()
+            for name in names:
+                setattr(item, name, getattr(slice_, name))
+            setattr(group, sequence, [item])
+        return group
+
+    shared = {"PixelMeasuresSequence": moved[:2], "PlaneOrientationSequence": moved[2:3]}
+    own = {"PixelValueTransformationSequence": moved[3:5], "PlanePositionSequence": moved[5:]}
+    whole.SharedFunctionalGroupsSequence = [groups(slices[0], shared)]
+    whole.PerFrameFunctionalGroupsSequence = [groups(slice_, own) for slice_ in slices]
+    whole.NumberOfFrames = len(slices)
+    whole.PixelData = b"".join(slice_.PixelData for slice_ in slices)
+    if coded:
+        frames = [imagecodecs.jpeg2k_encode(slice_.pixel_array.astype(np.uint16), level=0, reversible=True, codecformat="J2K") for slice_ in slices]
+        wrapped(whole, frames[0], JPEG2000Lossless)
+        whole.PixelData = pydicom.encaps.encapsulate(frames, fragments_per_frame=3)
+    return whole
+
+
+@pytest.mark.parametrize("coded", [False, True])
+def test_frames_of_one_object(volume, slices, coded):
+    """In any order, each with a position and a rescaling of its own; coded, in pieces."""
+    want = hounsfield(slices)
+    random.Random(3).shuffle(slices)
+    assert np.array_equal(volume([enhanced(slices, coded)]), want)
+
+
+def test_frames_without_a_place_are_told(hilum, slices, tmp_path):
+    slices[0].SOPClassUID = slices[0].file_meta.MediaStorageSOPClassUID = EnhancedCTImageStorage
+    slices[0].save_as(tmp_path / "enhanced.dcm")
+    assert "Number of Frames" in hilum("ct", "volume", tmp_path, "--out", tmp_path / "x.nii", code=65).err
 
 
 def test_values_that_are_not_rescaled(hilum, slices, tmp_path):
