@@ -1,7 +1,7 @@
 //! The attributes of an image: of an object, or of one frame of it.
 
 use dicom_core::Tag;
-use dicom_dictionary_std::{tags, uids};
+use dicom_dictionary_std::tags;
 use dicom_object::{InMemDicomObject, mem::InMemElement};
 
 use crate::read::{Object, ReadError};
@@ -24,19 +24,22 @@ impl<'a> Attributes<'a> {
         Self { object, groups: [None; 2] }
     }
 
-    /// Those of each image in an object; at least one.
+    /// Those of an object that is one image, as a CT image is (PS3.3 A.3): of several frames, none is the slice.
     ///
     /// # Errors
-    /// If it says that there are several, and where each lies is not said.
-    pub(crate) fn of_frames(object: &'a Object) -> Result<Vec<Self>, ReadError> {
+    /// If it says that there are several.
+    pub(crate) fn of_one(object: &'a Object) -> Result<Self, ReadError> {
         let all = Self::of(object);
-        let count = all.optional(tags::NUMBER_OF_FRAMES, "Number of Frames")?;
-        let sop_class = all.text(tags::SOP_CLASS_UID);
-        if sop_class.as_deref() != Some(uids::ENHANCED_CT_IMAGE_STORAGE) {
-            // A CT image has one frame (PS3.3 A.3): of several, none is the slice.
-            let is_one = count.is_none_or(|count| count <= 1.0);
-            return if is_one { Ok(vec![all]) } else { Err(ReadError::Attribute("Number of Frames")) };
-        }
+        let is_one = all.frames()?.is_none_or(|count| count <= 1.0);
+        if is_one { Ok(all) } else { Err(ReadError::Attribute("Number of Frames")) }
+    }
+
+    /// Those of each frame of a multi-frame object; at least one.
+    ///
+    /// # Errors
+    /// If there are not as many as it says.
+    pub(crate) fn of_frames(object: &'a Object) -> Result<Vec<Self>, ReadError> {
+        let count = Self::of(object).frames()?;
         let items = |tag| object.element(tag).ok().and_then(|element| element.items()).unwrap_or_default();
         let (own, shared) =
             (items(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE), items(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE));
@@ -46,6 +49,10 @@ impl<'a> Attributes<'a> {
             return Err(ReadError::Attribute("Number of Frames"));
         }
         Ok(own.iter().map(|own| Self { object, groups: [Some(own), shared.first()] }).collect())
+    }
+
+    fn frames(self) -> Result<Option<f64>, ReadError> {
+        self.optional(tags::NUMBER_OF_FRAMES, "Number of Frames")
     }
 
     /// Each functional group is a sequence of one item (PS3.3 C.7.6.16.1).

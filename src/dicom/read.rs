@@ -28,8 +28,6 @@ pub enum Found {
     Unusable(Box<Unusable>),
     /// Readable DICOM that is no CT image: a DICOMDIR, a report, a secondary capture, another modality.
     Other {
-        /// The SOP class UID, as written.
-        sop_class: String,
         /// (0020,000E) Series Instance UID; empty if absent, as in a DICOMDIR.
         series_uid: String,
         /// (0008,103E) Series Description; empty if absent.
@@ -179,13 +177,13 @@ pub fn read(path: &Path) -> Result<Found, ReadError> {
         .unwrap_or_default();
     if ![uids::CT_IMAGE_STORAGE, uids::ENHANCED_CT_IMAGE_STORAGE].contains(&sop_class.as_str()) {
         return Ok(Found::Other {
-            sop_class,
             series_uid: all.text(tags::SERIES_INSTANCE_UID).unwrap_or_default(),
             series_description: all.text(tags::SERIES_DESCRIPTION).unwrap_or_default(),
         });
     }
     let series_uid = all.required(tags::SERIES_INSTANCE_UID, "Series Instance UID")?;
-    Ok(match slices(&object, &series_uid) {
+    let is_multi_frame = sop_class == uids::ENHANCED_CT_IMAGE_STORAGE;
+    Ok(match slices(&object, &series_uid, is_multi_frame) {
         Ok(slices) => Found::Ct(slices),
         Err(why) => Found::Unusable(Box::new(Unusable {
             series_uid,
@@ -223,18 +221,21 @@ fn check_start(start: &[u8]) -> Result<(), ReadError> {
     }
 }
 
-fn slices(object: &Object, series_uid: &str) -> Result<Vec<CtSlice>, ReadError> {
-    let frames = Attributes::of_frames(object)?;
-    let headers: Vec<Header> = frames.iter().map(|frame| header(*frame, series_uid)).collect::<Result<_, _>>()?;
-    let rescales: Vec<Rescale> =
-        frames.iter().zip(&headers).map(|(frame, header)| Rescale::of(*frame, header)).collect::<Result<_, _>>()?;
-    let size = headers.first().map_or([0; 2], |header| [header.rows, header.columns]);
-    let pixels = Pixels::of(object, size, frames.len())?;
+fn slices(object: &Object, series_uid: &str, is_multi_frame: bool) -> Result<Vec<CtSlice>, ReadError> {
+    let frames = if is_multi_frame { Attributes::of_frames(object)? } else { vec![Attributes::of_one(object)?] };
+    let told = |frame: Attributes<'_>| {
+        let header = header(frame, series_uid)?;
+        let rescale = Rescale::of(frame, &header)?;
+        Ok((header, rescale))
+    };
+    let told: Vec<(Header, Rescale)> = frames.into_iter().map(told).collect::<Result<_, ReadError>>()?;
+    let size = told.first().map_or([0; 2], |(header, _)| [header.rows, header.columns]);
+    let pixels = Pixels::of(object, size, told.len())?;
     let slice = |(number, (header, rescale)): (usize, (Header, Rescale))| {
         let (hu, exact_hu) = hounsfield(rescale, &pixels.frame(number)?);
         Ok(CtSlice { header, hu, exact_hu })
     };
-    headers.into_iter().zip(rescales).enumerate().map(slice).collect()
+    told.into_iter().enumerate().map(slice).collect()
 }
 
 fn header(image: Attributes<'_>, series_uid: &str) -> Result<Header, ReadError> {

@@ -62,13 +62,7 @@ fn file(mut object: InMemDicomObject, transfer_syntax: &str, fragments: Vec<Vec<
     } else {
         object.put(DataElement::new(tags::PIXEL_DATA, VR::OB, PixelFragmentSequence::new_fragments(fragments)));
     }
-    let mut bytes = Vec::new();
-    object
-        .with_meta(FileMetaTableBuilder::new().transfer_syntax(transfer_syntax))
-        .expect("complete")
-        .write_all(&mut bytes)
-        .expect("written");
-    bytes
+    bytes_of(object, transfer_syntax)
 }
 
 /// An RLE frame (PS3.5 Annex G): runs where a byte repeats, else literals one by one.
@@ -158,7 +152,7 @@ fn slice(object: InMemDicomObject) -> Result<CtSlice, ReadError> {
     match read_bytes(folder.path(), &file(object, uids::EXPLICIT_VR_LITTLE_ENDIAN, vec![]))? {
         Found::Ct(mut slices) => Ok(slices.remove(0)),
         Found::Unusable(unusable) => Err(unusable.why),
-        Found::Other { sop_class, .. } => panic!("{sop_class}"),
+        Found::Other { series_uid, .. } => panic!("{series_uid} is no CT"),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     stain::Stains,
 };
 
-/// What is wrong with a frame, the first in order of importance. Up to [`Advice::SmallField`] the frame is of no use; from
+/// What is wrong with a frame, the first in order of importance. Up to [`Advice::StainDegenerate`] the frame is of no use; from
 /// [`Advice::StainUnusual`] on it can be read, with care.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Advice {

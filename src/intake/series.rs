@@ -305,7 +305,7 @@ fn load(path: &Path) -> Result<Loaded, Unreadable> {
                 spoilt.push(Spoilt { series_uid, patient_id, localiser, error: error(index, why) });
             }
             Found::Other { series_uid, .. } if series_uid.is_empty() => {}
-            Found::Other { series_uid, series_description, .. } => {
+            Found::Other { series_uid, series_description } => {
                 let report = others.entry(series_uid).or_insert_with_key(|uid| SeriesReport {
                     uid: uid.clone(),
                     description: series_description,

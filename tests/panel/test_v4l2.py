@@ -42,8 +42,8 @@ def status(guest: Guest) -> dict:
     return json.loads(guest.do(f"hilum status --json --socket /run/{guest.started}/run/hilum.sock"))
 
 
-def starts(guest: Guest, more: str = "") -> None:
-    guest.start(f"{SITE}{more}")
+def starts(guest: Guest, more: str = "", node: str = "/dev/video0") -> None:
+    guest.start(f"{SITE}{more}".replace("/dev/video0", node))
     until(lambda: guest.do(f"[ -S /run/{guest.started}/run/hilum.sock ] && echo there || true"), "the daemon answers")
 
 
@@ -123,6 +123,5 @@ def test_what_the_driver_says_is_damaged_is_left_out(camera):
 
 
 def test_a_node_that_gives_no_pictures_is_named(camera):
-    camera.start(SITE.replace("/dev/video0", "/dev/video1"))
-    until(lambda: camera.do(f"[ -S /run/{camera.started}/run/hilum.sock ] && echo there || true"), "the daemon answers")
+    starts(camera, node="/dev/video1")
     fails(camera, "no-usable-format")
