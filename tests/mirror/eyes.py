@@ -21,6 +21,7 @@ PATIENCE_S = 60.0
 PAPER = (16, 20, 26)
 CHOSEN = (222, 228, 236)  # with dark letters
 GROUNDS = [PAPER, (30, 36, 45), (50, 60, 74), (24, 94, 168), (90, 106, 128), CHOSEN]
+HEADER = 64  # its height in pixels
 REACH = 12  # so far from a letter there is some of its ground
 
 
@@ -169,12 +170,14 @@ class Seeing(Person):
         return found
 
     def place(self, wanted: str, which: int = -1) -> tuple[int, int]:
-        """Waits until something stands on one line of the panel, and says where: from the left if there are several."""
+        """Waits until something stands on one line of the panel, and says where: from the left if there are several. What also
+        stands below the header is meant there: the header has the clock, and on the first of a month a 1."""
         end = time.monotonic() + PATIENCE_S
         while not (found := sorted(places(self.reads(), wanted))):
             assert time.monotonic() < end, f"on no line within {PATIENCE_S} s: {wanted}; there is: {self.text()}"
             time.sleep(STEP_S)
-        return found[which]
+        below = [place for place in found if place[1] > HEADER]
+        return (below or found)[which]
 
     def line(self, beginning: str) -> str:
         """What stands on a line from where these words begin."""
