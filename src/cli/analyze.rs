@@ -23,7 +23,7 @@ use crate::{
 #[derive(clap::Args)]
 #[command(group = clap::ArgGroup::new("pictures").args(["ct", "he"]).multiple(true).required(true))]
 pub(crate) struct Arguments {
-    /// A CT series: a DICOM file or a folder of them.
+    /// A CT series: a folder, a DICOM file, a DICOMDIR or a zip archive.
     #[arg(long, value_name = "PATH")]
     ct: Option<PathBuf>,
     /// The lesion, patient LPS in mm; without it the best candidate is taken.
@@ -99,7 +99,7 @@ struct Inputs {
 fn read(ct: Option<&Path>, he: &[PathBuf], um_per_px: Option<MicronsPerPixel>) -> Inputs {
     let mut timings = Timings::default();
     let from = Instant::now();
-    let study = ct.map(|path| volume(path, None)).transpose();
+    let study = ct.map(volume).transpose();
     timings.0.push(("read_ct", from.elapsed()));
     let from = Instant::now();
     let fields = if he.is_empty() { Ok(None) } else { read_fields(he, um_per_px).map(Some) };

@@ -8,12 +8,13 @@ use std::{
 use flate2::{Compression, write::GzEncoder};
 use hilum_domain::{Refusal, Step};
 use hilum_imaging::{TooManyVoxels, Volume, lesion_candidates, nifti, resample_isotropic, upright};
-use hilum_intake::{Verdict, list, volume};
+use hilum_intake::{Pick, Verdict, list, picked_volume, volume};
 use serde::Serialize;
 
 use crate::{
     Failure,
     files::{writable, write_whole},
+    pacs,
     terminal::{print_json, print_refusal, say},
 };
 
@@ -24,7 +25,7 @@ const MOST: usize = 10;
 pub(crate) enum Command {
     /// The CT series at a path, and whether each makes a volume.
     List {
-        /// A DICOM file or a folder.
+        /// A folder, a DICOM file, a DICOMDIR or a zip archive.
         path: PathBuf,
         /// Print JSON.
         #[arg(long)]
@@ -32,11 +33,14 @@ pub(crate) enum Command {
     },
     /// A series as a NIfTI volume in Hounsfield units.
     Volume {
-        /// A DICOM file or a folder.
+        /// A folder, a DICOM file, a DICOMDIR or a zip archive.
         path: PathBuf,
         /// The Series Instance UID, where there are several.
         #[arg(long, value_name = "UID")]
         series: Option<String>,
+        /// Acquisition Number or Temporal Position Identifier, where a series has several volumes in one another.
+        #[arg(long, value_name = "N", allow_hyphen_values = true)]
+        acquisition: Option<i32>,
         /// Resample to this spacing, isotropic.
         #[arg(long, value_name = "MM", allow_hyphen_values = true, value_parser = spacing)]
         spacing: Option<Step>,
@@ -47,9 +51,13 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Receives DICOM objects from scanners and archives, until it is stopped (C-STORE, C-ECHO).
+    Receive(pacs::Receive),
+    /// Sends DICOM objects to an archive, and asks whether they are there.
+    Send(pacs::Send),
     /// Places that could be a lesion, ranked. Suggestions: an empty list does not mean "no nodule".
     Candidates {
-        /// A DICOM file or a folder.
+        /// A folder, a DICOM file, a DICOMDIR or a zip archive.
         path: PathBuf,
         /// Print JSON.
         #[arg(long)]
@@ -70,6 +78,7 @@ struct Listed {
 struct ListedSeries {
     uid: String,
     description: String,
+    acquisition: Option<i32>,
     slices: usize,
     rows: u16,
     columns: u16,
@@ -120,9 +129,12 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
             }
             Ok(())
         }
-        Command::Volume { path, series, spacing, out, json } => {
+        Command::Volume { path, series, acquisition, spacing, out, json } => {
             writable(out)?;
-            let study = print_refusal(*json, volume(path, series.as_deref()))?;
+            let study = print_refusal(
+                *json,
+                picked_volume(path, Pick { series: series.as_deref(), acquisition: *acquisition }),
+            )?;
             let resampled = match &study.exact {
                 Some(exact) => resampled(exact, *spacing),
                 None => resampled(&study.volume, *spacing),
@@ -134,8 +146,10 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
             };
             if *json { print_json(&written) } else { Ok(()) }
         }
+        Command::Receive(arguments) => pacs::receive(arguments),
+        Command::Send(arguments) => pacs::send_files(arguments),
         Command::Candidates { path, json } => {
-            let study = print_refusal(*json, volume(path, None))?;
+            let study = print_refusal(*json, volume(path))?;
             let candidates = lesion_candidates(&study.volume, MOST)
                 .into_iter()
                 .zip(1..)
@@ -186,6 +200,7 @@ fn listed(report: hilum_intake::SeriesReport) -> ListedSeries {
     ListedSeries {
         uid: report.uid,
         description: report.description,
+        acquisition: report.acquisition,
         slices: report.slices,
         rows: report.rows,
         columns: report.columns,

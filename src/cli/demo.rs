@@ -63,7 +63,7 @@ fn once(out: &Path, bundle: Option<&Path>) -> Result<(), Failure> {
     copy(&patient.ct(), &export).map_err(Failure::internal)?;
     let mut watch = Share::new(&share, Duration::ZERO);
     let arrived = arrival(&mut watch)?;
-    let study = volume(&arrived, None)?;
+    let study = volume(&arrived)?;
     eprintln!("CT arrived: {} slices", study.volume.grid().size[2]);
 
     let shown = read_fields(&[patient.he()], None)?;

@@ -21,6 +21,7 @@ mod failure;
 mod files;
 mod history;
 mod locate;
+mod pacs;
 mod patient;
 mod phantom;
 mod pin;

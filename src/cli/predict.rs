@@ -198,7 +198,7 @@ fn study_of(case: &CohortCase, branch: Branch) -> Result<Result<Study, Refusal>,
     let ct = if branch == Branch::He {
         None
     } else {
-        match volume(&case.ct(), None) {
+        match volume(&case.ct()) {
             Ok(study) => Some(CtInput { volume: study.volume.into(), lesion: Some(case.lesion()?) }),
             Err(Rejection::Refused(refusal)) => return Ok(Err(refusal)),
             Err(Rejection::Unreadable(error)) => return Err(error.into()),

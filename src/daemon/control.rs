@@ -140,7 +140,7 @@ fn drawn(files: &Files, folder: &Path, seed: u64, opened: Moment) -> Result<Inta
     write_cohort(folder, 1, seed, Size::Small, |_| ()).map_err(|error| failed(error.into()))?;
     let patients = read_cohort(folder).map_err(|error| failed(error.into()))?;
     let patient = patients.first().ok_or_else(|| failed(anyhow::anyhow!("it has no patient")))?;
-    let study = volume(&patient.ct(), None).map_err(|error| failed(error.into()))?;
+    let study = volume(&patient.ct()).map_err(|error| failed(error.into()))?;
     let volume = KeptCt::of(study).to_bytes().map_err(|error| failed(error.into()))?;
     let fields = read_fields(&[patient.he()], None).map_err(|error| failed(error.into()))?;
     let kept = |field: Field| -> Result<FieldFile, Denied> {

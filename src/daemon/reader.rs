@@ -343,7 +343,7 @@ pub fn worker() -> anyhow::Result<()> {
 }
 
 fn ct(path: &Path, out: &mut impl Write) -> anyhow::Result<Said> {
-    let study = match volume_or_whose(path, None) {
+    let study = match volume_or_whose(path) {
         Ok(study) => study,
         Err((Rejection::Refused(refusal), patient_id)) => {
             return Ok(Said::Refused {

@@ -4,7 +4,7 @@ use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use dicom_object::{InMemDicomObject, mem::InMemElement};
 
-use crate::read::{Object, ReadError};
+use crate::read::ReadError;
 
 /// More frames than this are an attack or an accident.
 const MOST_FRAMES: usize = 20_000;
@@ -13,14 +13,14 @@ const MOST_FRAMES: usize = 20_000;
 /// Groups, those that all frames have alike in the Shared ones (PS3.3 C.7.6.16), and the rest in the object.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Attributes<'a> {
-    object: &'a Object,
+    object: &'a InMemDicomObject,
     /// Those of the frame, and those that are shared.
     groups: [Option<&'a InMemDicomObject>; 2],
 }
 
 impl<'a> Attributes<'a> {
     /// Those of an object.
-    pub(crate) fn of(object: &'a Object) -> Self {
+    pub(crate) fn of(object: &'a InMemDicomObject) -> Self {
         Self { object, groups: [None; 2] }
     }
 
@@ -28,7 +28,7 @@ impl<'a> Attributes<'a> {
     ///
     /// # Errors
     /// If it says that there are several.
-    pub(crate) fn of_one(object: &'a Object) -> Result<Self, ReadError> {
+    pub(crate) fn of_one(object: &'a InMemDicomObject) -> Result<Self, ReadError> {
         let all = Self::of(object);
         let is_one = all.frames()?.is_none_or(|count| count <= 1.0);
         if is_one { Ok(all) } else { Err(ReadError::Attribute("Number of Frames")) }
@@ -38,7 +38,7 @@ impl<'a> Attributes<'a> {
     ///
     /// # Errors
     /// If there are not as many as it says.
-    pub(crate) fn of_frames(object: &'a Object) -> Result<Vec<Self>, ReadError> {
+    pub(crate) fn of_frames(object: &'a InMemDicomObject) -> Result<Vec<Self>, ReadError> {
         let count = Self::of(object).frames()?;
         let items = |tag| object.element(tag).ok().and_then(|element| element.items()).unwrap_or_default();
         let (own, shared) =

@@ -6,15 +6,25 @@
 #![forbid(unsafe_code)]
 
 mod attributes;
+mod dimse;
+mod directory;
 mod file;
 mod jpeg2000;
+mod jpegls;
+mod part10;
 mod pixels;
 mod read;
+mod receive;
 mod rle;
+mod scan;
+mod send;
 #[cfg(test)]
 mod tests;
 mod write;
 
+pub use directory::read_directory;
 pub use file::open_regular;
-pub use read::{CtSlice, Found, Header, ReadError, Unusable, read};
+pub use read::{CtSlice, Found, Header, ReadError, Unusable, read, read_bytes};
+pub use receive::{Incident, NotStored, Receiver, Receiving};
+pub use send::{Archive, SendError, Taken, send};
 pub use write::{CtSeries, WriteError, write_ct_slice};

@@ -1,23 +1,62 @@
 //! One file in, one CT slice (or the reason why not) out.
 
-use std::{
-    io::{BufReader, Read as _, Seek as _},
-    path::Path,
-};
+use std::{io::Read as _, path::Path};
 
+use dicom_core::Tag;
 use dicom_dictionary_std::{tags, uids};
-use dicom_object::{FileDicomObject, InMemDicomObject, OpenFileOptions, file::ReadPreamble};
-
+use dicom_object::InMemDicomObject;
+use dicom_transfer_syntax_registry::entries;
 use hilum_imaging::dot;
 
 use crate::{
     attributes::Attributes,
     file::open_regular,
+    part10::Part10,
     pixels::{Pixels, Rescale, hounsfield},
+    scan::{ScanError, Scanned},
 };
 
 /// A CT slice of 16384² does not exist; a header that says so is an attack or an accident.
 const MAX_EDGE: u16 = 8_192;
+/// A multi-frame CT of two thousand slices of 512² has half as many bytes.
+const MOST_BYTES: u64 = 2 << 30;
+
+/// What is read of an object, in rising order.
+const WANTED: [Tag; 33] = [
+    tags::SPECIFIC_CHARACTER_SET,
+    tags::IMAGE_TYPE,
+    tags::SOP_CLASS_UID,
+    tags::SOP_INSTANCE_UID,
+    tags::STUDY_DATE,
+    tags::SERIES_DESCRIPTION,
+    tags::PATIENT_ID,
+    tags::SLICE_THICKNESS,
+    tags::STUDY_INSTANCE_UID,
+    tags::SERIES_INSTANCE_UID,
+    tags::ACQUISITION_NUMBER,
+    tags::INSTANCE_NUMBER,
+    tags::IMAGE_POSITION_PATIENT,
+    tags::IMAGE_ORIENTATION_PATIENT,
+    tags::FRAME_OF_REFERENCE_UID,
+    tags::TEMPORAL_POSITION_IDENTIFIER,
+    tags::SAMPLES_PER_PIXEL,
+    tags::PHOTOMETRIC_INTERPRETATION,
+    tags::NUMBER_OF_FRAMES,
+    tags::ROWS,
+    tags::COLUMNS,
+    tags::PIXEL_SPACING,
+    tags::BITS_ALLOCATED,
+    tags::BITS_STORED,
+    tags::HIGH_BIT,
+    tags::PIXEL_REPRESENTATION,
+    tags::PIXEL_PADDING_VALUE,
+    tags::PIXEL_PADDING_RANGE_LIMIT,
+    tags::RESCALE_INTERCEPT,
+    tags::RESCALE_SLOPE,
+    tags::RESCALE_TYPE,
+    tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE,
+    tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE,
+];
 
 /// What a DICOM file turned out to be.
 #[derive(Debug)]
@@ -67,8 +106,14 @@ pub struct Header {
     pub series_description: String,
     /// (0008,0008) Image Type, its values.
     pub image_type: Vec<String>,
+    /// (0020,0012) Acquisition Number.
+    pub acquisition_number: Option<i32>,
+    /// (0020,0100) Temporal Position Identifier.
+    pub temporal_position: Option<i32>,
     /// (0020,0013) Instance Number.
     pub instance_number: Option<i32>,
+    /// Which frame of its object it is, from 1; nothing for an object that is one image.
+    pub frame: Option<u32>,
     /// (0028,0010) Rows.
     pub rows: u16,
     /// (0028,0011) Columns.
@@ -122,6 +167,12 @@ pub enum ReadError {
     /// It ends, or its bytes are blank, before it could say what it is, and it is no text.
     #[error("it is cut off before the header's end")]
     Stub,
+    /// More than any scanner writes.
+    #[error("it has more than {most} bytes")]
+    TooLarge {
+        /// The bound.
+        most: u64,
+    },
     /// Not DICOM at all.
     #[error("it is not a DICOM file")]
     NotDicom,
@@ -150,40 +201,52 @@ pub enum ReadError {
     },
 }
 
-pub(crate) type Object = FileDicomObject<InMemDicomObject>;
-
-/// Reads a DICOM file; one without preamble is accepted.
+/// Reads a DICOM file. One without preamble or without File Meta Information is accepted.
 ///
 /// # Errors
 /// [`ReadError`] if it is not DICOM, is cut off, or does not say which series it belongs to.
 pub fn read(path: &Path) -> Result<Found, ReadError> {
-    let mut file = BufReader::new(open_regular(path).map_err(ReadError::Open)?);
-    let mut start = Vec::with_capacity(PREAMBLE + 4);
-    file.by_ref().take(PREAMBLE as u64 + 4).read_to_end(&mut start).map_err(ReadError::Open)?;
-    file.rewind().map_err(ReadError::Open)?;
-    let marked = start.get(PREAMBLE..) == Some(PREFIX) || start.starts_with(PREFIX);
-    if !marked {
-        check_start(&start)?;
+    read_bytes(from_file(path)?)
+}
+
+/// The bytes of a file, as many as a DICOM file may have and one more.
+pub(crate) fn from_file(path: &Path) -> Result<Vec<u8>, ReadError> {
+    let mut file = open_regular(path).map_err(ReadError::Open)?;
+    let length = file.metadata().map_err(ReadError::Open)?.len();
+    let mut bytes = Vec::with_capacity(usize::try_from(length.min(MOST_BYTES) + 1).unwrap_or(0));
+    file.by_ref().take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(ReadError::Open)?;
+    Ok(bytes)
+}
+
+pub(crate) fn opened(bytes: Vec<u8>) -> Result<Part10, ReadError> {
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(ReadError::TooLarge { most: MOST_BYTES });
     }
-    // Read from the open file: the library's own errors would name the path.
-    let object = OpenFileOptions::new()
-        .read_preamble(ReadPreamble::Auto)
-        .from_reader(file)
-        .map_err(|source| if marked { ReadError::Damaged(reason(&source)) } else { ReadError::NotDicom })?;
+    Part10::open(bytes)
+}
+
+/// Reads the bytes of a DICOM file.
+///
+/// # Errors
+/// As those of [`read`].
+pub fn read_bytes(bytes: Vec<u8>) -> Result<Found, ReadError> {
+    let file = opened(bytes)?;
+    let scanned = file.scan(&WANTED)?;
+    let object = parsed(&file, &scanned)?;
     let all = Attributes::of(&object);
-    let sop_class = all
-        .text(tags::SOP_CLASS_UID)
-        .or_else(|| Some(object.meta().media_storage_sop_class_uid().trim_end_matches(['\0', ' ']).to_owned()))
-        .unwrap_or_default();
+    let sop_class = all.text(tags::SOP_CLASS_UID).unwrap_or_else(|| file.sop_class_uid.clone());
     if ![uids::CT_IMAGE_STORAGE, uids::ENHANCED_CT_IMAGE_STORAGE].contains(&sop_class.as_str()) {
         return Ok(Found::Other {
             series_uid: all.text(tags::SERIES_INSTANCE_UID).unwrap_or_default(),
             series_description: all.text(tags::SERIES_DESCRIPTION).unwrap_or_default(),
         });
     }
-    let series_uid = all.required(tags::SERIES_INSTANCE_UID, "Series Instance UID")?;
+    let series_uid = match all.required(tags::SERIES_INSTANCE_UID, "Series Instance UID") {
+        Err(_) if scanned.pixels.is_none() => return Err(ScanError::CutOff.into()),
+        uid => uid?,
+    };
     let is_multi_frame = sop_class == uids::ENHANCED_CT_IMAGE_STORAGE;
-    Ok(match slices(&object, &series_uid, is_multi_frame) {
+    Ok(match slices(&object, Pixels::of(&file, scanned.pixels.as_ref()), &series_uid, is_multi_frame) {
         Ok(slices) => Found::Ct(slices),
         Err(why) => Found::Unusable(Box::new(Unusable {
             series_uid,
@@ -192,6 +255,17 @@ pub fn read(path: &Path) -> Result<Found, ReadError> {
             why,
         })),
     })
+}
+
+/// The elements that were wanted.
+pub(crate) fn parsed(file: &Part10, scanned: &Scanned<'_>) -> Result<InMemDicomObject, ReadError> {
+    let wanted = &scanned.wanted[..];
+    let read = match (file.coding.explicit, file.coding.big_endian) {
+        (false, _) => InMemDicomObject::read_dataset_with_ts(wanted, &entries::IMPLICIT_VR_LITTLE_ENDIAN.erased()),
+        (true, false) => InMemDicomObject::read_dataset_with_ts(wanted, &entries::EXPLICIT_VR_LITTLE_ENDIAN.erased()),
+        (true, true) => InMemDicomObject::read_dataset_with_ts(wanted, &entries::EXPLICIT_VR_BIG_ENDIAN.erased()),
+    };
+    read.map_err(|source| ReadError::Damaged(reason(&source)))
 }
 
 /// An error of dicom-rs and its causes in one line: they quote what the file says, line breaks included.
@@ -205,34 +279,23 @@ pub(crate) fn printable(text: &str) -> String {
     text.replace(char::is_control, " ")
 }
 
-/// PS3.10 7.1: so many bytes of preamble, then the prefix. Some writers leave out the preamble, some both.
-const PREAMBLE: usize = 128;
-const PREFIX: &[u8] = b"DICM";
-
-/// Tells what is left of a slice from what never was one, by a start without the prefix.
-fn check_start(start: &[u8]) -> Result<(), ReadError> {
-    let text = |byte: &u8| *byte >= b' ' || byte.is_ascii_whitespace();
-    if start.is_empty() {
-        Err(ReadError::Empty)
-    } else if start.iter().all(|&byte| byte == 0) || (start.len() < PREAMBLE + 4 && !start.iter().all(text)) {
-        Err(ReadError::Stub)
-    } else {
-        Ok(())
-    }
-}
-
-fn slices(object: &Object, series_uid: &str, is_multi_frame: bool) -> Result<Vec<CtSlice>, ReadError> {
+fn slices(
+    object: &InMemDicomObject,
+    pixels: Pixels<'_>,
+    series_uid: &str,
+    is_multi_frame: bool,
+) -> Result<Vec<CtSlice>, ReadError> {
     let frames = if is_multi_frame { Attributes::of_frames(object)? } else { vec![Attributes::of_one(object)?] };
-    let told = |frame: Attributes<'_>| {
-        let header = header(frame, series_uid)?;
+    let told = |(number, frame): (u32, Attributes<'_>)| {
+        let header = Header { frame: is_multi_frame.then_some(number), ..header(frame, series_uid)? };
         let rescale = Rescale::of(frame, &header)?;
         Ok((header, rescale))
     };
-    let told: Vec<(Header, Rescale)> = frames.into_iter().map(told).collect::<Result<_, ReadError>>()?;
+    let told: Vec<(Header, Rescale)> = (1..).zip(frames).map(told).collect::<Result<_, ReadError>>()?;
     let size = told.first().map_or([0; 2], |(header, _)| [header.rows, header.columns]);
-    let pixels = Pixels::of(object, size, told.len())?;
+    let frames = pixels.frames(size, told.len())?;
     let slice = |(number, (header, rescale)): (usize, (Header, Rescale))| {
-        let (hu, exact_hu) = hounsfield(rescale, &pixels.frame(number)?);
+        let (hu, exact_hu) = hounsfield(&rescale, frames.frame(number)?);
         Ok(CtSlice { header, hu, exact_hu })
     };
     told.into_iter().enumerate().map(slice).collect()
@@ -265,7 +328,10 @@ fn header(image: Attributes<'_>, series_uid: &str) -> Result<Header, ReadError> 
         frame_of_reference_uid: image.text(tags::FRAME_OF_REFERENCE_UID).unwrap_or_default(),
         series_description: image.text(tags::SERIES_DESCRIPTION).unwrap_or_default(),
         image_type: image_type(image),
+        acquisition_number: image.integer(tags::ACQUISITION_NUMBER),
+        temporal_position: image.integer(tags::TEMPORAL_POSITION_IDENTIFIER),
         instance_number: image.integer(tags::INSTANCE_NUMBER),
+        frame: None,
         rows: edge(rows, "Rows")?,
         columns: edge(columns, "Columns")?,
         pixel_spacing_mm: spacing,

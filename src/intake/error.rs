@@ -50,6 +50,17 @@ pub enum Unreadable {
         #[source]
         source: ImageFault,
     },
+    /// A DICOMDIR names files that are not there: a disk that was not copied whole.
+    #[error("{missing} of the {of} CT images that the DICOMDIR names are not there")]
+    Lost {
+        /// How many are missing.
+        missing: usize,
+        /// How many are named.
+        of: usize,
+    },
+    /// A DICOMDIR leads out of its folder.
+    #[error("the DICOMDIR names a file outside its folder")]
+    Outside,
     /// More than can be meant.
     #[error("{what} holds more than {most} files")]
     TooMany {

@@ -1,24 +1,21 @@
-//! A folder of DICOM files to CT volumes.
+//! DICOM files to CT volumes.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ffi::OsStr,
-    fs,
-    path::{Path, PathBuf},
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering},
 };
 
-use hilum_dicom::{CtSlice, Found, Header, ReadError, Unusable, read};
+use hilum_dicom::{CtSlice, Found, Header, ReadError, Unusable};
 use hilum_domain::{Refusal, RefusalCode};
 use hilum_imaging::{Grid, Volume, cross, dot};
 use ndarray::Array3;
 use rayon::prelude::*;
 
-use crate::{Rejection, Unreadable};
+use crate::{Rejection, Unreadable, source::Source};
 
-/// More files than this in one export are a mistake in the path.
-const MOST_FILES: usize = 20_000;
-/// How deep folders may lie in one another.
-const DEEPEST: usize = 8;
+/// More voxels than any export has: 1024 × 1024 × 2,000.
+const MOST_VOXELS: u64 = 2_097_152_000;
 /// A stack of fewer slices has no lesion's neighbourhood in it.
 const FEWEST_SLICES: usize = 3;
 /// Positions written with few digits differ by this much from an even spacing, in mm.
@@ -55,6 +52,8 @@ pub struct SeriesReport {
     pub uid: String,
     /// Series Description.
     pub description: String,
+    /// Acquisition Number or Temporal Position Identifier, where the series has several volumes in one another.
+    pub acquisition: Option<i32>,
     /// Slices found.
     pub slices: usize,
     /// Rows of a slice.
@@ -100,52 +99,79 @@ pub fn list(path: &Path) -> Result<Vec<SeriesReport>, Unreadable> {
     Ok(reports)
 }
 
-/// The one CT volume at `path`, or that of the series `uid`.
+/// Which of several volumes is meant; the only one, where nothing is said.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Pick<'a> {
+    /// Series Instance UID.
+    pub series: Option<&'a str>,
+    /// Acquisition Number or Temporal Position Identifier, as in [`SeriesReport::acquisition`].
+    pub acquisition: Option<i32>,
+}
+
+/// The one CT volume at `path`.
 ///
 /// # Errors
 /// A refusal if the series would make a wrong volume, if there is none, more than one, or more than one patient;
 /// [`Unreadable`] if there is no readable DICOM file, or one is damaged.
-pub fn volume(path: &Path, uid: Option<&str>) -> Result<CtStudy, Rejection> {
-    volume_or_whose(path, uid).map_err(|(rejection, _)| rejection)
+pub fn volume(path: &Path) -> Result<CtStudy, Rejection> {
+    picked_volume(path, Pick::default())
 }
 
-/// The same, and of what is not taken the Patient ID, as far as it could be read and is one.
+/// The one CT volume at `path` that is meant.
 ///
 /// # Errors
 /// As those of [`volume`].
-pub fn volume_or_whose(path: &Path, uid: Option<&str>) -> Result<CtStudy, (Rejection, Option<String>)> {
+pub fn picked_volume(path: &Path, pick: Pick<'_>) -> Result<CtStudy, Rejection> {
+    chosen(load(path)?, pick)
+}
+
+/// The one CT volume at `path`, and of what is not taken the Patient ID, as far as it could be read and is one.
+///
+/// # Errors
+/// As those of [`volume`].
+pub fn volume_or_whose(path: &Path) -> Result<CtStudy, (Rejection, Option<String>)> {
     let loaded = load(path).map_err(|error| (error.into(), None))?;
     let of_spoilt = loaded.spoilt.iter().map(|image| image.patient_id.as_str());
     let ids: BTreeSet<&str> = loaded.all.iter().flat_map(Stack::patients).chain(of_spoilt).collect();
     let whose = ids.first().filter(|id| ids.len() == 1 && !id.is_empty()).map(ToString::to_string);
-    chosen(loaded, uid).map_err(|rejection| (rejection, whose))
+    chosen(loaded, Pick::default()).map_err(|rejection| (rejection, whose))
 }
 
-/// The one volume among what was loaded, or that of the series `uid`.
-fn chosen(loaded: Loaded, uid: Option<&str>) -> Result<CtStudy, Rejection> {
+/// The one volume among what was loaded, or the one that is meant.
+fn chosen(loaded: Loaded, pick: Pick<'_>) -> Result<CtStudy, Rejection> {
     let Loaded { all, spoilt, others: not_ct } = loaded;
     let spoilt_ids: Vec<String> = spoilt.iter().map(|image| image.patient_id.clone()).collect();
-    pass_over(spoilt, &all, uid)?;
+    pass_over(spoilt, &all, pick.series)?;
     let patients = all.iter().flat_map(Stack::patients).chain(spoilt_ids.iter().map(String::as_str)).collect();
     if let Some(refusal) = several_patients(&patients) {
-        return Err(refusal.into());
+        return Err(all.iter().find_map(Stack::other_patient).unwrap_or(refusal).into());
     }
-    if let Some(uid) = uid {
-        let chosen = all.into_iter().find(|series| series.uid == uid);
-        return volume_of(chosen.ok_or_else(|| Refusal::new(RefusalCode::NoVolume, "there is no series of that UID"))?);
-    }
+    let is_meant = |stack: &Stack| {
+        pick.series.is_none_or(|uid| stack.uid == uid)
+            && pick.acquisition.is_none_or(|number| stack.acquisition == Some(number))
+    };
+    let is_picked = pick.series.is_some() || pick.acquisition.is_some();
     let (mut usable, others): (Vec<Stack>, Vec<Stack>) =
-        all.into_iter().partition(|series| !matches!(series.report().verdict, Verdict::NotAVolume(_)));
+        all.into_iter().filter(is_meant).partition(|stack| stack.not_a_volume().is_none());
     match usable.len() {
-        0 => Err(others
-            .first()
-            .and_then(Stack::not_a_volume)
-            .or_else(|| not_ct.into_values().find_map(|other| other.verdict.refusal()))
-            .unwrap_or_else(|| Refusal::new(RefusalCode::NoVolume, "there is no CT image among the DICOM files"))
-            .into()),
+        0 => {
+            let why = others.first().and_then(Stack::not_a_volume);
+            let why = why.or_else(|| {
+                let other = not_ct.into_values().find_map(|other| other.verdict.refusal());
+                other.filter(|_| !is_picked)
+            });
+            let nothing =
+                if is_picked { "there is no such series" } else { "there is no CT image among the DICOM files" };
+            Err(why.unwrap_or_else(|| Refusal::new(RefusalCode::NoVolume, nothing)).into())
+        }
         1 => volume_of(usable.remove(0)),
         several => {
-            Err(Refusal::new(RefusalCode::SeveralSeries, format!("{several} CT series lie in the folder")).into())
+            let uids: BTreeSet<&str> = usable.iter().map(|stack| stack.uid.as_str()).collect();
+            let what = match uids.len() {
+                1 => format!("{several} acquisitions of one CT series lie in one another"),
+                uids => format!("{uids} CT series lie in the folder"),
+            };
+            Err(Refusal::new(RefusalCode::SeveralSeries, what).into())
         }
     }
 }
@@ -190,12 +216,12 @@ fn pass_over(spoilt: Vec<Spoilt>, all: &[Stack], uid: Option<&str>) -> Result<()
         *files.entry(image.series_uid.clone()).or_default() += 1;
     }
     for image in spoilt {
-        let beside = all.iter().find(|series| series.uid == image.series_uid);
-        let readable = beside.map_or(0, |series| series.slices.len());
+        let beside = || all.iter().filter(|series| series.uid == image.series_uid);
+        let readable: usize = beside().map(|series| series.slices.len()).sum();
         let never_meant = match uid {
             Some(uid) => image.series_uid != uid,
             None if readable + files[&image.series_uid] < FEWEST_SLICES => true,
-            None => image.localiser && beside.is_none_or(|series| series.not_a_volume().is_some()),
+            None => image.localiser,
         };
         if all.is_empty() || !never_meant {
             return Err(image.error);
@@ -208,58 +234,11 @@ fn pass_over(spoilt: Vec<Spoilt>, all: &[Stack], uid: Option<&str>) -> Result<()
 #[derive(Debug)]
 struct Stack {
     uid: String,
+    /// Which acquisition of its series it is, where that has several.
+    acquisition: Option<i32>,
+    /// Whether its images are derived from others of its series.
+    is_derived: bool,
     slices: Vec<CtSlice>,
-}
-
-/// Every file below `path`, in the order of the names; links are followed.
-fn files(path: &Path) -> Result<Vec<PathBuf>, Unreadable> {
-    let what = || "the CT path".to_owned();
-    let io = |source| Unreadable::Io { what: what(), source };
-    let mut found = Vec::new();
-    let mut folders = vec![(path.to_owned(), 0)];
-    // A folder may be linked to from within itself.
-    let mut visited = BTreeSet::new();
-    while let Some((folder, depth)) = folders.pop() {
-        if !visited.insert(fs::canonicalize(&folder).map_err(io)?) {
-            continue;
-        }
-        for entry in fs::read_dir(&folder).map_err(io)? {
-            let entry = entry.map_err(io)?;
-            if is_passed_over(&entry.file_name()) {
-                continue;
-            }
-            // Through links. One that leads nowhere is left for the reader to fail at, if it is named like a slice.
-            let kind = fs::metadata(entry.path()).map(|meta| meta.file_type()).ok();
-            if kind.is_some_and(|kind| kind.is_dir()) {
-                if depth < DEEPEST {
-                    folders.push((entry.path(), depth + 1));
-                }
-            } else if kind.map_or_else(|| may_be_dicom(&entry.path()), |kind| kind.is_file()) {
-                found.push(entry.path());
-            }
-            if found.len() > MOST_FILES {
-                return Err(Unreadable::TooMany { what: what(), most: MOST_FILES });
-            }
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
-/// What lies beside the slices of an export: hidden files, and the index of a disk (PS3.10 8.6).
-fn is_passed_over(name: &OsStr) -> bool {
-    name.as_encoded_bytes().starts_with(b".") || name.eq_ignore_ascii_case("DICOMDIR")
-}
-
-/// Whether the name says that the file is DICOM: then a file that is none is damaged, not something else.
-fn named_dicom(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|extension| ["dcm", "dicom", "ima"].iter().any(|known| extension.eq_ignore_ascii_case(known)))
-}
-
-/// Whether the name may be a slice's: exports leave out the suffix, or number the files with it, or name them by UID.
-fn may_be_dicom(path: &Path) -> bool {
-    named_dicom(path) || path.extension().is_none_or(|suffix| suffix.as_encoded_bytes().iter().all(u8::is_ascii_digit))
 }
 
 /// What lies below a path.
@@ -272,27 +251,23 @@ struct Loaded {
     others: BTreeMap<String, SeriesReport>,
 }
 
-/// Reads every DICOM object below `path`.
+/// Reads every DICOM object at `path`.
 fn load(path: &Path) -> Result<Loaded, Unreadable> {
-    let meta = fs::metadata(path).map_err(|source| match source.kind() {
-        std::io::ErrorKind::NotFound => Unreadable::Missing { what: "the CT path".to_owned() },
-        _ => Unreadable::Io { what: "the CT path".to_owned(), source },
-    })?;
-    let single = meta.is_file();
-    if !single && !meta.is_dir() {
-        let source = std::io::Error::other("it is neither a file nor a folder");
-        return Err(Unreadable::Io { what: "the CT path".to_owned(), source });
-    }
-    let files = if single { vec![path.to_owned()] } else { files(path)? };
-    let error = |index, source| Unreadable::Dicom { number: index + 1, of: files.len(), source };
-    let read_one = |(index, file): (usize, &PathBuf)| match read(file) {
-        Ok(found) => Ok(Some((index, found))),
-        Err(ReadError::NotDicom) if !single && !named_dicom(file) => Ok(None),
-        Err(ReadError::Empty | ReadError::Stub) if !single && !may_be_dicom(file) => Ok(None),
-        Err(source) => Err(error(index, source)),
+    let source = Source::at(path)?;
+    let error = |index, reason| Unreadable::Dicom { number: index + 1, of: source.len(), source: reason };
+    let voxels = AtomicU64::new(0);
+    let read_one = |index| {
+        let found = source.read(index).map_err(|reason| error(index, reason))?;
+        if let Some(Found::Ct(slices)) = &found {
+            let here = slices.iter().map(|slice| slice.hu.len() as u64).sum::<u64>();
+            if voxels.fetch_add(here, Ordering::Relaxed) + here > MOST_VOXELS {
+                return Err(error(index, ReadError::TooLarge { most: 2 * MOST_VOXELS }));
+            }
+        }
+        Ok(found.map(|found| (index, found)))
     };
     let found: Vec<(usize, Found)> =
-        files.par_iter().enumerate().map(read_one).filter_map(Result::transpose).collect::<Result<_, _>>()?;
+        (0..source.len()).into_par_iter().map(read_one).filter_map(Result::transpose).collect::<Result<_, _>>()?;
     if found.is_empty() {
         return Err(Unreadable::Empty { what: "the CT folder".to_owned(), wanted: "DICOM file" });
     }
@@ -309,6 +284,7 @@ fn load(path: &Path) -> Result<Loaded, Unreadable> {
                 let report = others.entry(series_uid).or_insert_with_key(|uid| SeriesReport {
                     uid: uid.clone(),
                     description: series_description,
+                    acquisition: None,
                     slices: 0,
                     rows: 0,
                     columns: 0,
@@ -325,29 +301,67 @@ fn load(path: &Path) -> Result<Loaded, Unreadable> {
     Ok(Loaded { all: group(slices), spoilt, others })
 }
 
-/// Groups slices by series, drops second copies of one image, orders each series along its normal.
+/// Groups slices by series, drops second copies of one image, splits what a series has beside its slices, and orders each part
+/// along its normal.
 fn group(slices: Vec<CtSlice>) -> Vec<Stack> {
     let mut series: BTreeMap<String, Vec<CtSlice>> = BTreeMap::new();
-    let mut seen = BTreeSet::new();
+    // Where the images of one UID stand, frame by frame.
+    let mut seen: BTreeMap<(String, Option<u32>), Vec<usize>> = BTreeMap::new();
     for slice in slices {
+        let known = series.entry(slice.header.series_uid.clone()).or_default();
+        let same = seen.entry((slice.header.sop_uid.clone(), slice.header.frame)).or_default();
         // The same image copied twice is one image. One UID on two different images is left for the checks to find.
-        if seen.contains(&slice.header.sop_uid) {
-            let copies = series.get(&slice.header.series_uid);
-            if copies.is_some_and(|known| known.contains(&slice)) {
-                continue;
-            }
+        if same.iter().any(|&at| known.get(at) == Some(&slice)) {
+            continue;
         }
-        seen.insert(slice.header.sop_uid.clone());
-        series.entry(slice.header.series_uid.clone()).or_default().push(slice);
+        same.push(known.len());
+        known.push(slice);
     }
-    series
-        .into_iter()
-        .map(|(uid, mut slices)| {
-            let normal = normal(&slices[0].header);
-            slices.sort_by(|a, b| along(normal, &a.header).total_cmp(&along(normal, &b.header)));
-            Stack { uid, slices }
-        })
-        .collect()
+    series.into_iter().flat_map(|(uid, slices)| parts(&uid, slices)).collect()
+}
+
+/// What a series is made of: its slices, in acquisitions where they lie in one another, and apart from them localisers and images
+/// derived from the slices.
+fn parts(uid: &str, slices: Vec<CtSlice>) -> Vec<Stack> {
+    let (localisers, slices): (Vec<_>, Vec<_>) = slices.into_iter().partition(|slice| slice.header.is_localiser());
+    // Value 1 of Image Type (PS3.3 C.7.6.1.1.2). A series of nothing but derived images is a reconstruction like any other.
+    let is = |slice: &CtSlice, what: &str| slice.header.image_type.first().is_some_and(|value| value == what);
+    let has_both = ["ORIGINAL", "DERIVED"].iter().all(|what| slices.iter().any(|slice| is(slice, what)));
+    let (derived, slices): (Vec<_>, Vec<_>) = slices.into_iter().partition(|slice| has_both && is(slice, "DERIVED"));
+    let stack = |slices: Vec<CtSlice>| (!slices.is_empty()).then(|| Stack::of(uid, slices));
+    let mut parts = stack(slices).map(acquisitions).unwrap_or_default();
+    parts.extend(stack(derived).map(|stack| Stack { is_derived: true, ..stack }));
+    parts.extend(stack(localisers));
+    parts
+}
+
+/// The acquisitions of a stack, if as a whole it is no volume because they lie in one another.
+fn acquisitions(stack: Stack) -> Vec<Stack> {
+    let lie_in_one_another = stack.slices.len() > FEWEST_SLICES
+        && stack.problems().iter().any(|problem| {
+            matches!(
+                problem.code,
+                RefusalCode::DuplicateSlices | RefusalCode::UnevenSlices | RefusalCode::MixedGeometry
+            )
+        });
+    let keys: [fn(&Header) -> Option<i32>; 2] = [|header| header.acquisition_number, |header| header.temporal_position];
+    for key in keys {
+        let mut numbers: BTreeMap<Option<i32>, usize> = BTreeMap::new();
+        for slice in &stack.slices {
+            *numbers.entry(key(&slice.header)).or_default() += 1;
+        }
+        // Some scanners number every turn of the tube: these are no volumes.
+        let are_stacks = numbers.len() > 1 && numbers.values().all(|&slices| slices >= FEWEST_SLICES);
+        if lie_in_one_another && are_stacks {
+            let mut parts: BTreeMap<Option<i32>, Vec<CtSlice>> = BTreeMap::new();
+            for slice in stack.slices {
+                parts.entry(key(&slice.header)).or_default().push(slice);
+            }
+            let part = |(number, slices)| Stack { acquisition: number, ..Stack::of(&stack.uid, slices) };
+            return parts.into_iter().map(part).collect();
+        }
+    }
+    vec![stack]
 }
 
 fn normal(header: &Header) -> [f64; 3] {
@@ -376,6 +390,13 @@ fn counted(number: usize, thing: &str) -> String {
 }
 
 impl Stack {
+    /// At least one slice of a series.
+    fn of(uid: &str, mut slices: Vec<CtSlice>) -> Self {
+        let normal = normal(&slices[0].header);
+        slices.sort_by(|a, b| along(normal, &a.header).total_cmp(&along(normal, &b.header)));
+        Self { uid: uid.to_owned(), acquisition: None, is_derived: false, slices }
+    }
+
     fn patients(&self) -> BTreeSet<&str> {
         self.slices.iter().map(|slice| slice.header.patient_id.as_str()).collect()
     }
@@ -412,6 +433,7 @@ impl Stack {
         SeriesReport {
             uid: self.uid.clone(),
             description: header.series_description.clone(),
+            acquisition: self.acquisition,
             slices: self.slices.len(),
             rows: header.rows,
             columns: header.columns,
@@ -426,6 +448,9 @@ impl Stack {
         if self.slices.iter().all(|slice| slice.header.is_localiser()) {
             return refuse("the series is a localiser".to_owned());
         }
+        if self.is_derived {
+            return refuse("the images are derived from slices of their series".to_owned());
+        }
         if self.slices.len() < FEWEST_SLICES {
             let slices = counted(self.slices.len(), "slice");
             return refuse(format!("the series has {slices}, at least {FEWEST_SLICES} are needed"));
@@ -439,28 +464,36 @@ impl Stack {
 
     /// Everything that would make the volume wrong.
     fn problems(&self) -> Vec<Refusal> {
-        let mut problems: Vec<Refusal> = several_patients(&self.patients()).into_iter().collect();
+        let mut problems: Vec<Refusal> = self.other_patient().into_iter().collect();
         let first = &self.slices[0].header;
         let close = |a: &[f64], b: &[f64], tolerance: f64| a.iter().zip(b).all(|(x, y)| (x - y).abs() <= tolerance);
-        let odd = self.slices.iter().position(|slice| {
+        let odd = self.slices.iter().enumerate().find_map(|(index, slice)| {
             let header = &slice.header;
-            (header.rows, header.columns) != (first.rows, first.columns)
-                || header.frame_of_reference_uid != first.frame_of_reference_uid
-                || header.study_uid != first.study_uid
-                || !close(&header.pixel_spacing_mm, &first.pixel_spacing_mm, 1e-4)
-                || header.rescale_intercept.is_some() != first.rescale_intercept.is_some()
-                || !close(header.orientation.as_flattened(), first.orientation.as_flattened(), 1e-3)
+            let differs = [
+                ("study", header.study_uid != first.study_uid),
+                ("frame of reference", header.frame_of_reference_uid != first.frame_of_reference_uid),
+                ("size", (header.rows, header.columns) != (first.rows, first.columns)),
+                ("pixel spacing", !close(&header.pixel_spacing_mm, &first.pixel_spacing_mm, 1e-4)),
+                ("orientation", !close(header.orientation.as_flattened(), first.orientation.as_flattened(), 1e-3)),
+                ("rescaling", header.rescale_intercept.is_some() != first.rescale_intercept.is_some()),
+            ];
+            let (what, _) = differs.into_iter().find(|(_, differs)| *differs)?;
+            Some(format!("slice {} differs from slice 1 in its {what}", index + 1))
         });
-        if let Some(index) = odd {
-            let what = format!(
-                "slice {} differs from slice 1 in size, spacing, orientation, rescaling or frame of reference",
-                index + 1
-            );
+        if let Some(what) = odd {
             problems.push(Refusal::new(RefusalCode::MixedGeometry, what));
             return problems;
         }
         problems.extend(self.spacing_problem());
         problems
+    }
+
+    /// A slice of another patient than the first.
+    fn other_patient(&self) -> Option<Refusal> {
+        let Refusal { code, message } = several_patients(&self.patients())?;
+        let first = &self.slices[0].header.patient_id;
+        let other = self.slices.iter().position(|slice| slice.header.patient_id != *first)?;
+        Some(Refusal::new(code, format!("{message}: slice {} is not of the patient of slice 1", other + 1)))
     }
 
     /// Duplicate, missing or uneven planes, or planes that do not lie on one line.

@@ -208,7 +208,7 @@ fn read_case(case: &CohortCase, parameters: &Parameters) -> Result<Prepared, Pre
     let unreadable = |source| PrepareError::Case { case_id: case.case_id.clone(), source };
     let mut refusals = Vec::new();
     let lesion: Point = case.lesion()?;
-    let patch = match hilum_intake::volume(&case.ct(), None) {
+    let patch = match hilum_intake::volume(&case.ct()) {
         Ok(study) => Some(lesion_patch(&study.volume, lesion, &parameters.patch).levels(parameters.window)),
         Err(Rejection::Refused(refusal)) => {
             refusals.push(refusal);

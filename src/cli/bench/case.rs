@@ -77,7 +77,7 @@ impl Case {
     /// From its files to its probabilities, ms.
     pub(super) fn plain(&self, ready: &Ready) -> Result<f64, Failure> {
         let from = Instant::now();
-        let study = volume(&self.ct, None)?;
+        let study = volume(&self.ct)?;
         let fields = self.fields()?;
         let given = report::given(Some((study, Some(self.lesion))), Some(fields), self.metadata);
         let ct = given.ct.map(|ct| hilum_assess::CtInput { volume: ct.volume, lesion: ct.lesion });
@@ -93,7 +93,7 @@ impl Case {
         for _ in 0..runs {
             let mut timings = Timings::default();
             let from = Instant::now();
-            let study = volume(&self.ct, None)?;
+            let study = volume(&self.ct)?;
             timings.0.push(("read_ct", from.elapsed()));
             let from = Instant::now();
             let fields = self.fields()?;

@@ -1,0 +1,610 @@
+//! C-STORE, the side that receives (PS3.4 B, PS3.7 9.1.1, PS3.8): what arrives is written as it comes and answered when it is on
+//! the disk. Nothing of it is parsed here but the series it is of, which [`crate::scan`] finds.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, BufWriter, Read as _, Write as _},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use dicom_dictionary_std::{tags, uids};
+use dicom_ul::{
+    Pdu,
+    association::{Association as _, ServerAssociation, ServerAssociationOptions, server::AccessControl},
+    pdu::{
+        AbortRQServiceProviderReason, AbortRQSource, AssociationRJServiceUserReason, PDataValue, PDataValueType,
+        PresentationContextResultReason, UserIdentity,
+    },
+};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::{
+    dimse::{C_ECHO_RQ, C_STORE_RQ, Command, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION, is_uid, status},
+    part10::EXPLICIT_VR_BIG_ENDIAN,
+    scan::{Coding, value_of},
+};
+
+/// What a receiver is.
+#[derive(Debug, Clone)]
+pub struct Receiving {
+    /// What it is called: an association for another title is rejected (PS3.8 9.3.2).
+    pub ae_title: String,
+    /// Who may send, by calling AE title; anybody, if nobody is named.
+    pub allowed: Vec<String>,
+    /// Where files go, in a folder for each series: the device's own, nothing else is written to it.
+    pub folder: PathBuf,
+    /// More associations at once are turned away.
+    pub most_associations: usize,
+    /// How long a connection may take to ask for an association (the timer ARTIM, PS3.8 9.1.4).
+    pub greeting: Duration,
+    /// How long an association may say nothing.
+    pub idle: Duration,
+    /// How many bytes stay free on the disk.
+    pub keep_free: u64,
+}
+
+impl Receiving {
+    /// A receiver with the usual limits.
+    #[must_use]
+    pub fn new(ae_title: &str, folder: &Path) -> Self {
+        Self {
+            ae_title: ae_title.to_owned(),
+            allowed: Vec::new(),
+            folder: folder.to_owned(),
+            most_associations: 16,
+            greeting: Duration::from_secs(10),
+            idle: Duration::from_secs(30),
+            keep_free: 256 << 20,
+        }
+    }
+}
+
+/// What a receiver tells of. It has no names and no UIDs of anybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Incident {
+    /// An object is on the disk; whether it was not there before.
+    Stored {
+        /// It was not there before.
+        is_new: bool,
+    },
+    /// An object was not taken.
+    NotStored(NotStored),
+    /// A connection got no association: too many at once, or not allowed.
+    TurnedAway,
+    /// An association or a connection ended otherwise than by its release.
+    Broken,
+}
+
+/// Why an object was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotStored {
+    /// The disk has no room for it.
+    #[error("there is no room on the disk")]
+    NoRoom,
+    /// It cannot be written.
+    #[error("it cannot be written")]
+    Disk,
+    /// It is larger than any scanner's.
+    #[error("it is larger than any scanner's")]
+    TooLarge,
+    /// Its SOP Instance UID is no UID.
+    #[error("its SOP Instance UID is no UID")]
+    Uid,
+    /// It does not say which series it is of, or its beginning is damaged.
+    #[error("it does not say which series it is of")]
+    NoSeries,
+}
+
+impl NotStored {
+    const fn status(self) -> u16 {
+        match self {
+            Self::NoRoom | Self::Disk | Self::TooLarge => status::OUT_OF_RESOURCES,
+            Self::Uid => status::INVALID_INSTANCE,
+            Self::NoSeries => status::CANNOT_UNDERSTAND,
+        }
+    }
+}
+
+/// A larger object is not taken.
+const MOST_BYTES: u64 = 2 << 30;
+/// The longest command set: a dozen short elements.
+const MOST_COMMAND: usize = 16_384;
+/// So much of a data set is kept to find its series in.
+const BEGINNING: usize = 1 << 20;
+/// What a PDU may have: as much as the widest-spread sender sends.
+const MOST_PDU: u32 = 131_072;
+/// How often deadlines are looked at.
+const LOOK: Duration = Duration::from_millis(200);
+/// How many connections may wait to be accepted.
+const BACKLOG: i32 = 1024;
+/// Where files are until they are whole. Whoever watches a folder passes over hidden ones.
+const UNFINISHED: &str = ".unfinished";
+
+/// PS3.4 B.5: what a study may have in it. What is no CT is kept beside it.
+const CLASSES: [&str; 22] = [
+    uids::VERIFICATION,
+    uids::CT_IMAGE_STORAGE,
+    uids::ENHANCED_CT_IMAGE_STORAGE,
+    uids::LEGACY_CONVERTED_ENHANCED_CT_IMAGE_STORAGE,
+    uids::SECONDARY_CAPTURE_IMAGE_STORAGE,
+    uids::MULTI_FRAME_GRAYSCALE_BYTE_SECONDARY_CAPTURE_IMAGE_STORAGE,
+    uids::MULTI_FRAME_GRAYSCALE_WORD_SECONDARY_CAPTURE_IMAGE_STORAGE,
+    uids::MULTI_FRAME_TRUE_COLOR_SECONDARY_CAPTURE_IMAGE_STORAGE,
+    uids::BASIC_TEXT_SR_STORAGE,
+    uids::ENHANCED_SR_STORAGE,
+    uids::COMPREHENSIVE_SR_STORAGE,
+    uids::COMPREHENSIVE3_DSR_STORAGE,
+    uids::X_RAY_RADIATION_DOSE_SR_STORAGE,
+    uids::KEY_OBJECT_SELECTION_DOCUMENT_STORAGE,
+    uids::GRAYSCALE_SOFTCOPY_PRESENTATION_STATE_STORAGE,
+    uids::SEGMENTATION_STORAGE,
+    uids::ENCAPSULATED_PDF_STORAGE,
+    uids::RT_STRUCTURE_SET_STORAGE,
+    uids::POSITRON_EMISSION_TOMOGRAPHY_IMAGE_STORAGE,
+    uids::MR_IMAGE_STORAGE,
+    uids::DIGITAL_X_RAY_IMAGE_STORAGE_FOR_PRESENTATION,
+    uids::RAW_DATA_STORAGE,
+];
+
+/// What is read afterwards. A sender that has another coding sends it uncompressed, which each of them can (PS3.5 10.1).
+const TRANSFER_SYNTAXES: &[&str] = &[
+    uids::EXPLICIT_VR_LITTLE_ENDIAN,
+    uids::IMPLICIT_VR_LITTLE_ENDIAN,
+    EXPLICIT_VR_BIG_ENDIAN,
+    uids::JPEG_LOSSLESS_SV1,
+    uids::JPEG_LOSSLESS,
+    #[cfg(feature = "jpeg-ls")]
+    uids::JPEGLS_LOSSLESS,
+    #[cfg(feature = "jpeg-ls")]
+    uids::JPEGLS_NEAR_LOSSLESS,
+    uids::JPEG2000_LOSSLESS,
+    uids::JPEG2000,
+    uids::RLE_LOSSLESS,
+];
+
+/// A receiver that listens.
+#[derive(Debug)]
+pub struct Receiver {
+    listener: TcpListener,
+    settings: Receiving,
+    began: Instant,
+    /// The number of the next unfinished file.
+    next: AtomicU64,
+}
+
+/// A connection as the one who watches the clock sees it.
+#[derive(Debug)]
+struct Watched {
+    stream: TcpStream,
+    /// When it is cut, in ms since the receiver began.
+    until_ms: AtomicU64,
+}
+
+impl Receiver {
+    /// Listens, and removes what an earlier receiver left unfinished.
+    ///
+    /// # Errors
+    /// If the address cannot be listened on, or the folder cannot be written to.
+    pub fn bind(address: impl ToSocketAddrs, settings: Receiving) -> io::Result<Self> {
+        let unfinished = settings.folder.join(UNFINISHED);
+        match fs::remove_dir_all(&unfinished) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => fs::create_dir_all(&unfinished)?,
+        }
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        // A crowd that says nothing must not keep out who has something to say: the usual 128 are soon full.
+        rustix::net::listen(&listener, BACKLOG)?;
+        Ok(Self { listener, settings, began: Instant::now(), next: AtomicU64::new(0) })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// If the system does not say.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Receives until it is to stop; then associations are cut, and what was answered is on the disk.
+    ///
+    /// # Errors
+    /// If the listener fails.
+    pub fn serve(&self, stopping: &AtomicBool, tell: &(dyn Fn(Incident) + Sync)) -> io::Result<()> {
+        let open: Mutex<BTreeMap<u64, Arc<Watched>>> = Mutex::new(BTreeMap::new());
+        let open = || open.lock().unwrap_or_else(PoisonError::into_inner);
+        let timeout = Timespec::try_from(LOOK).map_err(io::Error::other)?;
+        let mut number = 0;
+        thread::scope(|scope| {
+            let served = loop {
+                let now = self.now_ms();
+                open().values().filter(|watched| watched.until_ms.load(Ordering::Relaxed) < now).for_each(cut);
+                if stopping.load(Ordering::Relaxed) {
+                    break Ok(());
+                }
+                let mut listening = [PollFd::new(&self.listener, PollFlags::IN)];
+                match poll(&mut listening, Some(&timeout)) {
+                    Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                    Err(error) => break Err(error.into()),
+                }
+                // All who wait, but no more than it takes to look at the clock again.
+                let mut accepted = Ok(());
+                for _ in 0..BACKLOG {
+                    let stream = match self.listener.accept() {
+                        Ok((stream, _)) => stream,
+                        Err(error) => {
+                            accepted = waited_out(error);
+                            break;
+                        }
+                    };
+                    if open().len() >= self.settings.most_associations {
+                        turn_away(&stream);
+                        tell(Incident::TurnedAway);
+                        continue;
+                    }
+                    let until_ms = AtomicU64::new(self.deadline(self.settings.greeting));
+                    let watched = stream.set_nonblocking(false).and_then(|()| stream.try_clone());
+                    let Ok(watched) = watched.map(|stream| Arc::new(Watched { stream, until_ms })) else { continue };
+                    number += 1;
+                    let at = number;
+                    open().insert(at, Arc::clone(&watched));
+                    let open = &open;
+                    let thread = thread::Builder::new().name("association".to_owned());
+                    let spawned = thread.spawn_scoped(scope, move || {
+                        if let Some(incident) = self.associate(stream, &watched, tell) {
+                            tell(incident);
+                        }
+                        open().remove(&at);
+                    });
+                    if spawned.is_err() {
+                        open().remove(&at);
+                        tell(Incident::TurnedAway);
+                    }
+                }
+                if let Err(error) = accepted {
+                    break Err(error);
+                }
+            };
+            open().values().for_each(cut);
+            served
+        })
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn deadline(&self, from_now: Duration) -> u64 {
+        self.now_ms().saturating_add(u64::try_from(from_now.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// A connection from its beginning to its end; how it ended, if not as it should.
+    fn associate(&self, stream: TcpStream, watched: &Watched, tell: &(dyn Fn(Incident) + Sync)) -> Option<Incident> {
+        // Each answer is small and waited for.
+        drop(stream.set_nodelay(true));
+        let mut options = ServerAssociationOptions::new()
+            .ae_access_control(Access(self.settings.allowed.clone()))
+            .ae_title(self.settings.ae_title.clone())
+            .max_pdu_length(MOST_PDU)
+            .write_timeout(self.settings.idle);
+        for class in CLASSES {
+            options = options.with_abstract_syntax(class);
+        }
+        for syntax in TRANSFER_SYNTAXES {
+            options = options.with_transfer_syntax(*syntax);
+        }
+        let mut association = match options.establish(stream) {
+            Ok(association) => association,
+            Err(dicom_ul::association::Error::Rejected { .. }) => return Some(Incident::TurnedAway),
+            Err(_) => return Some(Incident::Broken),
+        };
+        let mut message = Message::default();
+        loop {
+            watched.until_ms.store(self.deadline(self.settings.idle), Ordering::Relaxed);
+            let answers = match association.receive() {
+                Ok(Pdu::PData { data }) => {
+                    let mut answers = Vec::new();
+                    for value in data {
+                        match self.take(&mut message, value, &association, tell) {
+                            Some(answer) => answers.extend(answer),
+                            None => return abort(association),
+                        }
+                    }
+                    answers
+                }
+                Ok(Pdu::ReleaseRQ) => {
+                    drop(association.send(&Pdu::ReleaseRP));
+                    return None;
+                }
+                Ok(Pdu::AbortRQ { .. }) | Err(_) => return Some(Incident::Broken),
+                Ok(_) => return abort(association),
+            };
+            for answer in answers {
+                if association.send(&answer).is_err() {
+                    return Some(Incident::Broken);
+                }
+            }
+        }
+    }
+
+    /// Takes a fragment of a message: nothing, if it makes no sense; else the answer, if the message is whole.
+    fn take(
+        &self,
+        message: &mut Message,
+        PDataValue { presentation_context_id: context, value_type, is_last, data }: PDataValue,
+        association: &ServerAssociation<TcpStream>,
+        tell: &(dyn Fn(Incident) + Sync),
+    ) -> Option<Option<Pdu>> {
+        let answer = |command: &Command, status| {
+            let data = command.response(status).bytes();
+            let value = PDataValue {
+                presentation_context_id: context,
+                value_type: PDataValueType::Command,
+                is_last: true,
+                data,
+            };
+            Some(Some(Pdu::PData { data: vec![value] }))
+        };
+        match (value_type, message.object.as_mut()) {
+            (PDataValueType::Command, None) => {
+                message.command.extend(data);
+                if message.command.len() > MOST_COMMAND {
+                    return None;
+                }
+                if !is_last {
+                    return Some(None);
+                }
+                let command = Command::read(&std::mem::take(&mut message.command))?;
+                let agreed = association.presentation_contexts().iter().find(|agreed| {
+                    agreed.id == context && agreed.reason == PresentationContextResultReason::Acceptance
+                })?;
+                match command.number(tags::COMMAND_FIELD)? {
+                    C_ECHO_RQ => answer(&command, status::SUCCESS),
+                    C_STORE_RQ if command.has_data_set() => {
+                        let begun = self.begin(&command, &agreed.transfer_syntax, association.peer_ae_title());
+                        message.object = Some((context, command, begun));
+                        Some(None)
+                    }
+                    _ if command.has_data_set() => None,
+                    _ => answer(&command, status::UNRECOGNISED_OPERATION),
+                }
+            }
+            (PDataValueType::Data, Some((of, _, object))) if *of == context => {
+                if let Ok(incoming) = object
+                    && let Err(why) = incoming.extend(&data)
+                {
+                    *object = Err(why);
+                }
+                if !is_last {
+                    return Some(None);
+                }
+                let (_, command, object) = message.object.take()?;
+                match object.and_then(|incoming| self.finish(incoming)) {
+                    Ok(is_new) => {
+                        tell(Incident::Stored { is_new });
+                        answer(&command, status::SUCCESS)
+                    }
+                    Err(why) => {
+                        tell(Incident::NotStored(why));
+                        answer(&command, why.status())
+                    }
+                }
+            }
+            _ => None,
+        }
+    }
+
+    /// Begins the file of an object.
+    fn begin(&self, command: &Command, transfer_syntax: &str, from: &str) -> Result<Incoming, NotStored> {
+        let text = |tag| command.text(tag).unwrap_or_default().to_owned();
+        let (class, instance) = (text(tags::AFFECTED_SOP_CLASS_UID), text(tags::AFFECTED_SOP_INSTANCE_UID));
+        if !is_uid(&instance) || !is_uid(&class) {
+            return Err(NotStored::Uid);
+        }
+        let free = rustix::fs::statvfs(&self.settings.folder).map_err(|_| NotStored::Disk)?;
+        if free.f_bavail.saturating_mul(free.f_frsize) < self.settings.keep_free {
+            return Err(NotStored::NoRoom);
+        }
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let path = self.settings.folder.join(UNFINISHED).join(number.to_string());
+        let file = File::create(&path).map_err(|_| NotStored::Disk)?;
+        let mut file = BufWriter::with_capacity(1 << 18, file);
+        let unfinished = Unfinished(path);
+        file.write_all(&file_meta(&class, &instance, transfer_syntax, from)).map_err(|error| of_disk(&error))?;
+        let coding = Coding {
+            explicit: transfer_syntax != uids::IMPLICIT_VR_LITTLE_ENDIAN,
+            big_endian: transfer_syntax == EXPLICIT_VR_BIG_ENDIAN,
+        };
+        Ok(Incoming { file, unfinished, instance, coding, beginning: Vec::new(), bytes: 0 })
+    }
+
+    /// Puts a whole object in its place; whether it was not there before.
+    fn finish(&self, incoming: Incoming) -> Result<bool, NotStored> {
+        let Incoming { file, unfinished, instance, coding, beginning, .. } = incoming;
+        let series = value_of(&beginning, coding, tags::SERIES_INSTANCE_UID).ok_or(NotStored::NoSeries)?;
+        let series = String::from_utf8(series).map_err(|_| NotStored::NoSeries)?;
+        let series = series.trim_end_matches(['\0', ' ']);
+        if !is_uid(series) {
+            return Err(NotStored::NoSeries);
+        }
+        let file = file.into_inner().map_err(|error| of_disk(error.error()))?;
+        let folder = self.settings.folder.join(series);
+        let placed = place(&unfinished.0, &file, &folder, &instance);
+        placed.map_err(|error| of_disk(&error))
+    }
+}
+
+/// Puts an unfinished file into its folder, durably, under a name that no other picture has.
+fn place(unfinished: &Path, file: &File, folder: &Path, instance: &str) -> io::Result<bool> {
+    if !folder.is_dir() {
+        fs::create_dir_all(folder)?;
+        if let Some(parent) = folder.parent() {
+            File::open(parent)?.sync_all()?;
+        }
+    }
+    file.sync_data()?;
+    // One UID on two different objects is left for the checks of the series to find: neither replaces the other.
+    for copy in 1.. {
+        let name = if copy == 1 { format!("{instance}.dcm") } else { format!("{instance}-{copy}.dcm") };
+        let path = folder.join(name);
+        let is_new = match fs::hard_link(unfinished, &path) {
+            Ok(()) => true,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+            Err(error) => return Err(error),
+        };
+        if is_new || same_data_set(unfinished, &path)? {
+            // A copy that came at the same moment by another way may not have got so far.
+            File::open(folder)?.sync_all()?;
+            return Ok(is_new);
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+/// Whether two files that were received differ at most in who sent them.
+fn same_data_set(a: &Path, b: &Path) -> io::Result<bool> {
+    let data_set = |path: &Path| -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        File::open(path)?.take(MOST_BYTES).read_to_end(&mut bytes)?;
+        let length = bytes
+            .get(140..144)
+            .and_then(|bytes| bytes.first_chunk::<4>())
+            .map_or(0, |length| u32::from_le_bytes(*length));
+        Ok(bytes.split_off((144 + length as usize).min(bytes.len())))
+    };
+    Ok(fs::metadata(a)?.len().abs_diff(fs::metadata(b)?.len()) <= 32 && data_set(a)? == data_set(b)?)
+}
+
+fn of_disk(error: &io::Error) -> NotStored {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => NotStored::NoRoom,
+        _ => NotStored::Disk,
+    }
+}
+
+/// A message of which not all has come.
+#[derive(Default)]
+struct Message {
+    command: Vec<u8>,
+    /// The context and command of an object, and what has come of it, or why it is not taken: the rest is listened to.
+    object: Option<(u8, Command, Result<Incoming, NotStored>)>,
+}
+
+/// An object of which not all has come.
+struct Incoming {
+    file: BufWriter<File>,
+    unfinished: Unfinished,
+    instance: String,
+    coding: Coding,
+    beginning: Vec<u8>,
+    bytes: u64,
+}
+
+impl Incoming {
+    fn extend(&mut self, data: &[u8]) -> Result<(), NotStored> {
+        self.bytes += data.len() as u64;
+        if self.bytes > MOST_BYTES {
+            return Err(NotStored::TooLarge);
+        }
+        let wanted = BEGINNING.saturating_sub(self.beginning.len()).min(data.len());
+        self.beginning.extend_from_slice(&data[..wanted]);
+        self.file.write_all(data).map_err(|error| of_disk(&error))
+    }
+}
+
+/// The path of a file that is removed unless it got another name.
+struct Unfinished(PathBuf);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // It is not there any more if it was finished; if it cannot be removed, the next start does.
+        drop(fs::remove_file(&self.0));
+    }
+}
+
+/// Preamble and File Meta Information (PS3.10 7.1).
+fn file_meta(class: &str, instance: &str, transfer_syntax: &str, from: &str) -> Vec<u8> {
+    let mut elements = vec![2, 0, 1, 0, b'O', b'B', 0, 0, 2, 0, 0, 0, 0, 1];
+    let mut put = |element: u8, vr: &[u8; 2], value: &str, padding: u8| {
+        let mut value = value.as_bytes().to_vec();
+        if value.len() % 2 == 1 {
+            value.push(padding);
+        }
+        elements.extend([2, 0, element, 0, vr[0], vr[1]]);
+        elements.extend(u16::try_from(value.len()).unwrap_or(0).to_le_bytes());
+        elements.extend(value);
+    };
+    put(0x02, b"UI", class, 0);
+    put(0x03, b"UI", instance, 0);
+    put(0x10, b"UI", transfer_syntax, 0);
+    put(0x12, b"UI", IMPLEMENTATION_CLASS_UID, 0);
+    put(0x13, b"SH", IMPLEMENTATION_VERSION, b' ');
+    put(0x16, b"AE", from, b' ');
+    let mut bytes = vec![0; 128];
+    bytes.extend(b"DICM");
+    bytes.extend([2, 0, 0, 0, b'U', b'L', 4, 0]);
+    bytes.extend(u32::try_from(elements.len()).unwrap_or(0).to_le_bytes());
+    bytes.extend(elements);
+    bytes
+}
+
+/// Who may send to whom.
+struct Access(Vec<String>);
+
+impl AccessControl for Access {
+    fn check_access(
+        &self,
+        own: &str,
+        calling: &str,
+        called: &str,
+        _: Option<&UserIdentity>,
+    ) -> Result<(), AssociationRJServiceUserReason> {
+        // PS3.5 6.2: spaces around an AE title mean nothing.
+        if called.trim() != own {
+            Err(AssociationRJServiceUserReason::CalledAETitleNotRecognized)
+        } else if !self.0.is_empty() && !self.0.iter().any(|allowed| allowed == calling.trim()) {
+            Err(AssociationRJServiceUserReason::CallingAETitleNotRecognized)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+fn cut(watched: &Arc<Watched>) {
+    // An association that is gone already cannot be cut.
+    drop(watched.stream.shutdown(Shutdown::Both));
+}
+
+/// What a listener says of nobody there, of a connection that is gone, and of too little of something, which is waited for.
+fn waited_out(error: io::Error) -> io::Result<()> {
+    use rustix::io::Errno;
+    match Errno::from_io_error(&error) {
+        Some(Errno::AGAIN | Errno::INTR | Errno::CONNABORTED) => Ok(()),
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
+            thread::sleep(LOOK);
+            Ok(())
+        }
+        _ => Err(error),
+    }
+}
+
+/// PS3.8 9.3.4: rejected for now by the service provider, as there are too many.
+fn turn_away(mut stream: &TcpStream) {
+    // It is told if it listens; nobody waits for it.
+    drop(stream.set_nonblocking(true));
+    drop(stream.write(&[0x03, 0, 0, 0, 0, 4, 0, 2, 3, 2]));
+}
+
+fn abort(mut association: ServerAssociation<TcpStream>) -> Option<Incident> {
+    let source = AbortRQSource::ServiceProvider(AbortRQServiceProviderReason::UnexpectedPdu);
+    drop(association.send(&Pdu::AbortRQ { source }));
+    Some(Incident::Broken)
+}
