@@ -3,6 +3,7 @@
 use std::{
     io::Write as _,
     path::{Path, PathBuf},
+    time::Instant,
 };
 
 use flate2::{Compression, write::GzEncoder};
@@ -15,6 +16,7 @@ use crate::{
     Failure,
     files::{writable, write_whole},
     pacs,
+    stain::median_ms,
     terminal::{print_json, print_refusal, say},
 };
 
@@ -47,6 +49,9 @@ pub(crate) enum Command {
         /// FILE.nii or FILE.nii.gz.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
+        /// Read and resample so many times; the JSON has the medians.
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        repeat: u16,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -99,6 +104,14 @@ struct Written {
     spacing: [f64; 3],
     affine: [[f64; 4]; 4],
     series: String,
+    timing_ms: Timing,
+}
+
+/// How long reading took, and resampling.
+#[derive(Serialize)]
+struct Timing {
+    read: f64,
+    resample: f64,
 }
 
 #[derive(Serialize)]
@@ -129,20 +142,30 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
             }
             Ok(())
         }
-        Command::Volume { path, series, acquisition, spacing, out, json } => {
+        Command::Volume { path, series, acquisition, spacing, out, repeat, json } => {
             writable(out)?;
-            let study = print_refusal(
-                *json,
-                picked_volume(path, Pick { series: series.as_deref(), acquisition: *acquisition }),
-            )?;
-            let resampled = match &study.exact {
-                Some(exact) => resampled(exact, *spacing),
-                None => resampled(&study.volume, *spacing),
+            let pick = Pick { series: series.as_deref(), acquisition: *acquisition };
+            let (mut reading, mut resampling) = (Vec::new(), Vec::new());
+            let (study, resampled) = loop {
+                let from = Instant::now();
+                let study = print_refusal(*json, picked_volume(path, pick))?;
+                reading.push(from.elapsed());
+                let from = Instant::now();
+                let resampled = match &study.exact {
+                    Some(exact) => resampled(exact, *spacing),
+                    None => resampled(&study.volume, *spacing),
+                };
+                resampling.push(from.elapsed());
+                if reading.len() >= usize::from(*repeat) {
+                    break (study, resampled);
+                }
             };
             let resampled = resampled.map_err(|error| Failure::Usage(format!("--spacing is too small: {error}")))?;
+            let median = |took| median_ms(took).unwrap_or_default();
+            let timing = Timing { read: median(reading), resample: median(resampling) };
             let written = match resampled.as_ref().or(study.exact.as_ref()) {
-                Some(floats) => save(floats, out, &study.series_uid)?,
-                None => save(&study.volume, out, &study.series_uid)?,
+                Some(floats) => save(floats, out, &study.series_uid, timing)?,
+                None => save(&study.volume, out, &study.series_uid, timing)?,
             };
             if *json { print_json(&written) } else { Ok(()) }
         }
@@ -210,7 +233,12 @@ fn listed(report: hilum_intake::SeriesReport) -> ListedSeries {
     }
 }
 
-fn save<T: nifti::NiftiVoxel>(volume: &Volume<T>, out: &Path, series: &str) -> Result<Written, Failure> {
+fn save<T: nifti::NiftiVoxel>(
+    volume: &Volume<T>,
+    out: &Path,
+    series: &str,
+    timing_ms: Timing,
+) -> Result<Written, Failure> {
     let mut bytes = nifti::encode(volume);
     if out.extension().is_some_and(|extension| extension == "gz") {
         let mut gz = GzEncoder::new(Vec::new(), Compression::fast());
@@ -221,5 +249,5 @@ fn save<T: nifti::NiftiVoxel>(volume: &Volume<T>, out: &Path, series: &str) -> R
     let [x, y, z] = nifti::ras_affine(volume);
     let affine = [x, y, z, [0.0, 0.0, 0.0, 1.0]];
     let grid = volume.grid();
-    Ok(Written { shape: grid.size, spacing: grid.spacing_mm(), affine, series: series.to_owned() })
+    Ok(Written { shape: grid.size, spacing: grid.spacing_mm(), affine, series: series.to_owned(), timing_ms })
 }

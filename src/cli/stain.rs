@@ -132,7 +132,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     normaliser.map(|_| ()).map_err(|reason| Refusal::from(reason).into())
 }
 
-fn median_ms(mut took: Vec<Duration>) -> Option<f64> {
+/// The median of what rounds took, in ms.
+pub(crate) fn median_ms(mut took: Vec<Duration>) -> Option<f64> {
     took.sort();
     took.get(took.len() / 2).map(|took| took.as_secs_f64() * 1e3)
 }

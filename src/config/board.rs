@@ -23,6 +23,8 @@ pub struct Board {
     pub camera: Option<Camera>,
     /// `[share]`, where a folder is watched.
     pub share: Option<Share>,
+    /// `[receive]`, where scanners and archives may send to the box.
+    pub receive: Option<Receive>,
     /// `[store]`
     pub store: Store,
     /// `[worker]`
@@ -327,6 +329,23 @@ pub struct Share {
     pub poll: Duration,
     /// `quiet-s`: how long an export must have rested before it is taken.
     pub quiet: Duration,
+}
+
+/// What a scanner or an archive may send to (C-STORE).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receive {
+    /// `listen`: where. An address that others reach names who may send.
+    pub listen: SocketAddr,
+    /// `ae-title`: what they must call.
+    pub ae_title: String,
+    /// `allow`: the AE titles of those who may send; anybody may, if nobody is named.
+    pub allow: Vec<String>,
+    /// `folder`: where it goes, absolute: the box's own, that nobody else writes to. Without it `received` in the data folder.
+    pub folder: Option<PathBuf>,
+    /// `quiet-s`: how long a series must have rested before it is taken.
+    pub quiet: Duration,
+    /// `keep-days`: what came longer ago is removed; `None`: never.
+    pub keep: Option<Duration>,
 }
 
 /// How much is kept, and for how long.

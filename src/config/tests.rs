@@ -48,6 +48,13 @@ debounce-ms = 20
 folder = "/srv/inbox"
 poll-s = 0.5
 quiet-s = 0
+[receive]
+listen = "127.0.0.1:11112"
+ae-title = "HILUM"
+allow = ["CT1", "PACS"]
+folder = "/srv/received"
+quiet-s = 1
+keep-days = 3
 [store]
 watermark-mb = 1024
 retention-days = 365
@@ -142,7 +149,7 @@ fn every_default_is_as_promised() {
     assert_eq!((board.engine.name, board.engine.threads, &board.engine.library), (None, None, &None));
     assert_eq!(board.key, KeySource::Credential { name: "hilum-data-key".to_owned() });
     assert_eq!((board.access.auto_lock.as_secs(), board.access.wrong_pins, board.access.wait.as_secs()), (300, 5, 60));
-    assert_eq!((board.camera, board.share, board.mirror), (None, None, None));
+    assert_eq!((board.camera, board.share, board.mirror, board.receive), (None, None, None, None));
     assert_eq!((board.store.watermark_bytes, board.store.retention), (512_000_000, None));
     assert_eq!(board.store.drafts, Some(30 * DAY));
     assert_eq!((board.worker.memory_bytes, board.worker.time.as_secs()), (2_048_000_000, 120));
@@ -194,6 +201,10 @@ fn every_key_is_heard() {
     let share = board.share.expect("a share");
     assert_eq!((share.folder.as_path(), share.poll.as_millis()), (Path::new("/srv/inbox"), 500));
     assert_eq!(share.quiet, Duration::ZERO);
+    let receive = board.receive.expect("a receiver");
+    assert_eq!((receive.listen.port(), receive.ae_title.as_str(), receive.allow.len()), (11112, "HILUM", 2));
+    assert_eq!(receive.folder.as_deref(), Some(Path::new("/srv/received")));
+    assert_eq!((receive.quiet.as_secs(), receive.keep.map(|keep| keep.as_secs())), (1, Some(3 * 86_400)));
     assert_eq!((board.store.watermark_bytes, board.store.retention), (1_024_000_000, Some(365 * DAY)));
     assert_eq!(board.store.drafts, None);
     assert_eq!((board.worker.memory_bytes, board.worker.time.as_secs()), (512_000_000, 30));
@@ -289,6 +300,14 @@ fn buttons_have_lines_of_their_own() {
 
 #[test]
 fn a_value_outside_its_range_is_named_with_range_and_unit() {
+    check(
+        "[receive]\nlisten = '0.0.0.0:104'\nae-title = 'A'",
+        "2:10: listen = \"0.0.0.0:104\" is not this machine alone, which needs allow: the AE titles that may send",
+    );
+    check(
+        "[receive]\nlisten = '127.0.0.1:104'\nae-title = 'A title that is too long'",
+        "3:12: ae-title = \"A title that is too long\" is not an AE title (at most 16 letters)",
+    );
     check("[share]\nfolder = '/a'\npoll-s = 0", "3:10: poll-s = 0 is outside 0.5 to 60 seconds");
     check("[store]\nwatermark-mb = 15", "2:16: watermark-mb = 15 is outside 16 to 1000000 MB");
     check("[access]\nwrong-pins = 0x15", "2:14: wrong-pins = 0x15 is outside 3 to 20");
@@ -305,6 +324,7 @@ fn a_value_outside_its_range_is_named_with_range_and_unit() {
 fn ranges_end_where_they_say() {
     let camera = "uri = 'phantom:'\n";
     let share = "folder = '/a'\n";
+    let receive = "listen = '127.0.0.1:104'\nae-title = 'A'\n";
     for (section, with, key, low, high, below, above) in [
         ("engine", "", "threads", "0", "64", "-1", "65"),
         ("access", "", "auto-lock-s", "30", "3600", "29.9", "3601"),
@@ -314,6 +334,8 @@ fn ranges_end_where_they_say() {
         ("camera", camera, "rate-hz", "0.1", "60", "0", "61"),
         ("share", share, "poll-s", "0.5", "60", "0.4", "60.1"),
         ("share", share, "quiet-s", "0", "600", "-1", "601"),
+        ("receive", receive, "quiet-s", "0", "600", "-1", "601"),
+        ("receive", receive, "keep-days", "0", "365", "-1", "366"),
         ("store", "", "watermark-mb", "16", "1_000_000", "15", "1000001"),
         ("store", "", "retention-days", "0", "36500", "-1", "36501"),
         ("store", "", "drafts-days", "0", "365", "-1", "366"),
@@ -762,6 +784,8 @@ fn the_base_shows_every_key_with_its_default() {
     let wiring = Wiring { active_low: true, pull: Pull::Up, debounce: Duration::from_millis(10) };
     assert_eq!(camera.pedal.expect("a pedal").wiring, wiring);
     assert_eq!(all.share.take().map(|share| (share.poll.as_secs(), share.quiet.as_secs())), Some((2, 5)));
+    let receive = all.receive.take().map(|receive| (receive.quiet.as_secs(), receive.keep.map(|keep| keep.as_secs())));
+    assert_eq!(receive, Some((5, Some(14 * 86_400))));
     let mirror = all.mirror.take().expect("a mirror");
     assert!(mirror.listen == "127.0.0.1:8733".parse().expect("an address") && mirror.tls.is_some());
     let paths = [all.paths.data.take(), all.paths.runtime.take(), all.paths.exports.take()];

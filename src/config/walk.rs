@@ -8,7 +8,7 @@ use crate::{
     board::{
         Access, Attached, Board, Bundle, Buttons, Camera, CameraSource, Case, ClockTrust, Control, Controls, Daemon,
         Delegate, Engine, EngineName, Explanation, GpioLine, HttpCamera, KeySource, Mirror, Panel, Paths, Pedal,
-        PublicKey, Pull, RawFormat, Rotation, Sha256, Share, Store, Thermal, Tls, Wiring, Worker,
+        PublicKey, Pull, RawFormat, Receive, Rotation, Sha256, Share, Store, Thermal, Tls, Wiring, Worker,
     },
     problem::Findings,
     section::{Section, absolute},
@@ -27,6 +27,7 @@ pub(crate) fn board(tree: Table, findings: &mut Findings) -> Option<Board> {
         let access = top.section("access", access);
         let camera = top.optional_section("camera", camera);
         let share = top.optional_section("share", share);
+        let receive = top.optional_section("receive", receive);
         let store = top.section("store", store);
         let worker = top.section("worker", worker);
         let case = top.section("case", case);
@@ -45,6 +46,7 @@ pub(crate) fn board(tree: Table, findings: &mut Findings) -> Option<Board> {
             access: access?,
             camera: camera?,
             share: share?,
+            receive: receive?,
             store: store?,
             worker: worker?,
             case: case?,
@@ -316,6 +318,32 @@ fn share(section: &mut Section) -> Option<Share> {
     let poll = section.seconds("poll-s", 0.5..=60.0, 2.0);
     let quiet = section.seconds("quiet-s", 0.0..=600.0, 5.0);
     Some(Share { folder: folder?, poll: poll?, quiet: quiet? })
+}
+
+fn receive(section: &mut Section) -> Option<Receive> {
+    let listen = section.text("listen", |written| address(written, "127.0.0.1:11112"));
+    let listen = section.required("listen", listen);
+    let title = section.text("ae-title", ae_title);
+    let title = section.required("ae-title", title);
+    let allow = section.list("allow", |written, _| ae_title(written));
+    let folder = section.absolute("folder");
+    let quiet = section.seconds("quiet-s", 0.0..=600.0, 5.0);
+    let keep = section.days("keep-days", 365, 14);
+    let (listen, allow) = (listen?, allow?.unwrap_or_default());
+    if allow.is_empty() && !listen.ip().is_loopback() {
+        let message =
+            format!("listen = \"{listen}\" is not this machine alone, which needs allow: the AE titles that may send");
+        return section.contradiction("listen", message);
+    }
+    Some(Receive { listen, ae_title: title?, allow, folder: folder?, quiet: quiet?, keep: keep? })
+}
+
+/// PS3.5 6.2: at most 16 characters, no backslash, no control characters, spaces around them without meaning.
+fn ae_title(written: &str) -> Result<String, String> {
+    let title = written.trim();
+    let fits =
+        (1..=16).contains(&title.len()) && title.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'\\');
+    if fits { Ok(title.to_owned()) } else { Err("is not an AE title (at most 16 letters)".to_owned()) }
 }
 
 fn store(section: &mut Section) -> Option<Store> {

@@ -30,6 +30,7 @@ use crate::{
     inference::{Benches, Done, Failed, Job, Loaded, Running as Engine},
     live::Strain,
     office::Office,
+    receive::Received,
     share::News,
 };
 
@@ -130,6 +131,8 @@ pub(crate) struct Parts {
     pub(crate) strain: watch::Sender<Strain>,
     pub(crate) beats: Arc<AtomicU64>,
     pub(crate) name: String,
+    /// What was received, where anybody may send.
+    pub(crate) received: Option<Arc<Received>>,
     pub(crate) opened: Opened,
     /// Whether the records wait for a PIN.
     pub(crate) locked: bool,
@@ -346,6 +349,7 @@ impl Appliance {
                     }
                     Ok(Taken::Late(case, _)) => tracing::warn!(%case, "slices came after the case was handed over"),
                     Ok(Taken::Held(_)) => tracing::warn!("an export waits: another may be the same patient's"),
+                    Ok(Taken::Several(series)) => tracing::info!(series = series.len(), "an export is several series"),
                     Ok(Taken::Before | Taken::ByNobody(_)) | Err(_) => {}
                 }
                 let kind = read.as_ref().err().map(|not| not.kind().to_owned());
@@ -354,8 +358,8 @@ impl Appliance {
                 }
                 self.read_an_export();
             }
-            Event::Given(folder) => {
-                if let Some(arrival) = self.exports.given(&folder) {
+            Event::Given(folder, series) => {
+                if let Some(arrival) = self.exports.given(&folder, series.as_deref()) {
                     let office = self.parts.office.clone();
                     tokio::spawn(async move {
                         if let Err(denied) = office.has_taken(&arrival).await {
@@ -721,6 +725,7 @@ impl Appliance {
             "share": self.share,
             "exports-waiting": self.exports.status()["waiting"],
             "exports": self.exports.status(),
+            "received": self.parts.received.as_ref().map(|received| received.status()),
             "camera": self.camera.map(|seen| seen.is_ok()),
             "live": self.parts.office.figures.status(),
             "camera-fault": self.camera.and_then(Result::err),

@@ -1,12 +1,16 @@
 //! What the daemon does by the hour and by the day, unasked.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use hilum_config::Store as Settings;
 use hilum_device::Clock;
 use hilum_store::{Actor, Rules};
 
-use crate::{appliance::chain, records::Records};
+use crate::{appliance::chain, receive, records::Records};
 
 const HOUR: Duration = Duration::from_secs(3600);
 /// The head of the log is said once in so many hours.
@@ -15,8 +19,13 @@ const DAY: u32 = 24;
 /// So long a damaged database that was set aside is kept, for whoever wants to see what happened to it.
 const ASIDE: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// Removes what the retention rules want removed and what was set aside long ago, and says the head of the log: at the start, then by the hour and the day.
-pub(crate) async fn done(records: Records, clock: Arc<dyn Clock>, settings: Settings) {
+/// Removes what the retention rules want removed, what was set aside and what was received long ago, and says the head of the log: at the start, then by the hour and the day.
+pub(crate) async fn done(
+    records: Records,
+    clock: Arc<dyn Clock>,
+    settings: Settings,
+    received: Option<(PathBuf, Duration)>,
+) {
     let mut hours = tokio::time::interval(HOUR);
     hours.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut hour = 0;
@@ -24,6 +33,11 @@ pub(crate) async fn done(records: Records, clock: Arc<dyn Clock>, settings: Sett
         hours.tick().await;
         expire(&records, &clock, &settings).await;
         clear_aside(&records, &clock).await;
+        if let Some((folder, keep)) = &received
+            && clock.now().trusted
+        {
+            clear_received(folder.clone(), *keep).await;
+        }
         if hour % DAY == 0 {
             say_head(&records).await;
         }
@@ -57,6 +71,14 @@ async fn clear_aside(records: &Records, clock: &Arc<dyn Clock>) {
         Ok(Ok(0)) | Err(_) => {}
         Ok(Ok(files)) => tracing::info!(files, "removed a database that was set aside"),
         Ok(Err(fault)) => tracing::error!(error = %chain(fault), "cannot remove a database that was set aside"),
+    }
+}
+
+async fn clear_received(folder: PathBuf, keep: Duration) {
+    match tokio::task::spawn_blocking(move || receive::clear(&folder, keep, SystemTime::now())).await {
+        Ok(Ok(0)) | Err(_) => {}
+        Ok(Ok(series)) => tracing::info!(series, "removed what was received long ago"),
+        Ok(Err(error)) => tracing::error!(%error, "cannot remove what was received long ago"),
     }
 }
 

@@ -37,13 +37,13 @@ pub(crate) enum Event {
     /// An export was read, or could not be.
     Export(Arrival, Result<Taken, NotRead>),
     /// A person gave a folder to a case, which may be an export.
-    Given(PathBuf),
+    Given(PathBuf, Option<String>),
     /// What of the share concerns a case?
     OfCase(CaseNumber, Identity, oneshot::Sender<Value>),
     /// Which exports on the share wait for a person to pick one?
     Offered(oneshot::Sender<Vec<Offered>>),
     /// Where does an export lie that was offered?
-    Picked(u64, oneshot::Sender<Option<PathBuf>>),
+    Picked(u64, oneshot::Sender<Option<(PathBuf, Option<String>)>>),
     /// The camera gives pictures, or has this fault.
     Camera(Result<(), &'static str>),
     /// How is the device?

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     office::is_of,
     protocol::Denied,
-    reader::{Label, NotRead},
+    reader::{Apart, Label, NotRead},
 };
 
 /// The wait before an export is tried again that the device was not able to read, and the longest.
@@ -55,12 +55,16 @@ pub(crate) enum Taken {
     Held(Label),
     /// It is more of what this case had when it was handed over.
     Late(CaseNumber, Label),
+    /// It is several series, each for a draft of its own.
+    Several(Vec<Apart>),
 }
 
 /// An export that no case took.
 struct Export {
     arrival: Arrival,
     standing: Standing,
+    /// The export that it is a series of.
+    part_of: Option<Digest>,
     /// How often the device was not able to read it.
     tries: u32,
     /// It is not read before this.
@@ -78,6 +82,8 @@ enum Standing {
         /// There may be a draft for it.
         wanted: bool,
     },
+    /// Its series stand for it.
+    Split,
     /// It cannot be read or must not be scored: a code says why. It is read again when it changes.
     Refused { patient_id: Option<String>, code: String },
 }
@@ -86,7 +92,7 @@ impl Standing {
     fn patient_id(&self) -> Option<&str> {
         match self {
             Self::Waiting { label, .. } => Some(&label.patient_id),
-            Self::Unread | Self::Refused { .. } => None,
+            Self::Unread | Self::Split | Self::Refused { .. } => None,
         }
     }
 }
@@ -115,12 +121,19 @@ pub(crate) struct Exports {
 impl Exports {
     /// An export came to rest, or came to rest again with other content.
     pub(crate) fn arrived(&mut self, arrival: Arrival, now: Instant) {
-        let export = Export { standing: Standing::Unread, tries: 0, not_before: now, arrival };
+        self.forget_parts(&arrival.name);
+        let export = Export { standing: Standing::Unread, part_of: None, tries: 0, not_before: now, arrival };
         self.all.insert(export.arrival.name, export);
+    }
+
+    /// The series of an export that changed or is gone are what they were no longer.
+    fn forget_parts(&mut self, of: &Digest) {
+        self.all.retain(|_, export| export.part_of.as_ref() != Some(of));
     }
 
     /// An export is not there any more.
     pub(crate) fn left(&mut self, name: &Digest) {
+        self.forget_parts(name);
         if let Some(Export { standing, .. }) = self.all.remove(name) {
             self.look_again(standing.patient_id().unwrap_or_default());
         }
@@ -142,9 +155,10 @@ impl Exports {
         }
     }
 
-    /// A person gave the folder to a case: it waits for nobody any more.
-    pub(crate) fn given(&mut self, folder: &Path) -> Option<Arrival> {
-        let name = self.all.values().find(|export| export.arrival.folder == folder)?.arrival.name;
+    /// A person gave the folder, or a series in it, to a case: it waits for nobody any more.
+    pub(crate) fn given(&mut self, folder: &Path, series: Option<&str>) -> Option<Arrival> {
+        let is_given = |arrival: &Arrival| arrival.folder == folder && arrival.series.as_deref() == series;
+        let name = self.all.values().find(|export| is_given(&export.arrival))?.arrival.name;
         let export = self.all.remove(&name)?;
         self.look_again(export.standing.patient_id().unwrap_or_default());
         Some(export.arrival)
@@ -200,6 +214,17 @@ impl Exports {
                 self.all.remove(&arrival.name);
                 self.look_again(&was.unwrap_or_default());
             }
+            Ok(Taken::Several(series)) => {
+                export.standing = Standing::Split;
+                for Apart { uid, label } in series {
+                    let part = arrival.of_series(&uid);
+                    // Whether there is a draft for it is found when it is read by itself.
+                    let standing = Standing::Waiting { label, late: None, wanted: true };
+                    let part_of = Some(arrival.name);
+                    let export = Export { arrival: part, standing, part_of, tries: 0, not_before: now };
+                    self.all.insert(export.arrival.name, export);
+                }
+            }
             Ok(Taken::ByNobody(label)) => {
                 let wanted = self.opened.iter().any(|first| alike(first, &label.patient_id));
                 export.standing = Standing::Waiting { label, late: None, wanted };
@@ -242,17 +267,18 @@ impl Exports {
             .values()
             .filter_map(|export| match &export.standing {
                 Standing::Waiting { label, .. } => Some((export, label)),
-                Standing::Unread | Standing::Refused { .. } => None,
+                Standing::Unread | Standing::Split | Standing::Refused { .. } => None,
             })
             .collect();
         waiting.sort_by(|(a, _), (b, _)| a.arrival.folder.cmp(&b.arrival.folder));
         waiting.into_iter().map(|(export, label)| Offered { key: key(&export.arrival), label: label.clone() }).collect()
     }
 
-    /// The folder of an export that was offered, if it is there with that content still.
-    pub(crate) fn folder(&self, offered: u64) -> Option<PathBuf> {
+    /// Where an export lies that was offered, and which series of what lies there it is, if it is there with that content still.
+    pub(crate) fn folder(&self, offered: u64) -> Option<(PathBuf, Option<String>)> {
         let same = |export: &&Export| key(&export.arrival) == offered;
-        self.all.values().find(same).map(|export| export.arrival.folder.clone())
+        let arrival = &self.all.values().find(same)?.arrival;
+        Some((arrival.folder.clone(), arrival.series.clone()))
     }
 
     /// Whether a case was handed over with less than lies on the share now.
@@ -302,7 +328,13 @@ mod tests {
     use super::*;
 
     fn arrival(name: u8, stamp: u8) -> Arrival {
-        Arrival { folder: format!("/share/{name}").into(), files: 3, name: [name; 32], stamp: [stamp; 32] }
+        Arrival {
+            folder: format!("/share/{name}").into(),
+            series: None,
+            files: 3,
+            name: [name; 32],
+            stamp: [stamp; 32],
+        }
     }
 
     fn next(exports: &mut Exports, now: Instant) -> Option<(u8, bool, usize)> {
@@ -339,6 +371,32 @@ mod tests {
     }
 
     #[test]
+    fn a_disk_of_several_series_is_offered_series_by_series() {
+        let (mut exports, now) = (Exports::default(), Instant::now());
+        exports.arrived(arrival(1, 0), now);
+        assert_eq!(next(&mut exports, now), Some((1, false, 0)));
+        let apart = |uid: &str, id: &str| Apart { uid: uid.to_owned(), label: label(id) };
+        let series = vec![apart("2.25.1", "4711"), apart("2.25.2", "4712")];
+        exports.ended(&arrival(1, 0), Ok(Taken::Several(series.clone())), now);
+        let first = exports.next(now).expect("one of them").arrival;
+        assert_eq!((first.folder.as_path(), first.stamp), (Path::new("/share/1"), [0; 32]));
+        let uid = first.series.clone().expect("by its series");
+        exports.ended(&first, nobody(if uid == "2.25.1" { "4711" } else { "4712" }), now);
+        let second = exports.next(now).expect("the other").arrival;
+        exports.ended(&second, Ok(Taken::By(CaseNumber(1))), now);
+        let offered = exports.offered();
+        assert_eq!(offered.len(), 1, "one went to its draft");
+        assert_eq!(exports.folder(offered[0].key), Some(("/share/1".into(), Some(uid.clone()))));
+        assert_eq!(exports.given(Path::new("/share/1"), Some(&uid)), Some(first));
+        assert_eq!(exports.offered(), []);
+        exports.arrived(arrival(1, 1), now);
+        next(&mut exports, now);
+        exports.ended(&arrival(1, 1), Ok(Taken::Several(series)), now);
+        exports.left(&[1; 32]);
+        assert_eq!((exports.offered(), exports.next(now).is_none()), (Vec::new(), true), "the disk is gone");
+    }
+
+    #[test]
     fn what_changed_while_it_was_read_is_read_again() {
         let (mut exports, now) = (Exports::default(), Instant::now());
         exports.arrived(arrival(1, 0), now);
@@ -349,7 +407,7 @@ mod tests {
         assert_eq!(next(&mut exports, now), Some((1, false, 0)));
         exports.ended(&arrival(1, 1), Ok(Taken::Late(CaseNumber(1), label("4711"))), now);
         assert!(exports.has_more_of(CaseNumber(1)) && !exports.has_more_of(CaseNumber(2)));
-        assert_eq!(exports.given(Path::new("/share/1/")), Some(arrival(1, 1)));
+        assert_eq!(exports.given(Path::new("/share/1/"), None), Some(arrival(1, 1)));
         assert!(!exports.has_more_of(CaseNumber(1)));
     }
 
@@ -362,7 +420,7 @@ mod tests {
         exports.ended(&arrival(1, 0), nobody("4711"), now);
         let offered = exports.offered();
         assert_eq!(offered.iter().map(|offered| &offered.label).collect::<Vec<_>>(), [&label("4711")]);
-        assert_eq!(exports.folder(offered[0].key).as_deref(), Some(Path::new("/share/1")));
+        assert_eq!(exports.folder(offered[0].key), Some(("/share/1".into(), None)));
         exports.arrived(arrival(1, 1), now);
         assert_eq!(exports.folder(offered[0].key), None, "it has other content");
         assert!(!format!("{offered:?}").contains("4711"));

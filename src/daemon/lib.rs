@@ -29,6 +29,7 @@ mod optics;
 mod panel;
 mod protocol;
 mod reader;
+mod receive;
 mod records;
 mod rescue;
 mod sandbox;
@@ -178,6 +179,7 @@ async fn running(setup: Setup) -> Result<(), Fault> {
     }));
     let key = data_key(&board.key, &data)?;
     let locked = key.is_none();
+    let received_in = data.clone();
     let place = Place { folder: data.join("store"), key, watermark: board.store.watermark_bytes };
     let (records, opened, store_thread) = Records::open(place, &clock)?;
     let now = clock.now();
@@ -265,8 +267,30 @@ async fn running(setup: Setup) -> Result<(), Fault> {
         wishes::start(parts, tell.clone());
     }
     let stopping = Arc::new(AtomicBool::new(false));
-    if let Some(share) = board.share {
-        share::watch(share, tell.clone(), Arc::clone(&stopping)).map_err(Fault::machine("watch the share"))?;
+    if let Some(hilum_config::Share { folder, poll, quiet }) = board.share {
+        let watched = share::Watched { name: "share", folder, poll, quiet, comes_and_goes: true };
+        share::watch(watched, tell.clone(), Arc::clone(&stopping)).map_err(Fault::machine("watch the share"))?;
+    }
+    let mut received = None;
+    let mut clearing = None;
+    if let Some(settings) = board.receive {
+        let machine = Fault::machine;
+        let folder =
+            receive::folder(&settings, &received_in).map_err(machine("make the folder for what is received"))?;
+        let watched = share::Watched {
+            name: "received",
+            folder: folder.clone(),
+            poll: Duration::from_secs(1),
+            quiet: settings.quiet,
+            comes_and_goes: false,
+        };
+        share::watch(watched, tell.clone(), Arc::clone(&stopping)).map_err(machine("watch what is received"))?;
+        clearing = settings.keep.map(|keep| (folder.clone(), keep));
+        let counts = Arc::new(receive::Received::default());
+        received = Some(Arc::clone(&counts));
+        let (told, stop) = (tell.clone(), Arc::clone(&stopping));
+        receive::start(settings, folder, board.store.watermark_bytes, counts, told, stop)
+            .map_err(machine("receive"))?;
     }
     let beats = Arc::new(AtomicU64::new(0));
     let dog = tokio::spawn(watchdog::feed(watchdog::Signs {
@@ -274,7 +298,7 @@ async fn running(setup: Setup) -> Result<(), Fault> {
         beats: Arc::clone(&beats),
         camera: microscope.as_ref().map(|microscope| Arc::clone(&microscope.beats)),
     }));
-    let chores = tokio::spawn(chores::done(records.clone(), Arc::clone(&clock), board.store));
+    let chores = tokio::spawn(chores::done(records.clone(), Arc::clone(&clock), board.store, clearing));
     let told = tell.clone();
     tokio::spawn(async move {
         let why = tokio::select! { _ = terminate.recv() => "SIGTERM", _ = interrupt.recv() => "SIGINT" };
@@ -298,6 +322,7 @@ async fn running(setup: Setup) -> Result<(), Fault> {
         strain,
         beats,
         name: board.name,
+        received,
         opened,
         locked,
         heat: board.thermal,

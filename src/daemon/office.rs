@@ -99,7 +99,7 @@ impl From<StoreFault> for Denied {
 impl From<NotRead> for Denied {
     fn from(not: NotRead) -> Self {
         let exit = match not {
-            NotRead::Refused { .. } => 2,
+            NotRead::Refused { .. } | NotRead::Several(_) => 2,
             NotRead::Unreadable(_) | NotRead::Died(_) | NotRead::SetAside => 65,
             NotRead::Start(_) | NotRead::NoRoom(_) => 75,
             NotRead::Denied(denied) => return denied,
@@ -180,7 +180,7 @@ impl Office {
             }
             Request::Ct { case, path, lesion, other_id } => {
                 let lesion = lesion.map(Point::new);
-                self.ct(number(&case)?, path, lesion, other_id, actor).await
+                self.ct(number(&case)?, (path, None), lesion, other_id, actor).await
             }
             Request::Fields { case, paths, um_per_px } => self.fields(number(&case)?, paths, um_per_px, actor).await,
             Request::Capture { case } => self.capture(number(&case)?, actor).await,
@@ -506,13 +506,13 @@ impl Office {
     pub(crate) async fn ct(
         &self,
         case: CaseNumber,
-        path: PathBuf,
+        (path, series): (PathBuf, Option<String>),
         lesion: Option<Point>,
         other_id: bool,
         actor: Actor,
     ) -> Result<Value, Denied> {
         let identity = self.draft(case).await?.intake.identity;
-        let items = self.read(What::Ct { path: path.clone() }).await?;
+        let items = self.read(What::Ct { path: path.clone(), series: series.clone() }).await?;
         let Some(Item::Ct { bytes, label }) = items.into_iter().next() else {
             return Err(Denied::new(70, "the reader gave no volume"));
         };
@@ -533,7 +533,7 @@ impl Office {
             Ok(())
         })
         .await?;
-        self.tell(Event::Given(path)).await?;
+        self.tell(Event::Given(path, series)).await?;
         Ok(stated(case, State::Draft))
     }
 
@@ -653,7 +653,11 @@ impl Office {
         if taken.await?? {
             return Ok(Taken::Before);
         }
-        let items = self.read_now(What::Ct { path: arrival.folder.clone() }).await?;
+        let what = What::Ct { path: arrival.folder.clone(), series: arrival.series.clone() };
+        let items = match self.read_now(what).await {
+            Err(NotRead::Several(series)) => return Ok(Taken::Several(series)),
+            items => items?,
+        };
         let Some(Item::Ct { bytes, label }) = items.into_iter().next() else {
             return Err(Denied::new(70, "the reader gave no volume").into());
         };
@@ -773,7 +777,8 @@ fn described(what: &What) -> String {
         format!("{path:?} {size:?} {time:?}")
     };
     match what {
-        What::Ct { path } => format!("ct {}", of(path)),
+        What::Ct { path, series: None } => format!("ct {}", of(path)),
+        What::Ct { path, series: Some(uid) } => format!("ct {} {uid}", of(path)),
         What::Fields { paths, .. } => {
             let paths: Vec<String> = paths.iter().map(|path| of(path)).collect();
             format!("fields {}", paths.join(" "))

@@ -12,7 +12,9 @@ use std::{
 
 use hilum_domain::MicronsPerPixel;
 use hilum_imaging::slide::Field;
-use hilum_intake::{KeptCt, Rejection, Unreadable, field_files, field_from_bytes, picture_to_bytes, volume_or_whose};
+use hilum_intake::{
+    KeptCt, NotOne, Rejection, SeriesLabel, Unreadable, field_files, field_from_bytes, picture_to_bytes, volume_or_what,
+};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 use tokio::{
@@ -28,6 +30,8 @@ use crate::{
 
 /// A line of the reader's is no longer than this.
 const LONGEST_LINE: u64 = 16_384;
+/// More series than this in one export are not told apart.
+const MOST_SERIES: usize = 200;
 /// The longest description of a series, in characters (LO: PS3.5 6.2).
 const LONGEST_TEXT: usize = 64;
 
@@ -46,10 +50,12 @@ pub(crate) struct Limits {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub(crate) enum What {
-    /// The one CT series at a path.
+    /// The one CT series at a path, or that of several which is named.
     Ct {
         #[serde(with = "written::one")]
         path: PathBuf,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        series: Option<String>,
     },
     /// The images at paths.
     Fields {
@@ -136,6 +142,8 @@ enum Said {
     Ct { bytes: u64, patient_id: String, series: String, study_date: Option<String>, slices: u64 },
     /// A picture, `bytes` long, follows.
     Field { bytes: u64, um_per_px: Option<f64>, colour: bool },
+    /// A series, one of several that make a volume each.
+    Series { uid: String, patient_id: String, series: String, study_date: Option<String>, slices: u64 },
     /// That was all.
     Done,
     /// It can be read and must not be scored; whose it is where that is known.
@@ -159,6 +167,14 @@ impl std::fmt::Debug for Label {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("Label(…)")
     }
+}
+
+/// One of several series.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Apart {
+    /// Series Instance UID.
+    pub(crate) uid: String,
+    pub(crate) label: Label,
 }
 
 /// Something that was read.
@@ -186,6 +202,9 @@ pub(crate) enum NotRead {
     /// It can be read and must not be scored; whose it is where that is known.
     #[error("{message}; {next_step}")]
     Refused { code: String, message: String, next_step: String, patient_id: Option<String> },
+    /// It is not one CT but several, each of which can be read by itself.
+    #[error("{} CT series lie there: give the folder of one", .0.len())]
+    Several(Vec<Apart>),
     /// It cannot be read.
     #[error("{0}")]
     Unreadable(String),
@@ -211,6 +230,7 @@ impl NotRead {
     pub(crate) fn kind(&self) -> &str {
         match self {
             Self::Refused { code, .. } => code,
+            Self::Several(_) => "several series",
             Self::Unreadable(_) => "unreadable",
             Self::Died(how) => how,
             Self::Start(_) => "no reader",
@@ -224,6 +244,7 @@ impl NotRead {
     pub(crate) fn code(&self) -> &str {
         match self {
             Self::Refused { code, .. } => code,
+            Self::Several(_) => "several-series",
             Self::Unreadable(_) => "unreadable",
             Self::Died(_) => "reader-died",
             Self::SetAside => "set-aside",
@@ -270,7 +291,7 @@ pub(crate) async fn read(what: What, limits: &Limits) -> Result<(Vec<Item>, Enfo
 async fn heard(output: &mut (impl AsyncBufRead + Unpin), most: u64) -> Result<(Vec<Item>, Enforced), NotRead> {
     const DIED: NotRead = NotRead::Died("died: it may be damaged, or larger than this device can read");
     const NONSENSE: NotRead = NotRead::Died("said what makes no sense");
-    let mut items = Vec::new();
+    let (mut items, mut apart) = (Vec::new(), Vec::new());
     let mut enforced = None;
     let mut left = most;
     loop {
@@ -290,6 +311,13 @@ async fn heard(output: &mut (impl AsyncBufRead + Unpin), most: u64) -> Result<(V
         let (Said::Ct { bytes: length, .. } | Said::Field { bytes: length, .. }) = said else {
             match said {
                 Said::Confined(how) => enforced = Some(how),
+                Said::Series { .. } if apart.len() == MOST_SERIES => return Err(NONSENSE),
+                Said::Series { uid, patient_id, series, study_date, slices } => {
+                    apart.push(Apart { uid, label: Label { patient_id, series, study_date, slices } });
+                }
+                Said::Refused { .. } | Said::Unreadable { .. } if !apart.is_empty() => {
+                    return Err(NotRead::Several(apart));
+                }
                 Said::Done => return Ok((items, enforced.unwrap_or_default())),
                 Said::Refused { code, message, next_step, patient_id } => {
                     return Err(NotRead::Refused { code, message, next_step, patient_id });
@@ -329,39 +357,51 @@ pub fn worker() -> anyhow::Result<()> {
     io::stdin().lock().take(LONGEST_LINE * 4).read_line(&mut line)?;
     let order: Order = serde_json::from_str(&line)?;
     let paths: Vec<&Path> = match &order.what {
-        What::Ct { path } => vec![path],
+        What::Ct { path, .. } => vec![path],
         What::Fields { paths, .. } => paths.iter().map(PathBuf::as_path).collect(),
     };
     let enforced = sandbox::confine(&paths, order.memory, order.time_s);
     let mut out = io::stdout().lock();
     say(&mut out, &Said::Confined(enforced), &[])?;
     let end = match order.what {
-        What::Ct { path } => ct(&path, &mut out)?,
+        What::Ct { path, series } => ct(&path, series.as_deref(), &mut out)?,
         What::Fields { paths, um_per_px } => fields(&paths, um_per_px, &mut out)?,
     };
     say(&mut out, &end, &[])
 }
 
-fn ct(path: &Path, out: &mut impl Write) -> anyhow::Result<Said> {
-    let study = match volume_or_whose(path) {
+fn ct(path: &Path, series: Option<&str>, out: &mut impl Write) -> anyhow::Result<Said> {
+    let study = match volume_or_what(path, series) {
         Ok(study) => study,
-        Err((Rejection::Refused(refusal), patient_id)) => {
-            return Ok(Said::Refused {
-                code: refusal.code.code().to_owned(),
-                next_step: refusal.code.next_step().to_owned(),
-                message: refusal.message,
-                patient_id,
+        Err(not_one) => {
+            let NotOne { rejection, patient_id, series } = *not_one;
+            for SeriesLabel { uid, patient_id, description, study_date, slices } in series.into_iter().take(MOST_SERIES)
+            {
+                let (series, slices) = (shortened(&description), slices as u64);
+                say(out, &Said::Series { uid, patient_id, series, study_date, slices }, &[])?;
+            }
+            return Ok(match rejection {
+                Rejection::Refused(refusal) => Said::Refused {
+                    code: refusal.code.code().to_owned(),
+                    next_step: refusal.code.next_step().to_owned(),
+                    message: refusal.message,
+                    patient_id,
+                },
+                Rejection::Unreadable(error) => unreadable(error),
             });
         }
-        Err((Rejection::Unreadable(error), _)) => return Ok(unreadable(error)),
     };
     let (study_date, slices) = (study.study_date.clone(), study.volume.grid().size[2] as u64);
-    let series = study.description.chars().take(LONGEST_TEXT).collect();
+    let series = shortened(&study.description);
     let kept = KeptCt::of(study);
     let bytes = kept.to_bytes()?;
     let said = Said::Ct { bytes: bytes.len() as u64, patient_id: kept.patient_id, series, study_date, slices };
     say(out, &said, &bytes)?;
     Ok(Said::Done)
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(LONGEST_TEXT).collect()
 }
 
 fn fields(paths: &[PathBuf], um_per_px: Option<f64>, out: &mut impl Write) -> anyhow::Result<Said> {
@@ -407,9 +447,9 @@ mod tests {
             (PathBuf::from("/srv/M\u{fc}ller"), "{\"ct\":{\"path\":\"/srv/M\u{fc}ller\"}}"),
             (odd, r#"{"ct":{"path":[47,115,114,118,47,77,252,108,108,101,114]}}"#),
         ] {
-            let what = What::Ct { path: path.clone() };
+            let what = What::Ct { path: path.clone(), series: None };
             assert_eq!(serde_json::to_string(&what).expect("JSON"), line);
-            assert!(matches!(serde_json::from_str(line), Ok(What::Ct { path: read }) if read == path));
+            assert!(matches!(serde_json::from_str(line), Ok(What::Ct { path: read, series: None }) if read == path));
             let what =
                 serde_json::to_string(&What::Fields { paths: vec![path.clone()], um_per_px: None }).expect("JSON");
             assert!(matches!(serde_json::from_str(&what), Ok(What::Fields { paths, .. }) if paths == [path]));

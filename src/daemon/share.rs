@@ -1,15 +1,15 @@
-//! The thread that watches the share. A share that hangs (a server gone) hangs this thread and nothing else.
+//! The threads that watch the share, and what was received. A share that hangs (a server gone) hangs this thread and nothing else.
 
 use std::{
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use hilum_config::Share as Settings;
 use hilum_intake::{Arrival, Digest, Share};
 use tokio::sync::mpsc;
 
@@ -26,20 +26,33 @@ pub(crate) enum News {
     Left(Digest),
 }
 
-/// Starts to watch. Arrivals wait until they are taken: they lie on the share, so none is lost.
+/// What is watched.
+#[derive(Debug, Clone)]
+pub(crate) struct Watched {
+    /// What the thread is called.
+    pub(crate) name: &'static str,
+    pub(crate) folder: PathBuf,
+    pub(crate) poll: Duration,
+    pub(crate) quiet: Duration,
+    /// Whether it comes and goes: the box's own folder does not.
+    pub(crate) comes_and_goes: bool,
+}
+
+/// Starts to watch. Arrivals wait until they are taken: they lie there, so none is lost.
 pub(crate) fn watch(
-    settings: Settings,
+    watched: Watched,
     events: mpsc::Sender<Event>,
     stopping: Arc<AtomicBool>,
 ) -> std::io::Result<thread::JoinHandle<()>> {
     let told = events.clone();
-    thread_of("share", told, move || {
+    let Watched { name, folder, poll, quiet, comes_and_goes } = watched;
+    thread_of(name, told, move || {
         let began = Instant::now();
-        let mut share = Share::new(&settings.folder, settings.quiet);
+        let mut share = Share::new(&folder, quiet);
         let mut there = None;
         while !stopping.load(Ordering::Relaxed) {
             let scanned = share.scan(began.elapsed());
-            let news = there != Some(scanned.is_ok());
+            let news = comes_and_goes && there != Some(scanned.is_ok());
             there = Some(scanned.is_ok());
             if news && events.blocking_send(Event::Share(News::There(scanned.is_ok()))).is_err() {
                 return;
@@ -51,7 +64,7 @@ pub(crate) fn watch(
                     return;
                 }
             }
-            thread::park_timeout(settings.poll);
+            thread::park_timeout(poll);
         }
     })
 }

@@ -439,8 +439,8 @@ impl Clerk {
             }
             Wish::TakeExport(case, key, other_id) => {
                 let folder = self.ask(|answer| Event::Picked(key, answer)).await?;
-                let folder = folder.ok_or_else(|| Denied::of(No::NotReady, "this export is not there any more"))?;
-                office.ct(case, folder, None, other_id, actor).await?;
+                let place = folder.ok_or_else(|| Denied::of(No::NotReady, "this export is not there any more"))?;
+                office.ct(case, place, None, other_id, actor).await?;
                 self.drafted(case).await?
             }
             Wish::Ct(case) => vec![Told::Ct(self.scan(term, case).await?)],

@@ -6,6 +6,7 @@ use std::{
     fs::{self, File},
     io::{self, BufWriter, Read as _, Write as _},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
@@ -415,7 +416,9 @@ impl Receiver {
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let path = self.settings.folder.join(UNFINISHED).join(number.to_string());
-        let file = File::create(&path).map_err(|_| NotStored::Disk)?;
+        let file = File::create(&path).map_err(|error| of_disk(&error))?;
+        // Whoever reads it may be another user of the same group, and nobody else.
+        file.set_permissions(fs::Permissions::from_mode(0o640)).map_err(|_| NotStored::Disk)?;
         let mut file = BufWriter::with_capacity(1 << 18, file);
         let unfinished = Unfinished(path);
         file.write_all(&file_meta(&class, &instance, transfer_syntax, from)).map_err(|error| of_disk(&error))?;
@@ -446,6 +449,7 @@ impl Receiver {
 fn place(unfinished: &Path, file: &File, folder: &Path, instance: &str) -> io::Result<bool> {
     if !folder.is_dir() {
         fs::create_dir_all(folder)?;
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o2750))?;
         if let Some(parent) = folder.parent() {
             File::open(parent)?.sync_all()?;
         }

@@ -22,6 +22,8 @@ pub use cohort::{CohortCase, CohortFault, read_cohort};
 pub use error::{ImageFault, Rejection, Unreadable};
 pub use field::{FieldFile, field_files, read_fields};
 pub use kept::{KeptCt, NotKept, field_from_bytes, picture_to_bytes, without_patient};
-pub use series::{CtStudy, Pick, SeriesReport, Verdict, list, picked_volume, volume, volume_or_whose};
+pub use series::{
+    CtStudy, NotOne, Pick, SeriesLabel, SeriesReport, Verdict, list, picked_volume, volume, volume_or_what,
+};
 pub use share::{Arrival, Digest, News, Share};
 pub use shot::picture_of;

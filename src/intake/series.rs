@@ -125,31 +125,62 @@ pub fn picked_volume(path: &Path, pick: Pick<'_>) -> Result<CtStudy, Rejection> 
     chosen(load(path)?, pick)
 }
 
-/// The one CT volume at `path`, and of what is not taken the Patient ID, as far as it could be read and is one.
+/// A CT series among others, as a person would tell it from them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeriesLabel {
+    /// Series Instance UID.
+    pub uid: String,
+    /// Patient ID.
+    pub patient_id: String,
+    /// Series Description.
+    pub description: String,
+    /// The day of the study, as in 2026-11-01, where the scanner said it.
+    pub study_date: Option<String>,
+    /// How many slices it has.
+    pub slices: usize,
+}
+
+/// Why there is not one volume.
+#[derive(Debug)]
+pub struct NotOne {
+    /// Why.
+    pub rejection: Rejection,
+    /// The Patient ID of what is not taken, as far as it could be read and is one.
+    pub patient_id: Option<String>,
+    /// The series, each of which makes a volume by itself, where there are others.
+    pub series: Vec<SeriesLabel>,
+}
+
+/// The one CT volume at `path`, or that of the series `uid`; else what is there instead.
 ///
 /// # Errors
-/// As those of [`volume`].
-pub fn volume_or_whose(path: &Path) -> Result<CtStudy, (Rejection, Option<String>)> {
-    let loaded = load(path).map_err(|error| (error.into(), None))?;
+/// Those of [`volume`], with what a person needs to go on.
+pub fn volume_or_what(path: &Path, uid: Option<&str>) -> Result<CtStudy, Box<NotOne>> {
+    let loaded = load(path)
+        .map_err(|error| Box::new(NotOne { rejection: error.into(), patient_id: None, series: Vec::new() }))?;
     let of_spoilt = loaded.spoilt.iter().map(|image| image.patient_id.as_str());
     let ids: BTreeSet<&str> = loaded.all.iter().flat_map(Stack::patients).chain(of_spoilt).collect();
-    let whose = ids.first().filter(|id| ids.len() == 1 && !id.is_empty()).map(ToString::to_string);
-    chosen(loaded, Pick::default()).map_err(|rejection| (rejection, whose))
+    let patient_id = ids.first().filter(|id| ids.len() == 1 && !id.is_empty()).map(ToString::to_string);
+    let series = if uid.is_none() { loaded.apart() } else { Vec::new() };
+    chosen(loaded, Pick { series: uid, acquisition: None })
+        .map_err(|rejection| Box::new(NotOne { rejection, patient_id, series }))
 }
 
 /// The one volume among what was loaded, or the one that is meant.
 fn chosen(loaded: Loaded, pick: Pick<'_>) -> Result<CtStudy, Rejection> {
     let Loaded { all, spoilt, others: not_ct } = loaded;
-    let spoilt_ids: Vec<String> = spoilt.iter().map(|image| image.patient_id.clone()).collect();
+    let is_of_it = |uid: &str| pick.series.is_none_or(|meant| uid == meant);
+    let of_spoilt = spoilt.iter().filter(|image| is_of_it(&image.series_uid));
+    let spoilt_ids: Vec<String> = of_spoilt.map(|image| image.patient_id.clone()).collect();
     pass_over(spoilt, &all, pick.series)?;
-    let patients = all.iter().flat_map(Stack::patients).chain(spoilt_ids.iter().map(String::as_str)).collect();
+    // Who names a series means nothing of what else lies there.
+    let of_it = || all.iter().filter(|stack| is_of_it(&stack.uid));
+    let patients = of_it().flat_map(Stack::patients).chain(spoilt_ids.iter().map(String::as_str)).collect();
     if let Some(refusal) = several_patients(&patients) {
-        return Err(all.iter().find_map(Stack::other_patient).unwrap_or(refusal).into());
+        return Err(of_it().find_map(Stack::other_patient).unwrap_or(refusal).into());
     }
-    let is_meant = |stack: &Stack| {
-        pick.series.is_none_or(|uid| stack.uid == uid)
-            && pick.acquisition.is_none_or(|number| stack.acquisition == Some(number))
-    };
+    let is_meant =
+        |stack: &Stack| is_of_it(&stack.uid) && pick.acquisition.is_none_or(|number| stack.acquisition == Some(number));
     let is_picked = pick.series.is_some() || pick.acquisition.is_some();
     let (mut usable, others): (Vec<Stack>, Vec<Stack>) =
         all.into_iter().filter(is_meant).partition(|stack| stack.not_a_volume().is_none());
@@ -249,6 +280,31 @@ struct Loaded {
     spoilt: Vec<Spoilt>,
     /// Series of other objects, by UID.
     others: BTreeMap<String, SeriesReport>,
+}
+
+impl Loaded {
+    /// The series that make a volume each, where there are others beside them.
+    fn apart(&self) -> Vec<SeriesLabel> {
+        let uids: BTreeSet<&str> = self.all.iter().map(|stack| stack.uid.as_str()).collect();
+        if uids.len() < 2 {
+            return Vec::new();
+        }
+        let label = |uid: &str| {
+            let mut usable = self.all.iter().filter(|stack| stack.uid == uid && stack.not_a_volume().is_none());
+            let only = usable.next().filter(|_| usable.next().is_none())?;
+            let is_whole = !self.spoilt.iter().any(|image| image.series_uid == uid && !image.localiser);
+            (is_whole && only.problems().is_empty()).then_some(())?;
+            let header = &only.slices[0].header;
+            Some(SeriesLabel {
+                uid: uid.to_owned(),
+                patient_id: header.patient_id.clone(),
+                description: header.series_description.clone(),
+                study_date: day(&header.study_date),
+                slices: only.slices.len(),
+            })
+        };
+        uids.into_iter().filter_map(label).collect()
+    }
 }
 
 /// Reads every DICOM object at `path`.

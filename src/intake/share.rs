@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsStr,
     fs, io,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
@@ -9,7 +10,7 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
-/// A watched folder whose sub-folders are exports. Nothing in it is ever written or deleted.
+/// A watched folder whose sub-folders and zip archives are exports. Nothing in it is ever written or deleted.
 ///
 /// Names on a share may be those of patients: what is remembered from look to look are digests.
 #[derive(Debug)]
@@ -37,8 +38,10 @@ struct Seen {
 /// An export that has come to rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrival {
-    /// Its folder.
+    /// Its folder or archive.
     pub folder: PathBuf,
+    /// Which of several series in it, where it was split.
+    pub series: Option<String>,
     /// How many files it has.
     pub files: usize,
     /// The digest of the folder's name: it stays while the content changes.
@@ -73,10 +76,12 @@ impl Share {
         let mut arrived = Vec::new();
         for entry in fs::read_dir(&self.root)? {
             let entry = entry?;
-            if !entry.file_type()?.is_dir() {
+            let folder = entry.path();
+            let (is_folder, is_hidden) = (entry.file_type()?.is_dir(), is_hidden(&entry.file_name()));
+            let is_archive = folder.extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case("zip"));
+            if is_hidden || !(is_folder || is_archive) {
                 continue;
             }
-            let folder = entry.path();
             let (stamp, files) = stamp(&folder)?;
             if files == 0 {
                 continue;
@@ -88,7 +93,7 @@ impl Share {
             let mut taken = before.and_then(|before| before.taken);
             if same.is_some() && at.saturating_sub(since) >= self.quiet && taken != Some(stamp) {
                 taken = Some(stamp);
-                arrived.push(Arrival { folder, files, name, stamp });
+                arrived.push(Arrival { folder, series: None, files, name, stamp });
             }
             now.insert(name, Seen { stamp, since, taken });
         }
@@ -99,27 +104,67 @@ impl Share {
     }
 }
 
-/// The digest of an export, and how many files it has.
-fn stamp(folder: &Path) -> io::Result<(Digest, usize)> {
+/// What writers put beside an export while they write, and systems beside everything.
+fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
+}
+
+/// How deep folders of an export may lie in one another, and how many files it may have: those of what is read.
+const DEEPEST: usize = 8;
+const MOST_FILES: usize = 20_000;
+
+/// The digest of an export, and how many files it has; links are files that are never followed.
+fn stamp(export: &Path) -> io::Result<(Digest, usize)> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let meta = entry.metadata()?;
-        if meta.is_file() {
-            files.push((entry.file_name(), meta.len(), meta.modified().ok()));
+    let mut seen = |path: PathBuf, meta: &fs::Metadata| files.push((path, meta.len(), meta.modified().ok()));
+    let meta = fs::symlink_metadata(export)?;
+    let mut folders = Vec::new();
+    if meta.is_dir() {
+        folders.push((export.to_owned(), 0))
+    } else {
+        seen(PathBuf::new(), &meta)
+    }
+    let mut count = 0;
+    while let Some((folder, depth)) = folders.pop() {
+        for entry in fs::read_dir(&folder)? {
+            let entry = entry?;
+            let (path, meta) = (entry.path(), entry.metadata()?);
+            if is_hidden(&entry.file_name()) {
+                continue;
+            }
+            if meta.is_dir() && depth < DEEPEST {
+                folders.push((path, depth + 1));
+            } else if !meta.is_dir() {
+                count += 1;
+                if count > MOST_FILES {
+                    // It is refused for that when it is read; until then its number says whether it changes.
+                    continue;
+                }
+                seen(path.strip_prefix(export).unwrap_or(&path).to_owned(), &meta);
+            }
         }
     }
     files.sort();
     let mut digest = Sha256::new();
-    for (name, size, modified) in &files {
-        let name = name.as_encoded_bytes();
-        digest.update((name.len() as u64).to_le_bytes());
-        digest.update(name);
+    digest.update((count as u64).to_le_bytes());
+    for (path, size, modified) in &files {
+        let path = path.as_os_str().as_encoded_bytes();
+        digest.update((path.len() as u64).to_le_bytes());
+        digest.update(path);
         digest.update(size.to_le_bytes());
         let since = modified.and_then(|modified| modified.duration_since(SystemTime::UNIX_EPOCH).ok());
         digest.update(since.map_or(0, |since| since.as_nanos()).to_le_bytes());
     }
     Ok((digest.finalize().into(), files.len()))
+}
+
+impl Arrival {
+    /// One of the series of this export, as an export of its own.
+    #[must_use]
+    pub fn of_series(&self, uid: &str) -> Self {
+        let name = Sha256::new().chain_update(self.name).chain_update(uid).finalize().into();
+        Self { series: Some(uid.to_owned()), name, ..self.clone() }
+    }
 }
 
 #[cfg(test)]
@@ -148,6 +193,30 @@ mod tests {
         assert!(second[0].name == first[0].name && second[0].stamp != first[0].stamp);
         fs::remove_dir_all(&export).expect("removed");
         assert_eq!(looked(), News { arrived: Vec::new(), left: vec![first[0].name] });
+    }
+
+    #[test]
+    fn exports_are_folders_with_folders_in_them_and_archives() {
+        let root = tempfile::tempdir().expect("temporary folder");
+        let mut share = Share::new(root.path(), Duration::ZERO);
+        let mut looked = || -> Vec<usize> {
+            drop(share.scan(Duration::ZERO).expect("readable"));
+            share.scan(Duration::ZERO).expect("readable").arrived.iter().map(|arrival| arrival.files).collect()
+        };
+        let disk = root.path().join("disk");
+        fs::create_dir_all(disk.join("DICOM/PAT1/SER1")).expect("made");
+        assert_eq!(looked(), [0; 0], "nothing is in it");
+        fs::write(disk.join("DICOM/PAT1/SER1/IM1"), b"one").expect("written");
+        fs::write(disk.join("DICOMDIR"), b"index").expect("written");
+        assert_eq!(looked(), [2]);
+        fs::write(disk.join("DICOM/PAT1/SER1/IM2"), b"two").expect("written");
+        assert_eq!(looked(), [3], "late, and deep");
+        fs::write(root.path().join("study.ZIP"), b"PK").expect("written");
+        fs::write(root.path().join("letter.txt"), b"Dear").expect("written");
+        fs::create_dir(root.path().join(".unfinished")).expect("made");
+        fs::write(root.path().join(".unfinished/1"), b"part").expect("written");
+        std::os::unix::fs::symlink("/", disk.join("up")).expect("made");
+        assert_eq!(looked(), [4, 1], "a link is not followed");
     }
 
     #[test]
