@@ -455,4 +455,59 @@ mod tests {
             assert!(matches!(serde_json::from_str(&what), Ok(What::Fields { paths, .. }) if paths == [path]));
         }
     }
+
+    /// What a reader that has been taken over may say to the daemon.
+    #[test]
+    fn fuzz_protocol() {
+        let line = |said: &Said, bytes: &[u8]| {
+            let mut out = Vec::new();
+            say(&mut out, said, bytes).expect("in memory");
+            out
+        };
+        let confined = line(&Said::Confined(Enforced::default()), &[]);
+        let label = |bytes: u64| Said::Ct {
+            bytes,
+            patient_id: "4711".into(),
+            series: "thorax".into(),
+            study_date: Some("2026-11-01".into()),
+            slices: 3,
+        };
+        let field = Said::Field { bytes: 3, um_per_px: Some(0.5), colour: true };
+        let series = Said::Series {
+            uid: "2.25.1".into(),
+            patient_id: "4711".into(),
+            series: String::new(),
+            study_date: None,
+            slices: 9,
+        };
+        let refused = Said::Refused {
+            code: "missing-slice".into(),
+            message: "1 slice is missing".into(),
+            next_step: "export it again".into(),
+            patient_id: None,
+        };
+        let done = line(&Said::Done, &[]);
+        let seeds = vec![
+            [&confined[..], &line(&label(4), b"abcd"), &done].concat(),
+            [&confined[..], &line(&field, b"png"), &line(&field, b"png"), &done].concat(),
+            [&confined[..], &line(&series, &[]), &line(&series, &[]), &line(&refused, &[])].concat(),
+            [&confined[..], &line(&Said::Unreadable { message: "it is empty".into() }, &[])].concat(),
+            [&confined[..], &line(&label(u64::MAX), b"abcd"), &done].concat(),
+        ];
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        const MOST: u64 = 1 << 20;
+        hilum_fuzz::fuzz("protocol", seeds, |bytes| match runtime.block_on(heard(&mut BufReader::new(bytes), MOST)) {
+            Ok((items, _)) => {
+                let held = |item: &Item| match item {
+                    Item::Ct { bytes, .. } | Item::Field { bytes, .. } => bytes.len() as u64,
+                };
+                assert!(items.iter().map(held).sum::<u64>() <= MOST);
+                format!("{} items", items.len().min(9))
+            }
+            Err(NotRead::Several(series)) => format!("{} series", series.len().min(9)),
+            Err(NotRead::Refused { .. }) => "refused".to_owned(),
+            Err(NotRead::Unreadable(_)) => "unreadable".to_owned(),
+            Err(not) => not.to_string(),
+        });
+    }
 }

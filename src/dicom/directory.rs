@@ -14,7 +14,9 @@ use crate::read::{ReadError, from_file, opened, parsed};
 /// # Errors
 /// [`ReadError`] if the file cannot be read, is not DICOM, or is damaged.
 pub fn read_directory(path: &Path) -> Result<Option<Vec<Vec<String>>>, ReadError> {
-    let file = opened(from_file(path)?)?;
+    let mut bytes = Vec::new();
+    from_file(path, &mut bytes)?;
+    let file = opened(&bytes)?;
     if file.sop_class_uid != uids::MEDIA_STORAGE_DIRECTORY_STORAGE {
         return Ok(None);
     }

@@ -66,3 +66,41 @@ fn decoded(frame: &[u8], bits: u8) -> Result<Vec<u16>, JpegLsError> {
 fn decoded(_: &[u8], _: u8) -> Result<Vec<u16>, JpegLsError> {
     Err(JpegLsError::NotBuilt)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The beginning of a frame (C.1.1), as far as its first scan.
+    fn header(bits: u8, rows: u8, columns: u8, components: u8) -> Vec<u8> {
+        let comment = [0xff, 0xfe, 0, 5, b'a', b'b', b'c'];
+        let frame = [0xff, 0xf7, 0, 11, bits, 0, rows, 0, columns, components, 1, 0x11, 0];
+        [&[0xff, 0xd8][..], &comment, &frame, &[0xff, 0xda, 0, 8, 1, 1, 0, 0, 0, 0]].concat()
+    }
+
+    #[test]
+    fn the_size_is_known_before_anything_is_decoded() {
+        for (bits, rows, columns, components) in [(12, 5, 4, 1), (12, 4, 5, 1), (12, 4, 4, 3), (17, 4, 4, 1)] {
+            let decoded = decode(&header(bits, rows, columns, components), [4, 4]);
+            assert!(matches!(decoded, Err(JpegLsError::Size)), "{decoded:?}");
+        }
+        let whole = header(12, 4, 4, 1);
+        for bytes in [&whole[2..], &whole[..12], &[0xff, 0xd8, 0xff, 0xf7, 0, 1], &[]] {
+            assert!(matches!(decode(bytes, [4, 4]), Err(JpegLsError::Header)), "{bytes:?}");
+        }
+    }
+
+    #[cfg(not(feature = "jpeg-ls"))]
+    #[test]
+    fn a_build_without_the_codec_names_it() {
+        let error = decode(&header(12, 4, 4, 1), [4, 4]).expect_err("no codec");
+        assert!(error.to_string().starts_with("JPEG-LS is not in this build"), "{error}");
+    }
+
+    #[cfg(feature = "jpeg-ls")]
+    #[test]
+    fn what_is_cut_off_is_damaged() {
+        let error = decode(&header(12, 4, 4, 1), [4, 4]).expect_err("no scan");
+        assert!(matches!(error, JpegLsError::Damaged(_)), "{error}");
+    }
+}

@@ -1,6 +1,6 @@
 //! A DICOM file (PS3.10) as bytes: where its data set begins and how it is coded, found without parsing it.
 
-use std::io::Read as _;
+use std::{borrow::Cow, io::Read as _};
 
 use dicom_core::Tag;
 use dicom_dictionary_std::{tags, uids};
@@ -25,30 +25,30 @@ const MOST_INFLATED: u64 = 1 << 30;
 
 /// The bytes of a DICOM file whose File Meta Information has been read.
 #[derive(Debug)]
-pub(crate) struct Part10 {
+pub(crate) struct Part10<'a> {
     /// (0002,0010) Transfer Syntax UID; where there is no File Meta Information, what the data set looks like.
     pub(crate) transfer_syntax: String,
     /// (0002,0002) Media Storage SOP Class UID; empty if absent.
     pub(crate) sop_class_uid: String,
     /// How the data set is coded.
     pub(crate) coding: Coding,
-    bytes: Vec<u8>,
+    bytes: Cow<'a, [u8]>,
     data_set: usize,
 }
 
-impl Part10 {
+impl<'a> Part10<'a> {
     /// Finds the data set in the bytes of a file, and inflates it where it is deflated (PS3.5 A.5).
     ///
     /// # Errors
     /// [`ReadError`] if they are no DICOM file, or one that is damaged.
-    pub(crate) fn open(bytes: Vec<u8>) -> Result<Self, ReadError> {
+    pub(crate) fn open(bytes: &'a [u8]) -> Result<Self, ReadError> {
         let meta = match (bytes.get(PREAMBLE..PREAMBLE + PREFIX.len()), bytes.get(..PREFIX.len())) {
             (Some(PREFIX), _) => Some(PREAMBLE + PREFIX.len()),
             (_, Some(PREFIX)) => Some(PREFIX.len()),
             // Group 2 and no prefix, or a bare data set, which begins with group 8.
             (_, Some([2, 0, _, 0])) => Some(0),
             (_, Some([8, 0, _, 0])) => None,
-            _ => return Err(not_dicom(&bytes)),
+            _ => return Err(not_dicom(bytes)),
         };
         let marked = meta.is_some_and(|at| at > 0);
         let opened = match meta {
@@ -61,13 +61,13 @@ impl Part10 {
         })
     }
 
-    fn with_meta(bytes: Vec<u8>, meta: usize) -> Result<Self, ReadError> {
+    fn with_meta(bytes: &'a [u8], meta: usize) -> Result<Self, ReadError> {
         // PS3.10 7.1: always Explicit VR Little Endian. Its group length is not believed: some writers leave it out.
         let coding = Coding { explicit: true, big_endian: false };
         let (mut at, mut transfer_syntax, mut sop_class_uid) = (meta, None, String::new());
         while bytes.get(at..at + 2) == Some(&[2, 0]) {
-            let element = Element::read(&bytes, at, coding)?;
-            let value = element.value(&bytes)?;
+            let element = Element::read(bytes, at, coding)?;
+            let value = element.value(bytes)?;
             let text = || String::from_utf8_lossy(value).trim_end_matches(['\0', ' ']).to_owned();
             match element.tag {
                 tags::TRANSFER_SYNTAX_UID => transfer_syntax = Some(text()),
@@ -86,21 +86,21 @@ impl Part10 {
             _ => coding,
         };
         if transfer_syntax == uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN {
-            let bytes = inflated(&bytes[at..])?;
+            let bytes = Cow::Owned(inflated(&bytes[at..])?);
             return Ok(Self { transfer_syntax, sop_class_uid, coding, bytes, data_set: 0 });
         }
-        Ok(Self { transfer_syntax, sop_class_uid, coding, bytes, data_set: at })
+        Ok(Self { transfer_syntax, sop_class_uid, coding, bytes: bytes.into(), data_set: at })
     }
 
-    fn without_meta(bytes: Vec<u8>) -> Result<Self, ReadError> {
-        let transfer_syntax = guessed(&bytes);
+    fn without_meta(bytes: &'a [u8]) -> Result<Self, ReadError> {
+        let transfer_syntax = guessed(bytes);
         let coding = Coding { explicit: transfer_syntax != uids::IMPLICIT_VR_LITTLE_ENDIAN, big_endian: false };
-        Element::read(&bytes, 0, coding)?.value(&bytes)?;
+        Element::read(bytes, 0, coding)?.value(bytes)?;
         Ok(Self {
             transfer_syntax: transfer_syntax.to_owned(),
             sop_class_uid: String::new(),
             coding,
-            bytes,
+            bytes: bytes.into(),
             data_set: 0,
         })
     }

@@ -167,7 +167,7 @@ pub(crate) struct Pixels<'a> {
 }
 
 impl<'a> Pixels<'a> {
-    pub(crate) fn of(file: &'a Part10, stored: Option<&'a Stored<'a>>) -> Self {
+    pub(crate) fn of(file: &'a Part10<'_>, stored: Option<&'a Stored<'a>>) -> Self {
         Self { transfer_syntax: &file.transfer_syntax, big_endian: file.coding.big_endian, stored }
     }
 

@@ -1,6 +1,6 @@
 //! One file in, one CT slice (or the reason why not) out.
 
-use std::{io::Read as _, path::Path};
+use std::{cell::RefCell, io::Read as _, path::Path};
 
 use dicom_core::Tag;
 use dicom_dictionary_std::{tags, uids};
@@ -206,19 +206,34 @@ pub enum ReadError {
 /// # Errors
 /// [`ReadError`] if it is not DICOM, is cut off, or does not say which series it belongs to.
 pub fn read(path: &Path) -> Result<Found, ReadError> {
-    read_bytes(from_file(path)?)
+    // Each thread reads one file after the other into the same room.
+    ROOM.with_borrow_mut(|room| {
+        from_file(path, room)?;
+        let found = read_bytes(room);
+        if room.capacity() > MOST_ROOM {
+            *room = Vec::new();
+        }
+        found
+    })
 }
+
+thread_local! {
+    static ROOM: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+/// A slice of 1024² and its header fit.
+const MOST_ROOM: usize = 4 << 20;
 
 /// The bytes of a file, as many as a DICOM file may have and one more.
-pub(crate) fn from_file(path: &Path) -> Result<Vec<u8>, ReadError> {
+pub(crate) fn from_file(path: &Path, into: &mut Vec<u8>) -> Result<(), ReadError> {
     let mut file = open_regular(path).map_err(ReadError::Open)?;
     let length = file.metadata().map_err(ReadError::Open)?.len();
-    let mut bytes = Vec::with_capacity(usize::try_from(length.min(MOST_BYTES) + 1).unwrap_or(0));
-    file.by_ref().take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(ReadError::Open)?;
-    Ok(bytes)
+    into.clear();
+    into.reserve(usize::try_from(length.min(MOST_BYTES) + 1).unwrap_or(0));
+    file.by_ref().take(MOST_BYTES + 1).read_to_end(into).map_err(ReadError::Open)?;
+    Ok(())
 }
 
-pub(crate) fn opened(bytes: Vec<u8>) -> Result<Part10, ReadError> {
+pub(crate) fn opened(bytes: &[u8]) -> Result<Part10<'_>, ReadError> {
     if bytes.len() as u64 > MOST_BYTES {
         return Err(ReadError::TooLarge { most: MOST_BYTES });
     }
@@ -229,7 +244,7 @@ pub(crate) fn opened(bytes: Vec<u8>) -> Result<Part10, ReadError> {
 ///
 /// # Errors
 /// As those of [`read`].
-pub fn read_bytes(bytes: Vec<u8>) -> Result<Found, ReadError> {
+pub fn read_bytes(bytes: &[u8]) -> Result<Found, ReadError> {
     let file = opened(bytes)?;
     let scanned = file.scan(&WANTED)?;
     let object = parsed(&file, &scanned)?;
@@ -258,7 +273,7 @@ pub fn read_bytes(bytes: Vec<u8>) -> Result<Found, ReadError> {
 }
 
 /// The elements that were wanted.
-pub(crate) fn parsed(file: &Part10, scanned: &Scanned<'_>) -> Result<InMemDicomObject, ReadError> {
+pub(crate) fn parsed(file: &Part10<'_>, scanned: &Scanned<'_>) -> Result<InMemDicomObject, ReadError> {
     let wanted = &scanned.wanted[..];
     let read = match (file.coding.explicit, file.coding.big_endian) {
         (false, _) => InMemDicomObject::read_dataset_with_ts(wanted, &entries::IMPLICIT_VR_LITTLE_ENDIAN.erased()),

@@ -77,8 +77,8 @@ pub struct Taken {
 }
 
 /// An object to be sent.
-struct Object {
-    file: Part10,
+struct Object<'a> {
+    file: Part10<'a>,
     class: String,
     /// Study, series, and its own UID.
     uids: [String; 3],
@@ -93,8 +93,8 @@ const SYNTAXES: [&str; 2] = [uids::EXPLICIT_VR_LITTLE_ENDIAN, uids::IMPLICIT_VR_
 /// # Errors
 /// [`SendError`] at the first object that is not taken.
 pub fn send(files: &[Vec<u8>], to: &Archive) -> Result<Taken, SendError> {
-    let object = |(index, file): (usize, &Vec<u8>)| Object::of(file).ok_or(SendError::Object { number: index + 1 });
-    let objects: Vec<Object> = files.iter().enumerate().map(object).collect::<Result<_, _>>()?;
+    let objects = (1..).zip(files).map(|(number, file)| Object::of(file).ok_or(SendError::Object { number }));
+    let objects: Vec<Object<'_>> = objects.collect::<Result<_, _>>()?;
     let mut options = ClientAssociationOptions::new()
         .calling_ae_title(to.own_ae_title.clone())
         .called_ae_title(to.ae_title.clone())
@@ -119,9 +119,9 @@ pub fn send(files: &[Vec<u8>], to: &Archive) -> Result<Taken, SendError> {
     taken
 }
 
-impl Object {
-    fn of(file: &[u8]) -> Option<Self> {
-        let file = Part10::open(file.to_vec()).ok().filter(|file| file.transfer_syntax == SYNTAXES[0])?;
+impl<'a> Object<'a> {
+    fn of(file: &'a [u8]) -> Option<Self> {
+        let file = Part10::open(file).ok().filter(|file| file.transfer_syntax == SYNTAXES[0])?;
         let text = |tag| {
             let value = String::from_utf8(value_of(file.data_set(), file.coding, tag)?).ok()?;
             Some(value.trim_end_matches(['\0', ' ']).to_owned()).filter(|value| !value.is_empty())
@@ -147,7 +147,7 @@ struct Sender {
 }
 
 impl Sender {
-    fn all(&mut self, objects: &[Object]) -> Result<Taken, SendError> {
+    fn all(&mut self, objects: &[Object<'_>]) -> Result<Taken, SendError> {
         for (number, object) in (1..).zip(objects) {
             let (context, implicit) =
                 self.context(&object.class).ok_or_else(|| SendError::Class { class: object.class.clone() })?;

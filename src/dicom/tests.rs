@@ -145,7 +145,7 @@ fn codings() -> Vec<(&'static str, Vec<u8>)> {
 
 #[track_caller]
 fn slice(object: InMemDicomObject) -> Result<CtSlice, ReadError> {
-    match read_bytes(file(object, uids::EXPLICIT_VR_LITTLE_ENDIAN, vec![]))? {
+    match read_bytes(&file(object, uids::EXPLICIT_VR_LITTLE_ENDIAN, vec![]))? {
         Found::Ct(mut slices) => Ok(slices.remove(0)),
         Found::Unusable(unusable) => Err(unusable.why),
         Found::Other { series_uid, .. } => panic!("{series_uid} is no CT"),
@@ -156,7 +156,7 @@ fn slice(object: InMemDicomObject) -> Result<CtSlice, ReadError> {
 fn every_coding_gives_the_same_values() {
     let want: Vec<i16> = stored().into_iter().map(|value| value.cast_signed() - 1024).collect();
     for (name, bytes) in codings() {
-        match read_bytes(bytes) {
+        match read_bytes(&bytes) {
             Ok(Found::Ct(slices)) => {
                 let found: Vec<_> = slices.into_iter().map(|slice| (slice.hu, slice.exact_hu)).collect();
                 assert_eq!(found, [(want.clone(), None)], "{name}");
@@ -188,7 +188,7 @@ fn damaged_files_never_panic() {
                 bytes.truncate(next(&mut state) % whole.len());
             }
             // That it returns is the test; a changed pixel is no error.
-            drop(read_bytes(bytes));
+            drop(read_bytes(&bytes));
         }
     }
 }
@@ -228,7 +228,7 @@ fn nested(depth: usize, is_defined: bool) -> Vec<u8> {
 
 #[track_caller]
 fn check_damaged(bytes: Vec<u8>, want: &str) {
-    match read_bytes(bytes) {
+    match read_bytes(&bytes) {
         Err(ReadError::Damaged(source)) => assert_eq!(source.to_string(), want),
         other => panic!("{other:?}"),
     }
@@ -243,7 +243,7 @@ fn sequences_in_one_another_are_no_attack() {
             file_of(explicit, &nested(depth, is_defined)),
             "its sequences lie more than 32 deep in one another",
         );
-        let fine = read_bytes(file_of(explicit, &nested(30, is_defined)));
+        let fine = read_bytes(&file_of(explicit, &nested(30, is_defined)));
         assert!(matches!(fine, Ok(Found::Other { .. })), "{fine:?}");
     }
 }
@@ -255,7 +255,7 @@ fn lengths_that_lie_are_not_believed() {
     let mut whole = file(image(), explicit, vec![]);
     whole.truncate(whole.len() - 12 - stored().len() * 2);
     whole.extend(four_gigabytes);
-    let Ok(Found::Unusable(unusable)) = read_bytes(whole) else { panic!("no slice") };
+    let Ok(Found::Unusable(unusable)) = read_bytes(&whole) else { panic!("no slice") };
     assert!(matches!(unusable.why, ReadError::Truncated { found: 4, .. }), "{unusable:?}");
     let text = [0x08, 0x00, 0x08, 0x00, b'U', b'T', 0, 0, 0xf0, 0xff, 0xff, 0x7f, b'A'];
     check_damaged(file_of(explicit, &text), "it ends in the middle of an element");
@@ -289,7 +289,7 @@ fn what_is_not_wanted_is_passed_over() {
     let whole = file(image(), uids::EXPLICIT_VR_LITTLE_ENDIAN, vec![]);
     let patient = whole.windows(4).position(|bytes| bytes == [0x10, 0, 0x20, 0]).expect("a patient id");
     let with = [&whole[..patient], &private, &whole[patient..]].concat();
-    assert!(matches!(read_bytes(with), Ok(Found::Ct(slices)) if slices[0].header.patient_id == "P1"));
+    assert!(matches!(read_bytes(&with), Ok(Found::Ct(slices)) if slices[0].header.patient_id == "P1"));
 }
 
 #[test]
@@ -303,7 +303,7 @@ fn a_file_without_what_comes_first_is_read() {
         ("no group length", [&whole[..132], &whole[transfer_syntax..]].concat()),
         ("no File Meta Information", whole[data_set..].to_vec()),
     ] {
-        let read = read_bytes(bytes);
+        let read = read_bytes(&bytes);
         assert!(matches!(&read, Ok(Found::Ct(slices)) if slices[0].hu[0] == -1000), "{name}: {read:?}");
     }
 }
@@ -332,7 +332,7 @@ fn padding_that_would_be_the_densest_is_air() {
 fn files_that_end_early_never_panic() {
     for (name, whole) in codings() {
         for kept in (0..whole.len()).step_by(7) {
-            if let Ok(Found::Ct(slices)) = read_bytes(whole[..kept].to_vec()) {
+            if let Ok(Found::Ct(slices)) = read_bytes(&whole[..kept]) {
                 // A delimiter and a padding byte may be missing; a pixel may not.
                 assert!(kept + 10 > whole.len() && slices[0].hu.len() == stored().len(), "{name}: {kept} bytes");
             }
@@ -357,13 +357,13 @@ fn headers_that_lie_about_the_pixels_never_panic() {
             for value in [0_u16, 1, 8, 12, 15, 17, 19, 25, 32, 4_096, 8_192, u16::MAX] {
                 let mut object = image();
                 object.put(DataElement::new(tag, VR::US, PrimitiveValue::from(value)));
-                drop(read_bytes(file(object, transfer_syntax, fragments.clone())));
+                drop(read_bytes(&file(object, transfer_syntax, fragments.clone())));
             }
         }
         for frames in ["0", "2", "4000000000", "-1", "x"] {
             let mut object = image();
             object.put(DataElement::new(tags::NUMBER_OF_FRAMES, VR::IS, frames));
-            drop(read_bytes(file(object, transfer_syntax, fragments.clone())));
+            drop(read_bytes(&file(object, transfer_syntax, fragments.clone())));
         }
     }
 }
@@ -373,7 +373,7 @@ fn coded_frames_that_are_cut_off_are_no_slice() {
     for (transfer_syntax, frame) in [(uids::RLE_LOSSLESS, rle()), (uids::JPEG_LOSSLESS_SV1, lossless_jpeg())] {
         for kept in [0, 30, 70, frame.len() / 2, frame.len() - 6] {
             let cut = frame[..kept - kept % 2].to_vec();
-            let found = read_bytes(file(image(), transfer_syntax, vec![cut]));
+            let found = read_bytes(&file(image(), transfer_syntax, vec![cut]));
             let Ok(Found::Unusable(unusable)) = found else { panic!("{transfer_syntax}, {kept} bytes: {found:?}") };
             assert!(matches!(unusable.why, ReadError::Pixels { .. } | ReadError::Truncated { .. }), "{unusable:?}");
         }
@@ -386,7 +386,7 @@ fn messages_are_one_line_whatever_the_file_says() {
     let syntax = uids::JPEG_LOSSLESS_SV1.as_bytes();
     let at = bytes.windows(syntax.len()).position(|part| part == syntax).expect("in the meta group");
     bytes[at + 2] = b'\n';
-    let Ok(Found::Unusable(unusable)) = read_bytes(bytes) else { panic!("no such transfer syntax") };
+    let Ok(Found::Unusable(unusable)) = read_bytes(&bytes) else { panic!("no such transfer syntax") };
     let message = unusable.why.to_string();
     assert!(message.contains("transfer syntax") && !message.contains('\n'), "{message}");
 }
@@ -396,7 +396,7 @@ fn a_coded_picture_has_the_size_of_the_slice() {
     for (at, value) in [(8, 25), (10, 21), (10, 19)] {
         let mut frame = lossless_jpeg();
         frame[at] = value;
-        let found = read_bytes(file(image(), uids::JPEG_LOSSLESS_SV1, vec![frame]));
+        let found = read_bytes(&file(image(), uids::JPEG_LOSSLESS_SV1, vec![frame]));
         assert!(matches!(found, Ok(Found::Unusable(_))), "{found:?}");
     }
 }
@@ -437,7 +437,7 @@ fn a_ct_image_that_is_no_slice_says_whose_it_is() {
     let mut object = image();
     object.remove_element(tags::PIXEL_SPACING);
     object.put(DataElement::new(tags::IMAGE_TYPE, VR::CS, "ORIGINAL\\PRIMARY\\LOCALIZER"));
-    let found = read_bytes(file(object, uids::EXPLICIT_VR_LITTLE_ENDIAN, vec![]));
+    let found = read_bytes(&file(object, uids::EXPLICIT_VR_LITTLE_ENDIAN, vec![]));
     let Ok(Found::Unusable(unusable)) = found else { panic!("{found:?}") };
     assert!(unusable.localiser && matches!(unusable.why, ReadError::Attribute("Pixel Spacing")));
     assert_eq!((unusable.series_uid.as_str(), unusable.patient_id.as_str()), ("2.25.2", "P1"));
@@ -446,7 +446,7 @@ fn a_ct_image_that_is_no_slice_says_whose_it_is() {
 #[test]
 fn what_is_left_of_a_slice_is_told_from_what_never_was_one() {
     let whole = file(image(), uids::EXPLICIT_VR_LITTLE_ENDIAN, vec![]);
-    let read = |bytes: &[u8]| read_bytes(bytes.to_vec()).expect_err("no slice");
+    let read = |bytes: &[u8]| read_bytes(bytes).expect_err("no slice");
     assert!(matches!(read(&[]), ReadError::Empty));
     assert!(matches!(read(&whole[..100]), ReadError::Stub));
     assert!(matches!(read(&whole[..131]), ReadError::Stub));
@@ -514,7 +514,7 @@ fn frames_of_one_object_are_slices() {
     let mut plain = enhanced(3);
     let values: Vec<u16> = (0..3).flat_map(|frame| stored().into_iter().map(move |value| value + frame)).collect();
     plain.put(DataElement::new(tags::PIXEL_DATA, VR::OW, PrimitiveValue::U16(values.into())));
-    let Ok(Found::Ct(slices)) = read_bytes(bytes_of(plain, uids::EXPLICIT_VR_LITTLE_ENDIAN)) else {
+    let Ok(Found::Ct(slices)) = read_bytes(&bytes_of(plain, uids::EXPLICIT_VR_LITTLE_ENDIAN)) else {
         panic!("three slices")
     };
     for (frame, slice) in (0..).zip(&slices) {
@@ -532,7 +532,7 @@ fn frames_of_one_object_are_slices() {
         let mut coded = enhanced(3);
         let pixels = PixelFragmentSequence::new(offsets, fragments);
         coded.put(DataElement::new(tags::PIXEL_DATA, VR::OB, pixels));
-        let found = read_bytes(bytes_of(coded, uids::RLE_LOSSLESS));
+        let found = read_bytes(&bytes_of(coded, uids::RLE_LOSSLESS));
         let Ok(Found::Ct(slices)) = found else { panic!("{found:?}") };
         assert!(
             slices.len() == 3 && slices.iter().all(|slice| slice.hu.len() == stored().len() && slice.hu[0] == -1000)
@@ -544,7 +544,7 @@ fn frames_of_one_object_are_slices() {
     {
         let mut coded = enhanced(3);
         coded.put(DataElement::new(tags::PIXEL_DATA, VR::OB, PixelFragmentSequence::new(offsets, fragments)));
-        let found = read_bytes(bytes_of(coded, uids::RLE_LOSSLESS));
+        let found = read_bytes(&bytes_of(coded, uids::RLE_LOSSLESS));
         assert!(matches!(found, Ok(Found::Unusable(_))), "{found:?}");
     }
 }
@@ -555,7 +555,29 @@ fn frames_that_are_not_those_that_are_told_are_no_slices() {
         let mut object = enhanced(3);
         object.put(DataElement::new(tags::NUMBER_OF_FRAMES, VR::IS, frames));
         object.put(DataElement::new(tags::PIXEL_DATA, VR::OW, PrimitiveValue::U16(stored().into())));
-        let found = read_bytes(bytes_of(object, uids::EXPLICIT_VR_LITTLE_ENDIAN));
+        let found = read_bytes(&bytes_of(object, uids::EXPLICIT_VR_LITTLE_ENDIAN));
         assert!(matches!(found, Ok(Found::Unusable(_))), "{frames}: {found:?}");
     }
+}
+
+#[test]
+fn fuzz_files() {
+    let seeds = codings().into_iter().map(|(_, bytes)| bytes).chain([
+        bytes_of(enhanced(2), uids::EXPLICIT_VR_LITTLE_ENDIAN),
+        file_of(uids::EXPLICIT_VR_LITTLE_ENDIAN, &nested(4, true)),
+        file_of(uids::EXPLICIT_VR_LITTLE_ENDIAN, &nested(4, false)),
+    ]);
+    hilum_fuzz::fuzz("files", seeds.collect(), |bytes| match read_bytes(bytes) {
+        Ok(Found::Ct(slices)) => format!("{} slices, exact {}", slices.len(), slices[0].exact_hu.is_some()),
+        Ok(Found::Unusable(unusable)) => words(&unusable.why),
+        Ok(Found::Other { .. }) => "another object".to_owned(),
+        Err(error) => words(&error),
+    });
+}
+
+/// What an error says, with what it says of why and without numbers.
+fn words(error: &ReadError) -> String {
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    let said: Vec<String> = causes.map(ToString::to_string).collect();
+    said.join(": ").chars().filter(|letter| !letter.is_ascii_digit()).take(120).collect()
 }

@@ -1,7 +1,7 @@
 //! Trilinear sampling of volumes: patches and isotropic copies.
 
 use hilum_domain::{Point, Step};
-use ndarray::{Array2, Array3, Axis};
+use ndarray::{Array2, Array3, Axis, Zip};
 use rayon::prelude::*;
 
 use crate::{Grid, Volume, cross, dot, length, map::bilinear, volume::right_angled};
@@ -282,24 +282,76 @@ fn resampled<T: Copy + Into<f32> + Sync>(
     let [along_i, along_j, along_k] = grid.step_lps_mm.map(|step| old.index_of_step(step));
     let [columns, rows, slices] = grid.size;
     let mut voxels = Array3::zeros((slices, rows, columns));
-    voxels.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(k, mut slice)| {
-        for ((j, i), voxel) in slice.indexed_iter_mut() {
-            #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
-            let [i, j, k] = [i, j, k].map(|at| at as f64);
-            let mut index: [f64; 3] =
-                std::array::from_fn(|axis| first[axis] + i * along_i[axis] + j * along_j[axis] + k * along_k[axis]);
-            if !sheared {
-                // Rounding the size up may put the last centre past the border by less than half a new voxel.
-                for (at, size) in index.iter_mut().zip(old.size) {
-                    #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
-                    let last = size as f64 - 0.5;
-                    *at = at.clamp(-0.5, last);
-                }
+    if sheared {
+        voxels.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(k, mut slice)| {
+            for ((j, i), voxel) in slice.indexed_iter_mut() {
+                #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
+                let [i, j, k] = [i, j, k].map(|at| at as f64);
+                let index: [f64; 3] =
+                    std::array::from_fn(|axis| first[axis] + i * along_i[axis] + j * along_j[axis] + k * along_k[axis]);
+                *voxel = trilinear(volume, index).unwrap_or(AIR_HU);
             }
-            *voxel = trilinear(volume, index).unwrap_or(AIR_HU);
+        });
+        return Ok(Volume::from_parts(voxels, grid));
+    }
+    // Both grids have the same axes: a new voxel's place along each is that of its line, and the three are taken one by one.
+    let along = |axis: usize, step: f64| Line::of(grid.size[axis], first[axis], step, old.size[axis]);
+    let (across, down, up) = (along(0, along_i[0]), along(1, along_j[1]), along(2, along_k[2]));
+    let room = || (Array2::<f32>::zeros((old.size[1], old.size[0])), vec![0.0_f32; old.size[0]]);
+    voxels.axis_iter_mut(Axis(0)).into_par_iter().zip(&up.0).for_each_init(room, |(plane, row), (mut slice, tap)| {
+        let [below, above] = [tap.low, tap.high].map(|k| volume.voxels().index_axis(Axis(0), k));
+        Zip::from(&mut *plane)
+            .and(&below)
+            .and(&above)
+            .for_each(|between, &below, &above| *between = tap.between(below.into(), above.into()));
+        for (mut line, tap) in slice.rows_mut().into_iter().zip(&down.0) {
+            let (low, high) = (plane.row(tap.low), plane.row(tap.high));
+            for ((between, &low), &high) in row.iter_mut().zip(low).zip(high) {
+                *between = tap.between(low, high);
+            }
+            for (voxel, tap) in line.iter_mut().zip(&across.0) {
+                *voxel = tap.between(row[tap.low], row[tap.high]);
+            }
         }
     });
     Ok(Volume::from_parts(voxels, grid))
+}
+
+/// Between which two old voxels of a line a new one lies.
+#[derive(Debug, Clone, Copy)]
+struct Tap {
+    low: usize,
+    high: usize,
+    /// The weight of the higher.
+    weight: f32,
+}
+
+impl Tap {
+    fn between(self, low: f32, high: f32) -> f32 {
+        low + self.weight * (high - low)
+    }
+}
+
+/// A line of new voxels.
+struct Line(Vec<Tap>);
+
+impl Line {
+    /// So many new voxels, from `first` on, `step` old voxels apart, in a line of `size` old ones. Rounding a grid's size up may put
+    /// the last centre past the border by less than half a new voxel: it has the value of the border, as has what lies within half
+    /// an old voxel of it.
+    fn of(count: usize, first: f64, step: f64, size: usize) -> Self {
+        let tap = |at: usize| {
+            #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
+            let (index, last) = (first + at as f64 * step, (size - 1) as f64);
+            let index = index.clamp(0.0, last);
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to the last")]
+            let low = index.floor() as usize;
+            #[expect(clippy::cast_possible_truncation, reason = "a weight needs no more than f32 holds")]
+            let weight = index.fract() as f32;
+            Tap { low, high: (low + 1).min(size - 1), weight }
+        };
+        Self((0..count).map(tap).collect())
+    }
 }
 
 #[cfg(test)]

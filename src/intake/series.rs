@@ -624,8 +624,8 @@ impl Stack {
         let exact = |slice: &CtSlice| -> Vec<f32> {
             slice.exact_hu.clone().unwrap_or_else(|| slice.hu.iter().copied().map(f32::from).collect())
         };
-        let exact = fractional.then(|| stacked(grid, self.slices.iter().map(exact)));
-        let volume = stacked(grid, self.slices.into_iter().map(|slice| slice.hu));
+        let exact = fractional.then(|| stacked(grid, self.slices.iter().map(exact).collect()));
+        let volume = stacked(grid, self.slices.into_iter().map(|slice| slice.hu).collect());
         CtStudy { volume, exact, series_uid: self.uid, patient_id, description, study_date, slice_thickness_mm }
     }
 }
@@ -637,10 +637,11 @@ fn day(written: &str) -> Option<String> {
 }
 
 /// A volume from the voxels of its slices, one slice after the other.
-fn stacked<T>(grid: Grid, slices: impl Iterator<Item = Vec<T>>) -> Volume<T> {
+fn stacked<T: Copy + Default + Send>(grid: Grid, slices: Vec<Vec<T>>) -> Volume<T> {
     let [columns, rows, planes] = grid.size;
-    let mut voxels = Vec::with_capacity(columns * rows * planes);
-    slices.for_each(|slice| voxels.extend(slice));
+    let mut voxels = vec![T::default(); columns * rows * planes];
+    // Each is given back as soon as it is copied: at no time are there two volumes in memory.
+    voxels.par_chunks_exact_mut(columns * rows).zip(slices).for_each(|(plane, slice)| plane.copy_from_slice(&slice));
     let voxels = Array3::from_shape_vec((planes, rows, columns), voxels);
     voxels.ok().and_then(|voxels| Volume::new(voxels, grid)).expect("each slice was read to the size of the grid")
 }

@@ -86,7 +86,7 @@ impl Source {
         let found = match self {
             Self::Single(path) => read(path),
             Self::Folder(files) | Self::Directory(files) => read(&files[index]),
-            Self::Archive(archive) => archive.bytes(index).and_then(read_bytes),
+            Self::Archive(archive) => archive.bytes(index).and_then(|bytes| read_bytes(&bytes)),
         };
         let name = match self {
             Self::Single(_) | Self::Directory(_) => return found.map(Some),

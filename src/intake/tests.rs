@@ -381,3 +381,70 @@ fn messages_count_in_words() {
     });
     assert_eq!(two, "the slices belong to 2 patients: slice 4 is not of the patient of slice 1");
 }
+
+/// A DICOMDIR that names files by their components.
+fn directory(names: &[&[&str]]) -> Vec<u8> {
+    let element = |tag: [u8; 4], vr: &[u8; 2], value: &[u8]| {
+        let mut value = value.to_vec();
+        value.resize(value.len().next_multiple_of(2), b' ');
+        let mut bytes = tag.to_vec();
+        bytes.extend(vr);
+        bytes.extend(u16::try_from(value.len()).expect("short").to_le_bytes());
+        [bytes, value].concat()
+    };
+    let mut records = Vec::new();
+    for name in names {
+        let record = [
+            element([4, 0, 0x30, 0x14], b"CS", b"IMAGE"),
+            element([4, 0, 0x00, 0x15], b"CS", name.join("\\").as_bytes()),
+            element([4, 0, 0x10, 0x15], b"UI", b"1.2.840.10008.5.1.4.1.1.2\0"),
+        ]
+        .concat();
+        records.extend([0xfe, 0xff, 0x00, 0xe0]);
+        records.extend(u32::try_from(record.len()).expect("short").to_le_bytes());
+        records.extend(record);
+    }
+    let mut bytes = vec![0; 128];
+    bytes.extend(b"DICM");
+    bytes.extend(element([2, 0, 2, 0], b"UI", b"1.2.840.10008.1.3.10"));
+    bytes.extend(element([2, 0, 0x10, 0], b"UI", b"1.2.840.10008.1.2.1\0"));
+    bytes.extend([4, 0, 0x20, 0x12, b'S', b'Q', 0, 0]);
+    bytes.extend(u32::try_from(records.len()).expect("short").to_le_bytes());
+    bytes.extend(records);
+    bytes
+}
+
+#[test]
+fn fuzz_directories() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let (disk, outside) = (folder.path().join("disk"), folder.path().join("outside"));
+    std::fs::create_dir_all(disk.join("DICOM")).expect("made");
+    std::fs::create_dir(&outside).expect("made");
+    write(&disk.join("DICOM"), &series("P", "2.25.1"), &ramp(6, 2.0, 0.0), &ALL, "im");
+    write(&outside, &series("Q", "2.25.2"), &ramp(6, 2.0, 0.0), &ALL, "im");
+    std::os::unix::fs::symlink(&outside, disk.join("LINK")).expect("made");
+    let files: Vec<String> = (994..1000).map(|number| format!("IM{number}")).collect();
+    let good: Vec<[&str; 2]> = files.iter().map(|file| ["DICOM", file.as_str()]).collect();
+    let good: Vec<&[&str]> = good.iter().map(|name| &name[..]).collect();
+    let path = disk.join("DICOMDIR");
+    std::fs::write(&path, directory(&good)).expect("written");
+    assert_eq!(volume(&path).expect("a volume").series_uid, "2.25.1", "a seed that works");
+    let seeds = vec![
+        directory(&good),
+        directory(&[&["..", "outside", "IM999"]]),
+        directory(&[&["LINK", "IM999"], &["DICOM", "IM999"]]),
+        directory(&[]),
+    ];
+    hilum_fuzz::fuzz("directories", seeds, |bytes| {
+        std::fs::write(&path, bytes).expect("written");
+        let listed = list(&path);
+        let uids = listed.as_ref().map(|all| all.iter().map(|series| series.uid.clone()).collect::<Vec<_>>());
+        assert!(!uids.as_ref().is_ok_and(|uids| uids.iter().any(|uid| uid == "2.25.2")), "it led outside");
+        match listed {
+            Ok(all) => {
+                format!("{:?}", all.iter().map(|series| (series.slices, series.verdict.clone())).collect::<Vec<_>>())
+            }
+            Err(error) => error.to_string(),
+        }
+    });
+}
