@@ -5,13 +5,18 @@
 #![forbid(unsafe_code)]
 
 mod case;
+mod codes;
 mod document;
+mod hospital;
 mod paint;
 mod result;
+mod said;
 mod sheet;
 
 pub use case::{Document, Given, GivenCt, ProduceFault, glimpse, produce, turned_away};
 pub use document::{Bundle, Context, ExplanationFiles, FieldNote, Note, Plain, REPORT_SCHEMA, Report, files_of};
+pub use hilum_dicom::Origin;
+pub use hospital::{ExportFault, Kept, dicom};
 pub use paint::blend;
 
 /// The sentence that stands on every report and picture.
