@@ -37,6 +37,8 @@ pub(crate) struct Order<'a> {
 pub(crate) enum Export {
     /// sr.dcm, seg.dcm and capture.dcm: in the study of the CT, with the patient's name as it stands there.
     Dicom,
+    /// fhir.json: FHIR R4, without anything of the patient but the study's UID.
+    Fhir,
 }
 
 impl Export {
@@ -44,20 +46,21 @@ impl Export {
     const fn names(self) -> &'static [&'static str] {
         match self {
             Self::Dicom => &["sr.dcm", "seg.dcm", "capture.dcm"],
+            Self::Fhir => &["fhir.json"],
         }
     }
 
     /// Makes them of what was kept.
     fn made(self, kept: &Kept<'_>, order: &Order<'_>) -> Result<Vec<(&'static str, Vec<u8>)>, Failure> {
-        match (self, order.origin) {
-            (Self::Dicom, Some(origin)) => {
-                hilum_report::dicom(kept, origin, &order.ready.model.patch).map_err(Failure::internal)
-            }
+        let made = match (self, order.origin) {
+            (Self::Dicom, Some(origin)) => hilum_report::dicom(kept, origin, &order.ready.model.patch),
             (Self::Dicom, None) => {
                 eprintln!("hilum: no DICOM objects: there is no CT volume whose study they could stand in");
                 Ok(Vec::new())
             }
-        }
+            (Self::Fhir, origin) => hilum_report::fhir(kept, origin).map(|bytes| vec![("fhir.json", bytes)]),
+        };
+        made.map_err(Failure::internal)
     }
 }
 

@@ -39,12 +39,16 @@ pub(crate) const FAVOURED: Code = own("favoured", "Class that the evidence favou
 pub(crate) const LESION_SOURCE: Code = own("lesion-source", "Who chose the lesion");
 pub(crate) const LESION_MARKED: Code = own("lesion-marked", "A person marked it");
 pub(crate) const LESION_SUGGESTED: Code = own("lesion-suggest", "The program suggested it");
+pub(crate) const LESION_PLACE: Code = own("lesion-place", "Location of the lesion, patient coordinates (LPS)");
+/// To the patient's left, to the back, to the head.
+pub(crate) const AXES: [Code; 3] = [own("left", "To the left"), own("back", "To the back"), own("head", "To the head")];
 pub(crate) const NOTICE_OF_USE: Code = own("notice", "Notice of use");
 pub(crate) const LIMIT: Code = own("limit", "Limit of the result");
 pub(crate) const REFUSAL: Code = own("refusal", "Refusal to assess");
 pub(crate) const NEXT_STEP: Code = own("next-step", "Next step");
 pub(crate) const PATCH: Code = own("patch", "Region that the CT branch read");
 pub(crate) const LOOKED_AT: Code = own("looked-at", "Region that the CT branch looked at most");
+pub(crate) const RESULT: Code = own("result", "Result of Hilum");
 
 /// 1 − p(normal), in percent, as the standard's own templates have it.
 pub(crate) const PROBABILITY_OF_CANCER: Code = dcm("111047", "Probability of cancer");
@@ -98,7 +102,7 @@ mod tests {
     fn code_values_are_short_enough() {
         let own =
             [CLASS_PROBABILITY, WEIGHT, FAVOURED, LESION_SOURCE, LESION_MARKED, LESION_SUGGESTED, NOTICE_OF_USE, LIMIT];
-        let more = [REFUSAL, NEXT_STEP, PATCH, LOOKED_AT];
+        let more = [REFUSAL, NEXT_STEP, PATCH, LOOKED_AT, RESULT, LESION_PLACE];
         for code in own.into_iter().chain(more).chain(BY) {
             // PS3.3 8.8: Code Value is an SH, Code Meaning an LO.
             assert!(code.value.len() <= 16 && code.meaning.len() <= 64, "{code:?}");

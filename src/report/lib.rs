@@ -7,6 +7,7 @@
 mod case;
 mod codes;
 mod document;
+mod fhir;
 mod hospital;
 mod paint;
 mod result;
@@ -15,6 +16,7 @@ mod sheet;
 
 pub use case::{Document, Given, GivenCt, ProduceFault, glimpse, produce, turned_away};
 pub use document::{Bundle, Context, ExplanationFiles, FieldNote, Note, Plain, REPORT_SCHEMA, Report, files_of};
+pub use fhir::fhir;
 pub use hilum_dicom::Origin;
 pub use hospital::{ExportFault, Kept, dicom};
 pub use paint::blend;

@@ -1,4 +1,4 @@
-"""What leaves for a hospital, read by what hospitals read it with: highdicom, dciodvfy, dcmtk."""
+"""What leaves for a hospital, read by what hospitals read it with: highdicom, dciodvfy, dcmtk, FHIR's models."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 import pydicom
 import pytest
 from conftest import CLASSES
+from fhir.resources.R4B.bundle import Bundle
 from PIL import Image
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
@@ -57,7 +58,7 @@ def assessed(hilum, cohort, tmp_path_factory):
     """A case with everything that it leaves."""
     case = cohort.one("large_cell_carcinoma")
     out = tmp_path_factory.mktemp("assessed")
-    hilum("analyze", *words_of(case), "--export", "dicom", "--out", out)
+    hilum("analyze", *words_of(case), "--export", "dicom,fhir", "--out", out)
     return case, out
 
 
@@ -66,7 +67,7 @@ def refused(hilum, cohort, tmp_path_factory):
     """A case whose lesion was marked beside the scan."""
     case = cohort.one("large_cell_carcinoma")
     out = tmp_path_factory.mktemp("refused")
-    hilum("analyze", "--ct", case.ct, "--lesion", "0,0,9000", "--export", "dicom", "--out", out, code=2)
+    hilum("analyze", "--ct", case.ct, "--lesion", "0,0,9000", "--export", "dicom,fhir", "--out", out, code=2)
     return case, out
 
 
@@ -266,10 +267,67 @@ def test_dicom_needs_a_ct(hilum, cohort, tmp_path):
 
 
 def test_nothing_is_exported_unasked(hilum, cohort, tmp_path):
-    """By default there is no name in the folder, and what an earlier run exported is gone."""
+    """By default nothing is exported, and what an earlier run exported is gone. Of H&E alone there is FHIR."""
     case = cohort.one("normal")
     words = ["analyze", "--ct", case.ct, "--explain", "none", "--out", tmp_path]
-    hilum(*words, "--export", "dicom")
-    assert (tmp_path / "sr.dcm").exists()
+    hilum(*words, "--export", "dicom,fhir,fhir")
+    made = {"sr.dcm", "seg.dcm", "capture.dcm", "fhir.json"}
+    assert made <= {path.name for path in tmp_path.iterdir()}
     hilum(*words)
-    assert not list(tmp_path.glob("*.dcm"))
+    assert not made & {path.name for path in tmp_path.iterdir()}
+    hilum("analyze", *case.he_words, "--explain", "none", "--export", "fhir", "--out", tmp_path)
+    assert made & {path.name for path in tmp_path.iterdir()} == {"fhir.json"}
+    assert resources(tmp_path)["DiagnosticReport"][0].imagingStudy is None
+
+
+def resources(folder: Path) -> dict[str, list]:
+    """Validated against R4's models, by kind."""
+    bundle = Bundle.model_validate_json((folder / "fhir.json").read_text(encoding="utf-8"))
+    assert bundle.type == "collection"
+    urls = {entry.fullUrl for entry in bundle.entry}
+    kinds: dict[str, list] = {}
+    for entry in bundle.entry:
+        kinds.setdefault(entry.resource.get_resource_type(), []).append(entry.resource)
+    [report], [_] = kinds["DiagnosticReport"], kinds["Device"]
+    # Every reference leads to an entry, and every observation is a result.
+    assert {one.reference for one in report.result} | {one.device.reference for one in kinds["Observation"]} <= urls
+    assert len(report.result) == len(kinds["Observation"])
+    assert {report.status, *(one.status for one in kinds["Observation"])} == {"preliminary"}
+    assert report.conclusion.startswith(NOTICE) and NOTICE in report.text.div
+    return kinds
+
+
+def coded(observations: list, code: str) -> list:
+    return [one for one in observations if one.code.coding[0].code == code]
+
+
+def test_fhir_is_valid_and_agrees(assessed):
+    case, out = assessed
+    report = json.loads((out / "report.json").read_text())
+    kinds = resources(out)
+    observations = kinds["Observation"]
+    [cancer] = coded(observations, "111047")
+    assert float(cancer.valueQuantity.value) / 100 == pytest.approx(1 - report["fused"]["probabilities"][CLASSES.index("normal")], abs=1e-6)
+    by = {one.method.coding[0].code: one for one in coded(observations, "class-prob")}
+    for name, key in (("by-fusion", "fused"), ("by-ct", "ct"), ("by-he", "he")):
+        assert [one.code.coding[0].code for one in by[name].component] == list(SNOMED)
+        assert {one.code.coding[0].system for one in by[name].component} == {"http://snomed.info/sct"}
+        assert [float(one.valueQuantity.value) for one in by[name].component] == pytest.approx(report[key]["probabilities"], abs=1e-6)
+    [weights] = coded(observations, "weight")
+    assert [float(one.valueQuantity.value) for one in weights.component] == pytest.approx([report["weights"]["ct"], report["weights"]["he"]])
+    [place] = coded(observations, "lesion-place")
+    assert [float(one.valueQuantity.value) for one in place.component] == pytest.approx(report["ct"]["lesion_lps_mm"])
+    assert len(coded(observations, "limit")) == len(report["limits"])
+    [study] = kinds["DiagnosticReport"][0].imagingStudy
+    assert study.identifier.value == f"urn:oid:{slices_of(case)[0].StudyInstanceUID}"
+    text = (out / "fhir.json").read_text(encoding="utf-8")
+    assert str(slices_of(case)[0].PatientName) not in text and slices_of(case)[0].PatientID not in text
+
+
+def test_fhir_of_a_refusal(refused):
+    _, out = refused
+    refusal = json.loads((out / "report.json").read_text())["refusal"]
+    observations = resources(out)["Observation"]
+    [said] = coded(observations, "refusal")
+    assert said.valueString.startswith(refusal["code"]) and said.note[0].text == refusal["next_step"]
+    assert not coded(observations, "class-prob") and not coded(observations, "111047")
