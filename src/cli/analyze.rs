@@ -47,7 +47,7 @@ pub(crate) struct Arguments {
     /// all, none, or methods separated by commas.
     #[arg(long, value_name = "METHOD,…", default_value = "gradcam++", value_parser = methods)]
     explain: Methods,
-    /// Beside the report: dicom (with the patient's name, as the CT has it), fhir; several separated by commas.
+    /// Beside the report: dicom (with the patient's name, as the CT has it), fhir, pdf; several separated by commas.
     #[arg(long, value_name = "LIST", value_enum, value_delimiter = ',')]
     export: Vec<Export>,
     /// Print the report.

@@ -39,6 +39,8 @@ pub(crate) enum Export {
     Dicom,
     /// fhir.json: FHIR R4, without anything of the patient but the study's UID.
     Fhir,
+    /// report.pdf: the same on paper, without anything of the patient.
+    Pdf,
 }
 
 impl Export {
@@ -47,6 +49,7 @@ impl Export {
         match self {
             Self::Dicom => &["sr.dcm", "seg.dcm", "capture.dcm"],
             Self::Fhir => &["fhir.json"],
+            Self::Pdf => &["report.pdf"],
         }
     }
 
@@ -59,6 +62,7 @@ impl Export {
                 Ok(Vec::new())
             }
             (Self::Fhir, origin) => hilum_report::fhir(kept, origin).map(|bytes| vec![("fhir.json", bytes)]),
+            (Self::Pdf, _) => hilum_report::pdf(kept, None).map(|bytes| vec![("report.pdf", bytes)]),
         };
         made.map_err(Failure::internal)
     }

@@ -10,6 +10,7 @@ mod document;
 mod fhir;
 mod hospital;
 mod paint;
+mod pdf;
 mod result;
 mod said;
 mod sheet;
@@ -20,6 +21,7 @@ pub use fhir::fhir;
 pub use hilum_dicom::Origin;
 pub use hospital::{ExportFault, Kept, dicom};
 pub use paint::blend;
+pub use pdf::pdf;
 
 /// The sentence that stands on every report and picture.
 pub const NOTICE: &str = "Research use only, not a diagnosis.";

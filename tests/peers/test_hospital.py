@@ -1,4 +1,4 @@
-"""What leaves for a hospital, read by what hospitals read it with: highdicom, dciodvfy, dcmtk, FHIR's models."""
+"""What leaves for a hospital, read by what hospitals read it with: highdicom, dciodvfy, dcmtk, FHIR's models, a PDF reader."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import highdicom as hd
 import numpy as np
 import pydicom
+import pypdfium2
 import pytest
 from conftest import CLASSES
 from fhir.resources.R4B.bundle import Bundle
@@ -58,7 +59,7 @@ def assessed(hilum, cohort, tmp_path_factory):
     """A case with everything that it leaves."""
     case = cohort.one("large_cell_carcinoma")
     out = tmp_path_factory.mktemp("assessed")
-    hilum("analyze", *words_of(case), "--export", "dicom,fhir", "--out", out)
+    hilum("analyze", *words_of(case), "--export", "dicom,fhir,pdf", "--out", out)
     return case, out
 
 
@@ -67,7 +68,7 @@ def refused(hilum, cohort, tmp_path_factory):
     """A case whose lesion was marked beside the scan."""
     case = cohort.one("large_cell_carcinoma")
     out = tmp_path_factory.mktemp("refused")
-    hilum("analyze", "--ct", case.ct, "--lesion", "0,0,9000", "--export", "dicom,fhir", "--out", out, code=2)
+    hilum("analyze", "--ct", case.ct, "--lesion", "0,0,9000", "--export", "dicom,fhir,pdf", "--out", out, code=2)
     return case, out
 
 
@@ -267,16 +268,16 @@ def test_dicom_needs_a_ct(hilum, cohort, tmp_path):
 
 
 def test_nothing_is_exported_unasked(hilum, cohort, tmp_path):
-    """By default nothing is exported, and what an earlier run exported is gone. Of H&E alone there is FHIR."""
+    """By default nothing is exported, and what an earlier run exported is gone. Of H&E alone there is FHIR and PDF."""
     case = cohort.one("normal")
     words = ["analyze", "--ct", case.ct, "--explain", "none", "--out", tmp_path]
-    hilum(*words, "--export", "dicom,fhir,fhir")
-    made = {"sr.dcm", "seg.dcm", "capture.dcm", "fhir.json"}
+    hilum(*words, "--export", "dicom,fhir,pdf,pdf")
+    made = {"sr.dcm", "seg.dcm", "capture.dcm", "fhir.json", "report.pdf"}
     assert made <= {path.name for path in tmp_path.iterdir()}
     hilum(*words)
     assert not made & {path.name for path in tmp_path.iterdir()}
-    hilum("analyze", *case.he_words, "--explain", "none", "--export", "fhir", "--out", tmp_path)
-    assert made & {path.name for path in tmp_path.iterdir()} == {"fhir.json"}
+    hilum("analyze", *case.he_words, "--explain", "none", "--export", "fhir,pdf", "--out", tmp_path)
+    assert made & {path.name for path in tmp_path.iterdir()} == {"fhir.json", "report.pdf"}
     assert resources(tmp_path)["DiagnosticReport"][0].imagingStudy is None
 
 
@@ -331,3 +332,42 @@ def test_fhir_of_a_refusal(refused):
     [said] = coded(observations, "refusal")
     assert said.valueString.startswith(refusal["code"]) and said.note[0].text == refusal["next_step"]
     assert not coded(observations, "class-prob") and not coded(observations, "111047")
+
+
+def pages(path: Path) -> list[str]:
+    with pypdfium2.PdfDocument(path) as document:
+        return [" ".join(page.get_textpage().get_text_range().split()) for page in document]
+
+
+def test_the_pdf_says_what_the_report_says(assessed):
+    case, out = assessed
+    report = json.loads((out / "report.json").read_text())
+    texts = pages(out / "report.pdf")
+    assert 1 <= len(texts) <= 3 and all(text.count(NOTICE) >= 2 for text in texts), "on each page"
+    whole = " ".join(texts)
+    assert f"The evidence favours: {report['fused']['display']}" in whole
+    for key in ("fused", "ct", "he"):
+        for probability in report[key]["probabilities"]:
+            assert f"{probability * 100:.1f}%" in whole
+    for limit in report["limits"]:
+        assert limit["message"] in whole and limit["next_step"] in whole
+    assert report["bundle"]["sha256"] in whole and report["bundle"]["engine"] in whole
+    slices = slices_of(case)
+    assert str(slices[0].PatientName) not in whole and slices[0].PatientID not in whole
+    raw_bytes = (out / "report.pdf").read_bytes()
+    assert b"<pdfaid:part>2</pdfaid:part>" in raw_bytes and slices[0].PatientID.encode() not in raw_bytes
+    with pypdfium2.PdfDocument(out / "report.pdf") as document:
+        pictures = [one for page in document for one in page.get_objects() if one.type == pypdfium2.raw.FPDF_PAGEOBJ_IMAGE]
+        shown = [one for one in report["explanations"] if one["overlay"]]
+        assert len(pictures) == len({one["modality"] for one in shown})
+        # Drawn: dark words on white paper, and no page is empty.
+        for page in document:
+            drawn = np.asarray(page.render(scale=1).to_pil().convert("L"))
+            assert drawn.max() == 255 and 0.005 < (drawn < 128).mean() < 0.6
+
+
+def test_the_pdf_of_a_refusal(refused):
+    _, out = refused
+    refusal = json.loads((out / "report.json").read_text())["refusal"]
+    [text] = pages(out / "report.pdf")
+    assert NOTICE in text and refusal["message"] in text and refusal["next_step"] in text and "%" not in text
