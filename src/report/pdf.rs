@@ -149,17 +149,17 @@ fn modality(name: &str) -> &str {
     if name == "ct" { "CT" } else { "H&E" }
 }
 
-/// The first overlay of each modality, with what it is.
+/// An overlay of each modality, with what it is: of the fields, that of most attention.
 fn pictures(said: &Said) -> Vec<(String, &str)> {
-    let of = |modality_name: &str| {
-        let shown = said
-            .explanations
-            .iter()
-            .find(|explanation| explanation.modality == modality_name && explanation.overlay.is_some())?;
-        let method = title(&shown.method);
-        Some((format!("{}: where the network looked ({method})", modality(modality_name)), shown.overlay.as_deref()?))
+    let tiles = said.he.iter().flat_map(|he| &he.tiles);
+    let field = tiles.max_by(|a, b| a.attention.total_cmp(&b.attention)).map_or(0, |tile| tile.field);
+    let of = |(name, at): (&str, usize)| {
+        let mut all = said.explanations.iter().filter(|explanation| explanation.modality == name);
+        let (method, overlay) =
+            all.find_map(|explanation| Some((&explanation.method, explanation.overlays.get(at)?.as_str())))?;
+        Some((format!("{}: where the network looked ({})", modality(name), title(method)), overlay))
     };
-    ["ct", "he"].into_iter().filter_map(of).collect()
+    [("ct", 0), ("he", field)].into_iter().filter_map(of).collect()
 }
 
 /// The document of pages that were laid out.
@@ -246,6 +246,15 @@ fn moment(text: &str) -> Option<DateTime> {
 mod tests {
     use super::*;
     use crate::said::tests::report;
+
+    #[test]
+    fn of_the_fields_that_of_most_attention_is_drawn() {
+        let mut report = report(false);
+        let of = |modality: &str, overlays: &[&str]| serde_json::json!({"modality": modality, "method": "gradcam", "map": null, "verdict": "faithful", "overlays": overlays});
+        report["explanations"] = serde_json::json!([of("ct", &[]), of("he", &["he-1.png", "he-2.png"])]);
+        let said = serde_json::from_value(report).expect("a report");
+        assert_eq!(pictures(&said), [("H&E: where the network looked (Grad-CAM)".to_owned(), "he-2.png")]);
+    }
 
     #[test]
     fn the_same_report_is_the_same_document() {

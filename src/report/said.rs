@@ -52,7 +52,13 @@ pub(crate) struct SaidHe {
     #[serde(flatten)]
     pub(crate) scores: SaidScores,
     pub(crate) fields: Vec<serde::de::IgnoredAny>,
-    pub(crate) tiles: Vec<serde::de::IgnoredAny>,
+    pub(crate) tiles: Vec<SaidTile>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+pub(crate) struct SaidTile {
+    pub(crate) field: usize,
+    pub(crate) attention: f64,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -68,7 +74,8 @@ pub(crate) struct SaidExplanation {
     pub(crate) modality: String,
     pub(crate) method: String,
     pub(crate) map: Option<String>,
-    pub(crate) overlay: Option<String>,
+    /// Of CT one, of H&E one a field.
+    pub(crate) overlays: Vec<String>,
     pub(crate) verdict: String,
 }
 
@@ -127,9 +134,8 @@ pub(crate) mod tests {
             ct[key] = value;
         }
         let mut he = scores.clone();
-        for key in ["fields", "tiles"] {
-            he[key] = serde_json::json!([{}, {}]);
-        }
+        he["fields"] = serde_json::json!([{}, {}]);
+        he["tiles"] = serde_json::json!([{"field": 0, "attention": 0.25}, {"field": 1, "attention": 0.75}]);
         let note = |code: &str| serde_json::json!({"code": code, "message": "what it is", "next_step": "what to do"});
         let one = |value: serde_json::Value| if refused { serde_json::Value::Null } else { value };
         serde_json::json!({

@@ -191,7 +191,7 @@ mod tests {
     fn what_finds_no_room_goes_to_another_page() {
         let faces = Typeface::both().expect("fonts");
         let mut sheets = Sheets::new(&faces);
-        for _ in 0..100 {
+        for _ in 0..110 {
             sheets.words(Ink::Plain, "one line");
         }
         let pages = sheets.finished("Notice.");
