@@ -16,7 +16,7 @@ use crate::{
     Failure,
     locate::{EngineName, load, say_if_it_fell, use_threads},
     patient::Patient,
-    report,
+    report::{self, Export},
     terminal::{print_json, say},
 };
 
@@ -46,6 +46,9 @@ pub(crate) struct Arguments {
     /// all, none, or methods separated by commas.
     #[arg(long, value_name = "METHOD,…", default_value = "gradcam++", value_parser = methods)]
     explain: Methods,
+    /// Beside the report: dicom (with the patient's name, as the CT has it), fhir, pdf; several separated by commas.
+    #[arg(long, value_name = "LIST", value_enum, value_delimiter = ',')]
+    export: Vec<Export>,
     /// Print the report.
     #[arg(long)]
     json: bool,
@@ -108,7 +111,10 @@ fn read(ct: Option<&Path>, he: &[PathBuf], um_per_px: Option<MicronsPerPixel>) -
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
-    let Arguments { ct, lesion, he, um_per_px, patient, bundle, engine, explain, json, out } = arguments;
+    let Arguments { ct, lesion, he, um_per_px, patient, bundle, engine, explain, export, json, out } = arguments;
+    if export.contains(&Export::Dicom) && ct.is_none() {
+        return Err(Failure::Usage("--export dicom needs --ct: the objects stand in the study of the CT".to_owned()));
+    }
     let inputs: Vec<PathBuf> = ct.iter().chain(&he).cloned().collect();
     report::clean(&out, &inputs)?;
     let metadata = patient.metadata();
@@ -121,7 +127,14 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     });
     let loaded = loaded.unwrap_or_else(|panic| resume_unwind(panic))?;
     let Inputs { study, fields, timings } = read;
-    let order = report::Order { ready: &loaded, methods: &explain.0, out: &out };
+    let exports = export.iter().copied().enumerate().filter(|(at, export_of)| !export[..*at].contains(export_of));
+    let exports: Vec<Export> = exports.map(|(_, export)| export).collect();
+    let origin = match &study {
+        Ok(Some(study)) => Some(study.origin.clone()),
+        _ => None,
+    };
+    let order =
+        report::Order { ready: &loaded, methods: &explain.0, out: &out, exports: &exports, origin: origin.as_ref() };
     // What cannot be read outranks what must not be scored: it leaves no report.
     let fields = fields.map_err(Failure::from)?;
     let study = match study {

@@ -7,11 +7,12 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use clap::ValueEnum as _;
 use hilum_assess::{ExplainMethod, Outcome, Ready, Timings};
 use hilum_domain::{Metadata, Modality, Point, Refusal};
 use hilum_imaging::slide::Field;
 use hilum_intake::CtStudy;
-use hilum_report::{Document, Given, GivenCt, Report, produce, turned_away};
+use hilum_report::{Document, Given, GivenCt, Kept, Origin, Report, produce, turned_away};
 
 use crate::{Failure, files::replace, terminal::Working};
 
@@ -26,7 +27,49 @@ pub(crate) struct Order<'a> {
     pub(crate) ready: &'a Ready,
     pub(crate) methods: &'a [ExplainMethod],
     pub(crate) out: &'a Path,
+    pub(crate) exports: &'a [Export],
+    /// Where the CT comes from, if it made a volume.
+    pub(crate) origin: Option<&'a Origin>,
 }
+
+/// Another way out, beside the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Export {
+    /// sr.dcm, seg.dcm and capture.dcm: in the study of the CT, with the patient's name as it stands there.
+    Dicom,
+    /// fhir.json: FHIR R4, without anything of the patient but the study's UID.
+    Fhir,
+    /// report.pdf: the same on paper, without anything of the patient.
+    Pdf,
+}
+
+impl Export {
+    /// The files that it leaves.
+    const fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::Dicom => &["sr.dcm", "seg.dcm", "capture.dcm"],
+            Self::Fhir => &["fhir.json"],
+            Self::Pdf => &["report.pdf"],
+        }
+    }
+
+    /// Makes them of what was kept.
+    fn made(self, kept: &Kept<'_>, order: &Order<'_>) -> Result<Vec<(&'static str, Vec<u8>)>, Failure> {
+        let made = match (self, order.origin) {
+            (Self::Dicom, Some(origin)) => hilum_report::dicom(kept, origin, &order.ready.model.patch),
+            (Self::Dicom, None) => {
+                eprintln!("hilum: no DICOM objects: there is no CT volume whose study they could stand in");
+                Ok(Vec::new())
+            }
+            (Self::Fhir, origin) => hilum_report::fhir(kept, origin).map(|bytes| vec![("fhir.json", bytes)]),
+            (Self::Pdf, _) => hilum_report::pdf(kept, None).map(|bytes| vec![("report.pdf", bytes)]),
+        };
+        made.map_err(Failure::internal)
+    }
+}
+
+/// What stands for a serial number: a program on somebody's computer has none.
+const NO_DEVICE: &str = "none";
 
 /// A case with its report on disk.
 pub(crate) struct Done {
@@ -49,7 +92,7 @@ pub(crate) fn run(given: Given, order: &Order<'_>, timings: Timings) -> Result<D
             fs::write(order.out.join(name), bytes).map_err(Failure::unwritable("the pictures"))?;
         }
     }
-    leave(&report, order.out)?;
+    leave(&report, &files, order)?;
     Ok(Done { report, outcome, writing: writing.elapsed() })
 }
 
@@ -61,14 +104,22 @@ pub(crate) fn refuse(
     timings: &Timings,
 ) -> Result<Report, Failure> {
     let report = turned_away(refusal, metadata, order.ready, now(), timings);
-    leave(&report, order.out)?;
+    leave(&report, &[], order)?;
     Ok(report)
 }
 
-/// Writes `report.json`. What is left where that fails marks the run as interrupted.
-fn leave(report: &Report, out: &Path) -> Result<(), Failure> {
+/// Writes the other ways out, then `report.json`. What is left where that fails marks the run as interrupted.
+fn leave(report: &Report, files: &[(String, Vec<u8>)], order: &Order<'_>) -> Result<(), Failure> {
     let bytes = report.to_json().map_err(Failure::internal)?;
-    replace(&out.join("report.json"), &out.join(UNFINISHED), &bytes).map_err(Failure::unwritable("report.json"))
+    let kept = Kept { report: &bytes, files, device: NO_DEVICE };
+    let unfinished = order.out.join(UNFINISHED);
+    for export in order.exports {
+        fs::write(&unfinished, []).map_err(Failure::unwritable(unfinished.display()))?;
+        for (name, bytes) in export.made(&kept, order)? {
+            fs::write(order.out.join(name), bytes).map_err(Failure::unwritable(name))?;
+        }
+    }
+    replace(&order.out.join("report.json"), &unfinished, &bytes).map_err(Failure::unwritable("report.json"))
 }
 
 /// What a run that did not end leaves, and what a run that is on its way has: the pictures around it may be anybody's.
@@ -79,7 +130,10 @@ const UNFINISHED: &str = "report.json.part";
 pub(crate) fn clean(out: &Path, inputs: &[PathBuf]) -> Result<(), Failure> {
     fs::create_dir_all(out).map_err(Failure::unwritable(out.display()))?;
     let (report, unfinished) = (out.join("report.json"), out.join(UNFINISHED));
-    let earlier = fs::read(&report).ok().and_then(|bytes| hilum_report::files_of(&bytes)).unwrap_or_default();
+    let mut earlier = fs::read(&report).ok().and_then(|bytes| hilum_report::files_of(&bytes)).unwrap_or_default();
+    if !earlier.is_empty() {
+        earlier.extend(exported().map(str::to_owned));
+    }
     let interrupted = unfinished.exists();
     let whole = |path: &Path| path.canonicalize().ok();
     let given: Vec<PathBuf> = inputs.iter().filter_map(|input| whole(input)).collect();
@@ -115,14 +169,20 @@ pub(crate) fn clean(out: &Path, inputs: &[PathBuf]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether a run leaves a picture or map of that name.
+/// Every file of another way out.
+fn exported() -> impl Iterator<Item = &'static str> {
+    Export::value_variants().iter().flat_map(|export| export.names()).copied()
+}
+
+/// Whether a run leaves a picture, map or export of that name.
 fn is_ours(name: &str) -> bool {
     let map = |modality: Modality| {
         let kind = name.strip_prefix(modality.name()).and_then(|rest| rest.strip_prefix('-'));
         let mut kinds = ExplainMethod::ALL.into_iter().map(ExplainMethod::name).chain(["plain"]);
         kind.is_some_and(|rest| kinds.any(|kind| rest.starts_with(kind)))
     };
-    ["result.png", "ct.png", "explanations.png"].contains(&name) || Modality::ALL.into_iter().any(map)
+    ["result.png", "ct.png", "explanations.png"].into_iter().chain(exported()).any(|ours| ours == name)
+        || Modality::ALL.into_iter().any(map)
 }
 
 /// Now, RFC 3339 in UTC.
@@ -155,17 +215,21 @@ mod tests {
 
     #[test]
     fn an_earlier_report_goes_with_its_pictures_and_nothing_else() {
-        let mine = [("notes.txt", ""), ("he.png", ""), ("he-gradcam-mine.png", "")];
+        let mine = [("notes.txt", ""), ("he.png", ""), ("he-gradcam-mine.png", ""), ("scan.dcm", "")];
         let theirs = [
             ("report.json", REPORT),
             ("he-gradcam++-1.png", ""),
             ("he-gradcam++.npy", ""),
             ("he-plain-1.png", ""),
             ("result.png", ""),
+            ("sr.dcm", ""),
         ];
         let kept = left(&[&mine[..], &theirs].concat(), &[]).expect("cleaned");
-        assert_eq!(kept, ["he-gradcam-mine.png", "he.png", "notes.txt"]);
-        assert_eq!(left(&[("ct.png", ""), ("report.json", "{")], &[]).expect("cleaned"), ["ct.png"]);
+        assert_eq!(kept, ["he-gradcam-mine.png", "he.png", "notes.txt", "scan.dcm"]);
+        assert_eq!(
+            left(&[("ct.png", ""), ("sr.dcm", ""), ("report.json", "{")], &[]).expect("cleaned"),
+            ["ct.png", "sr.dcm"]
+        );
     }
 
     #[test]

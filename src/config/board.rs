@@ -25,6 +25,8 @@ pub struct Board {
     pub share: Option<Share>,
     /// `[receive]`, where scanners and archives may send to the box.
     pub receive: Option<Receive>,
+    /// `[deliver]`, where results go out by themselves.
+    pub deliver: Option<Deliver>,
     /// `[store]`
     pub store: Store,
     /// `[worker]`
@@ -346,6 +348,30 @@ pub struct Receive {
     pub quiet: Duration,
     /// `keep-days`: what came longer ago is removed; `None`: never.
     pub keep: Option<Duration>,
+}
+
+/// Where results go by themselves: the structured report, the segmentation and the page to an archive, files to a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deliver {
+    /// `archive`: AE title, and host with port.
+    pub archive: Option<(String, String)>,
+    /// `ae-title`: what the box calls itself to the archive.
+    pub ae_title: String,
+    /// `folder`: the outgoing folder, absolute.
+    pub folder: Option<PathBuf>,
+    /// `forms`: what goes into the folder.
+    pub forms: Vec<Form>,
+}
+
+/// A form of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// `dicom`: structured report, segmentation, page; the patient's name is in them.
+    Dicom,
+    /// `fhir`: FHIR R4.
+    Fhir,
+    /// `pdf`: paper.
+    Pdf,
 }
 
 /// How much is kept, and for how long.

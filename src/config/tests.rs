@@ -55,6 +55,11 @@ allow = ["CT1", "PACS"]
 folder = "/srv/received"
 quiet-s = 1
 keep-days = 3
+[deliver]
+archive = "PACS@192.0.2.9:104"
+ae-title = "BOX1"
+folder = "/srv/results"
+forms = ["dicom", "pdf"]
 [store]
 watermark-mb = 1024
 retention-days = 365
@@ -149,7 +154,7 @@ fn every_default_is_as_promised() {
     assert_eq!((board.engine.name, board.engine.threads, &board.engine.library), (None, None, &None));
     assert_eq!(board.key, KeySource::Credential { name: "hilum-data-key".to_owned() });
     assert_eq!((board.access.auto_lock.as_secs(), board.access.wrong_pins, board.access.wait.as_secs()), (300, 5, 60));
-    assert_eq!((board.camera, board.share, board.mirror, board.receive), (None, None, None, None));
+    assert_eq!((board.camera, board.share, board.mirror, board.receive, board.deliver), (None, None, None, None, None));
     assert_eq!((board.store.watermark_bytes, board.store.retention), (512_000_000, None));
     assert_eq!(board.store.drafts, Some(30 * DAY));
     assert_eq!((board.worker.memory_bytes, board.worker.time.as_secs()), (2_048_000_000, 120));
@@ -201,6 +206,10 @@ fn every_key_is_heard() {
     let share = board.share.expect("a share");
     assert_eq!((share.folder.as_path(), share.poll.as_millis()), (Path::new("/srv/inbox"), 500));
     assert_eq!(share.quiet, Duration::ZERO);
+    let deliver = board.deliver.expect("a delivery");
+    assert_eq!(deliver.archive, Some(("PACS".to_owned(), "192.0.2.9:104".to_owned())));
+    assert_eq!((deliver.ae_title.as_str(), deliver.forms.len()), ("BOX1", 2));
+    assert_eq!(deliver.folder.as_deref(), Some(Path::new("/srv/results")));
     let receive = board.receive.expect("a receiver");
     assert_eq!((receive.listen.port(), receive.ae_title.as_str(), receive.allow.len()), (11112, "HILUM", 2));
     assert_eq!(receive.folder.as_deref(), Some(Path::new("/srv/received")));
@@ -308,6 +317,15 @@ fn a_value_outside_its_range_is_named_with_range_and_unit() {
         "[receive]\nlisten = '127.0.0.1:104'\nae-title = 'A title that is too long'",
         "3:12: ae-title = \"A title that is too long\" is not an AE title (at most 16 letters)",
     );
+    for (keys, said) in [
+        ("archive = 'PACS'", "2:11: archive = 'PACS' is not an archive, such as PACS@192.0.2.9:104"),
+        ("archive = 'PACS@host:0'", "2:11: archive = 'PACS@host:0' is not an archive, such as PACS@192.0.2.9:104"),
+        ("folder = '/a'\nforms = ['paper']", "3:10: forms = 'paper' is none of dicom, fhir, pdf"),
+        ("archive = 'A@b:1'\nforms = ['pdf']", "3:9: forms has no meaning without folder"),
+        ("ae-title = 'A'", "1:1: nothing says where results go: archive or folder"),
+    ] {
+        check(&format!("[deliver]\n{keys}"), said);
+    }
     check("[share]\nfolder = '/a'\npoll-s = 0", "3:10: poll-s = 0 is outside 0.5 to 60 seconds");
     check("[store]\nwatermark-mb = 15", "2:16: watermark-mb = 15 is outside 16 to 1000000 MB");
     check("[access]\nwrong-pins = 0x15", "2:14: wrong-pins = 0x15 is outside 3 to 20");
@@ -786,6 +804,8 @@ fn the_base_shows_every_key_with_its_default() {
     assert_eq!(all.share.take().map(|share| (share.poll.as_secs(), share.quiet.as_secs())), Some((2, 5)));
     let receive = all.receive.take().map(|receive| (receive.quiet.as_secs(), receive.keep.map(|keep| keep.as_secs())));
     assert_eq!(receive, Some((5, Some(14 * 86_400))));
+    let deliver = all.deliver.take().map(|deliver| (deliver.ae_title, deliver.forms.len()));
+    assert_eq!(deliver, Some(("HILUM".to_owned(), 1)));
     let mirror = all.mirror.take().expect("a mirror");
     assert!(mirror.listen == "127.0.0.1:8733".parse().expect("an address") && mirror.tls.is_some());
     let paths = [all.paths.data.take(), all.paths.runtime.take(), all.paths.exports.take()];

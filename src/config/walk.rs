@@ -7,8 +7,9 @@ use hilum_domain::MicronsPerPixel;
 use crate::{
     board::{
         Access, Attached, Board, Bundle, Buttons, Camera, CameraSource, Case, ClockTrust, Control, Controls, Daemon,
-        Delegate, Engine, EngineName, Explanation, GpioLine, HttpCamera, KeySource, Mirror, Panel, Paths, Pedal,
-        PublicKey, Pull, RawFormat, Receive, Rotation, Sha256, Share, Store, Thermal, Tls, Wiring, Worker,
+        Delegate, Deliver, Engine, EngineName, Explanation, Form, GpioLine, HttpCamera, KeySource, Mirror, Panel,
+        Paths, Pedal, PublicKey, Pull, RawFormat, Receive, Rotation, Sha256, Share, Store, Thermal, Tls, Wiring,
+        Worker,
     },
     problem::Findings,
     section::{Section, absolute},
@@ -28,6 +29,7 @@ pub(crate) fn board(tree: Table, findings: &mut Findings) -> Option<Board> {
         let camera = top.optional_section("camera", camera);
         let share = top.optional_section("share", share);
         let receive = top.optional_section("receive", receive);
+        let deliver = top.optional_section("deliver", deliver);
         let store = top.section("store", store);
         let worker = top.section("worker", worker);
         let case = top.section("case", case);
@@ -47,6 +49,7 @@ pub(crate) fn board(tree: Table, findings: &mut Findings) -> Option<Board> {
             camera: camera?,
             share: share?,
             receive: receive?,
+            deliver: deliver?,
             store: store?,
             worker: worker?,
             case: case?,
@@ -336,6 +339,40 @@ fn receive(section: &mut Section) -> Option<Receive> {
         return section.contradiction("listen", message);
     }
     Some(Receive { listen, ae_title: title?, allow, folder: folder?, quiet: quiet?, keep: keep? })
+}
+
+fn deliver(section: &mut Section) -> Option<Deliver> {
+    let archive = section.text("archive", |written| match written.rsplit_once('@') {
+        Some((title, address))
+            if address
+                .rsplit_once(':')
+                .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0)) =>
+        {
+            Ok((ae_title(title)?, address.to_owned()))
+        }
+        _ => Err("is not an archive, such as PACS@192.0.2.9:104".to_owned()),
+    });
+    let title = section.text("ae-title", ae_title);
+    let folder = section.absolute("folder");
+    let forms = section.list("forms", |written, before| {
+        let form = match written {
+            "dicom" => Form::Dicom,
+            "fhir" => Form::Fhir,
+            "pdf" => Form::Pdf,
+            _ => return Err("is none of dicom, fhir, pdf".to_owned()),
+        };
+        if before.contains(&form) { Err("is there twice".to_owned()) } else { Ok(form) }
+    });
+    let (archive, title, folder) = (archive?, title?, folder?);
+    let forms = forms?;
+    if forms.is_some() && folder.is_none() {
+        return section.contradiction("forms", "forms has no meaning without folder".to_owned());
+    }
+    if archive.is_none() && folder.is_none() {
+        return section.contradiction("archive", "nothing says where results go: archive or folder".to_owned());
+    }
+    let ae_title = title.unwrap_or_else(|| "HILUM".to_owned());
+    Some(Deliver { archive, ae_title, folder, forms: forms.unwrap_or_else(|| vec![Form::Dicom]) })
 }
 
 /// PS3.5 6.2: at most 16 characters, no backslash, no control characters, spaces around them without meaning.

@@ -25,6 +25,7 @@ use tokio::{
 
 use crate::{
     control::{self, Point},
+    deliver::Delivered,
     event::Event,
     exports::{Exports, Taken},
     inference::{Benches, Done, Failed, Job, Loaded, Running as Engine},
@@ -133,6 +134,8 @@ pub(crate) struct Parts {
     pub(crate) name: String,
     /// What was received, where anybody may send.
     pub(crate) received: Option<Arc<Received>>,
+    /// What was delivered, where results go out by themselves.
+    pub(crate) delivered: Option<Delivered>,
     pub(crate) opened: Opened,
     /// Whether the records wait for a PIN.
     pub(crate) locked: bool,
@@ -726,6 +729,7 @@ impl Appliance {
             "exports-waiting": self.exports.status()["waiting"],
             "exports": self.exports.status(),
             "received": self.parts.received.as_ref().map(|received| received.status()),
+            "delivered": self.parts.delivered.as_ref().map(Delivered::status),
             "camera": self.camera.map(|seen| seen.is_ok()),
             "live": self.parts.office.figures.status(),
             "camera-fault": self.camera.and_then(Result::err),

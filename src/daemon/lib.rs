@@ -10,6 +10,7 @@ mod camera;
 mod capture;
 mod chores;
 mod control;
+mod deliver;
 mod desk;
 mod display;
 mod door;
@@ -179,7 +180,7 @@ async fn running(setup: Setup) -> Result<(), Fault> {
     }));
     let key = data_key(&board.key, &data)?;
     let locked = key.is_none();
-    let received_in = data.clone();
+    let (received_in, after_review) = (data.clone(), board.panel.read_first);
     let place = Place { folder: data.join("store"), key, watermark: board.store.watermark_bytes };
     let (records, opened, store_thread) = Records::open(place, &clock)?;
     let now = clock.now();
@@ -292,6 +293,16 @@ async fn running(setup: Setup) -> Result<(), Fault> {
         receive::start(settings, folder, board.store.watermark_bytes, counts, told, stop)
             .map_err(machine("receive"))?;
     }
+    let delivered = board.deliver.map(|settings| {
+        let parts = deliver::Parts {
+            records: records.clone(),
+            clock: Arc::clone(&clock),
+            bench: bench.clone(),
+            changed: office.changes.clone(),
+            after_review,
+        };
+        deliver::start(settings, &parts, &tell)
+    });
     let beats = Arc::new(AtomicU64::new(0));
     let dog = tokio::spawn(watchdog::feed(watchdog::Signs {
         records: records.clone(),
@@ -323,6 +334,7 @@ async fn running(setup: Setup) -> Result<(), Fault> {
         beats,
         name: board.name,
         received,
+        delivered,
         opened,
         locked,
         heat: board.thermal,

@@ -513,7 +513,7 @@ impl Office {
     ) -> Result<Value, Denied> {
         let identity = self.draft(case).await?.intake.identity;
         let items = self.read(What::Ct { path: path.clone(), series: series.clone() }).await?;
-        let Some(Item::Ct { bytes, label }) = items.into_iter().next() else {
+        let Some(Item::Ct { bytes, source, label }) = items.into_iter().next() else {
             return Err(Denied::new(70, "the reader gave no volume"));
         };
         let Label { patient_id, study_date, slices, .. } = label;
@@ -524,10 +524,11 @@ impl Office {
                 "the CT's Patient ID is not the first identifier of the case: it may be another patient's",
             ));
         }
-        let volume = self.kept(bytes).await?;
+        let (volume, source) = (self.kept(bytes).await?, Some(self.kept(source).await?));
         self.change(case, actor, move |intake| {
             let Origin { other_second, .. } = intake.origin;
-            intake.origin = Origin { export: None, other_id: is_other, other_second, study_date, slices: Some(slices) };
+            intake.origin =
+                Origin { export: None, other_id: is_other, other_second, study_date, slices: Some(slices), source };
             intake.volume = Some(volume);
             intake.lesion = lesion;
             Ok(())
@@ -622,7 +623,7 @@ impl Office {
             "age": age.map(Age::years), "sex": sex.map(Sex::name), "smoking": smoking.map(Smoking::name),
             "specimen": specimen.map(Specimen::name),
         });
-        let Origin { export, other_id, other_second, study_date, slices } = &shown.intake.origin;
+        let Origin { export, other_id, other_second, study_date, slices, .. } = &shown.intake.origin;
         answer["origin"] = json!({
             "by-share": export.is_some(), "other-id": other_id, "other-second": other_second, "study-date": study_date,
             "slices": slices,
@@ -658,7 +659,7 @@ impl Office {
             Err(NotRead::Several(series)) => return Ok(Taken::Several(series)),
             items => items?,
         };
-        let Some(Item::Ct { bytes, label }) = items.into_iter().next() else {
+        let Some(Item::Ct { bytes, source, label }) = items.into_iter().next() else {
             return Err(Denied::new(70, "the reader gave no volume").into());
         };
         let Label { patient_id, study_date, slices, .. } = label.clone();
@@ -683,14 +684,14 @@ impl Office {
             }
             Found::None => return Ok(Taken::ByNobody(label)),
         };
-        let volume = self.kept(bytes).await?;
+        let (volume, source) = (self.kept(bytes).await?, Some(self.kept(source).await?));
         self.change(case, Actor::Device, move |intake| {
             if intake.volume.is_some() && intake.origin.export.as_ref() != Some(&name) {
                 return Err(usage("the draft has a CT by now"));
             }
             let Origin { other_second, .. } = intake.origin;
             intake.origin =
-                Origin { export: Some(name), other_id: false, other_second, study_date, slices: Some(slices) };
+                Origin { export: Some(name), other_id: false, other_second, study_date, slices: Some(slices), source };
             // Nobody marked a lesion on what came by itself.
             (intake.volume, intake.lesion) = (Some(volume), None);
             Ok(())

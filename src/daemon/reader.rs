@@ -138,8 +138,8 @@ struct Order {
 enum Said {
     /// How it is confined.
     Confined(Enforced),
-    /// A volume, `bytes` long, follows.
-    Ct { bytes: u64, patient_id: String, series: String, study_date: Option<String>, slices: u64 },
+    /// A volume, `bytes` long, follows, and after it whose study it is of, `source` bytes long.
+    Ct { bytes: u64, source: u64, patient_id: String, series: String, study_date: Option<String>, slices: u64 },
     /// A picture, `bytes` long, follows.
     Field { bytes: u64, um_per_px: Option<f64>, colour: bool },
     /// A series, one of several that make a volume each.
@@ -180,8 +180,8 @@ pub(crate) struct Apart {
 /// Something that was read.
 #[derive(Debug)]
 pub(crate) enum Item {
-    /// A volume as it is kept, and what it says of itself.
-    Ct { bytes: Vec<u8>, label: Label },
+    /// A volume as it is kept, whose study it is of, and what it says of itself.
+    Ct { bytes: Vec<u8>, source: Vec<u8>, label: Label },
     /// A picture as it is kept.
     Field { bytes: Vec<u8>, scale: Option<MicronsPerPixel>, colour: bool },
 }
@@ -327,6 +327,8 @@ async fn heard(output: &mut (impl AsyncBufRead + Unpin), most: u64) -> Result<(V
             }
             continue;
         };
+        let behind = if let Said::Ct { source, .. } = said { source } else { 0 };
+        let length = length.checked_add(behind).ok_or(NONSENSE)?;
         left = left.checked_sub(length).ok_or(NONSENSE)?;
         let mut bytes = Vec::new();
         let got = (&mut *output).take(length).read_to_end(&mut bytes).await.map_err(|_| DIED)?;
@@ -335,7 +337,10 @@ async fn heard(output: &mut (impl AsyncBufRead + Unpin), most: u64) -> Result<(V
         }
         match said {
             Said::Ct { patient_id, series, study_date, slices, .. } => {
-                items.push(Item::Ct { bytes, label: Label { patient_id, series, study_date, slices } });
+                let at =
+                    usize::try_from(behind).ok().and_then(|behind| bytes.len().checked_sub(behind)).ok_or(NONSENSE)?;
+                let source = bytes.split_off(at);
+                items.push(Item::Ct { bytes, source, label: Label { patient_id, series, study_date, slices } });
             }
             Said::Field { um_per_px, colour, .. } => {
                 let scale = um_per_px.map(|um| MicronsPerPixel::new(um).ok_or(NONSENSE)).transpose()?;
@@ -393,10 +398,13 @@ fn ct(path: &Path, series: Option<&str>, out: &mut impl Write) -> anyhow::Result
     };
     let (study_date, slices) = (study.study_date.clone(), study.volume.grid().size[2] as u64);
     let series = shortened(&study.description);
+    let source = study.origin.to_bytes(&hilum_dicom::uid(&study.series_uid, "origin"))?;
     let kept = KeptCt::of(study);
     let bytes = kept.to_bytes()?;
-    let said = Said::Ct { bytes: bytes.len() as u64, patient_id: kept.patient_id, series, study_date, slices };
+    let (length, behind) = (bytes.len() as u64, source.len() as u64);
+    let said = Said::Ct { bytes: length, source: behind, patient_id: kept.patient_id, series, study_date, slices };
     say(out, &said, &bytes)?;
+    out.write_all(&source)?;
     Ok(Said::Done)
 }
 
@@ -467,6 +475,7 @@ mod tests {
         let confined = line(&Said::Confined(Enforced::default()), &[]);
         let label = |bytes: u64| Said::Ct {
             bytes,
+            source: bytes.min(1),
             patient_id: "4711".into(),
             series: "thorax".into(),
             study_date: Some("2026-11-01".into()),
@@ -488,7 +497,7 @@ mod tests {
         };
         let done = line(&Said::Done, &[]);
         let seeds = vec![
-            [&confined[..], &line(&label(4), b"abcd"), &done].concat(),
+            [&confined[..], &line(&label(4), b"abcde"), &done].concat(),
             [&confined[..], &line(&field, b"png"), &line(&field, b"png"), &done].concat(),
             [&confined[..], &line(&series, &[]), &line(&series, &[]), &line(&refused, &[])].concat(),
             [&confined[..], &line(&Said::Unreadable { message: "it is empty".into() }, &[])].concat(),

@@ -11,6 +11,7 @@ use hilum_imaging::dot;
 use crate::{
     attributes::Attributes,
     file::open_regular,
+    origin::Carried,
     part10::Part10,
     pixels::{Pixels, Rescale, hounsfield},
     scan::{ScanError, Scanned},
@@ -21,18 +22,35 @@ const MAX_EDGE: u16 = 8_192;
 /// A multi-frame CT of two thousand slices of 512² has half as many bytes.
 const MOST_BYTES: u64 = 2 << 30;
 
-/// What is read of an object, in rising order.
-const WANTED: [Tag; 33] = [
+/// What is read of an object, in rising order: of the image, and of whose study it is.
+const WANTED: [Tag; 50] = [
     tags::SPECIFIC_CHARACTER_SET,
     tags::IMAGE_TYPE,
     tags::SOP_CLASS_UID,
     tags::SOP_INSTANCE_UID,
     tags::STUDY_DATE,
+    tags::STUDY_TIME,
+    tags::ACCESSION_NUMBER,
+    tags::REFERRING_PHYSICIAN_NAME,
+    tags::TIMEZONE_OFFSET_FROM_UTC,
+    tags::STUDY_DESCRIPTION,
     tags::SERIES_DESCRIPTION,
+    tags::PATIENT_NAME,
     tags::PATIENT_ID,
+    tags::ISSUER_OF_PATIENT_ID,
+    tags::TYPE_OF_PATIENT_ID,
+    tags::PATIENT_BIRTH_DATE,
+    tags::PATIENT_SEX,
+    tags::PATIENT_AGE,
+    tags::PATIENT_SIZE,
+    tags::PATIENT_WEIGHT,
+    tags::PATIENT_COMMENTS,
+    tags::PATIENT_IDENTITY_REMOVED,
+    tags::DEIDENTIFICATION_METHOD,
     tags::SLICE_THICKNESS,
     tags::STUDY_INSTANCE_UID,
     tags::SERIES_INSTANCE_UID,
+    tags::STUDY_ID,
     tags::ACQUISITION_NUMBER,
     tags::INSTANCE_NUMBER,
     tags::IMAGE_POSITION_PATIENT,
@@ -98,6 +116,8 @@ pub struct Header {
     pub study_uid: String,
     /// (0020,000E) Series Instance UID.
     pub series_uid: String,
+    /// (0008,0016) SOP Class UID.
+    pub sop_class_uid: String,
     /// (0008,0018) SOP Instance UID.
     pub sop_uid: String,
     /// (0020,0052) Frame of Reference UID; empty if absent.
@@ -135,6 +155,8 @@ pub struct Header {
 pub struct CtSlice {
     /// What it says of itself.
     pub header: Header,
+    /// Whose study it is of; the frames of an object share it.
+    pub carried: Carried,
     /// HU, row by row: stored value × Rescale Slope + Rescale Intercept (PS3.3 C.11.1.1.2), half away from zero and
     /// held within 16 bits.
     pub hu: Vec<i16>,
@@ -261,7 +283,10 @@ pub fn read_bytes(bytes: &[u8]) -> Result<Found, ReadError> {
         uid => uid?,
     };
     let is_multi_frame = sop_class == uids::ENHANCED_CT_IMAGE_STORAGE;
-    Ok(match slices(&object, Pixels::of(&file, scanned.pixels.as_ref()), &series_uid, is_multi_frame) {
+    let carried = Carried::of(&scanned.wanted, file.coding);
+    let pixels = Pixels::of(&file, scanned.pixels.as_ref());
+    let of = Of { sop_class_uid: &sop_class, series_uid: &series_uid, carried: &carried, is_multi_frame };
+    Ok(match slices(&object, pixels, of) {
         Ok(slices) => Found::Ct(slices),
         Err(why) => Found::Unusable(Box::new(Unusable {
             series_uid,
@@ -294,15 +319,20 @@ pub(crate) fn printable(text: &str) -> String {
     text.replace(char::is_control, " ")
 }
 
-fn slices(
-    object: &InMemDicomObject,
-    pixels: Pixels<'_>,
-    series_uid: &str,
+/// What the images of an object have in common.
+#[derive(Clone, Copy)]
+struct Of<'a> {
+    sop_class_uid: &'a str,
+    series_uid: &'a str,
+    carried: &'a Carried,
     is_multi_frame: bool,
-) -> Result<Vec<CtSlice>, ReadError> {
+}
+
+fn slices(object: &InMemDicomObject, pixels: Pixels<'_>, of: Of<'_>) -> Result<Vec<CtSlice>, ReadError> {
+    let Of { carried, is_multi_frame, .. } = of;
     let frames = if is_multi_frame { Attributes::of_frames(object)? } else { vec![Attributes::of_one(object)?] };
     let told = |(number, frame): (u32, Attributes<'_>)| {
-        let header = Header { frame: is_multi_frame.then_some(number), ..header(frame, series_uid)? };
+        let header = Header { frame: is_multi_frame.then_some(number), ..header(frame, of)? };
         let rescale = Rescale::of(frame, &header)?;
         Ok((header, rescale))
     };
@@ -311,12 +341,12 @@ fn slices(
     let frames = pixels.frames(size, told.len())?;
     let slice = |(number, (header, rescale)): (usize, (Header, Rescale))| {
         let (hu, exact_hu) = hounsfield(&rescale, frames.frame(number)?);
-        Ok(CtSlice { header, hu, exact_hu })
+        Ok(CtSlice { header, carried: carried.clone(), hu, exact_hu })
     };
     told.into_iter().enumerate().map(slice).collect()
 }
 
-fn header(image: Attributes<'_>, series_uid: &str) -> Result<Header, ReadError> {
+fn header(image: Attributes<'_>, of: Of<'_>) -> Result<Header, ReadError> {
     let rows = image.integer(tags::ROWS).ok_or(ReadError::Attribute("Rows"))?;
     let columns = image.integer(tags::COLUMNS).ok_or(ReadError::Attribute("Columns"))?;
     let edge = |value: i32, name| {
@@ -338,7 +368,8 @@ fn header(image: Attributes<'_>, series_uid: &str) -> Result<Header, ReadError> 
         patient_id: image.text(tags::PATIENT_ID).unwrap_or_default(),
         study_date: image.text(tags::STUDY_DATE).unwrap_or_default(),
         study_uid: image.text(tags::STUDY_INSTANCE_UID).unwrap_or_default(),
-        series_uid: series_uid.to_owned(),
+        series_uid: of.series_uid.to_owned(),
+        sop_class_uid: of.sop_class_uid.to_owned(),
         sop_uid: image.required(tags::SOP_INSTANCE_UID, "SOP Instance UID")?,
         frame_of_reference_uid: image.text(tags::FRAME_OF_REFERENCE_UID).unwrap_or_default(),
         series_description: image.text(tags::SERIES_DESCRIPTION).unwrap_or_default(),

@@ -32,10 +32,10 @@ pub struct CtSeries {
     pub kernel: String,
 }
 
-/// Why a slice could not be written.
+/// Why an object could not be written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write a DICOM slice")]
-pub struct WriteError(#[source] Box<dyn std::error::Error + Send + Sync>);
+#[error("cannot write a DICOM object")]
+pub struct WriteError(#[source] pub(crate) Box<dyn std::error::Error + Send + Sync>);
 
 /// Writes slice `k` of an axial volume as a CT image (PS3.3 A.3), Explicit VR Little Endian. `sop_uid` is its UID;
 /// slices are numbered from the head down, as scanners do, so slice `k` has Instance Number `slices − k`.

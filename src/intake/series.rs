@@ -6,7 +6,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use hilum_dicom::{CtSlice, Found, Header, ReadError, Unusable};
+use hilum_dicom::{CtSlice, Found, Header, Origin, ReadError, Unusable};
 use hilum_domain::{Refusal, RefusalCode};
 use hilum_imaging::{Grid, Volume, cross, dot};
 use ndarray::Array3;
@@ -73,6 +73,8 @@ pub struct CtStudy {
     pub volume: Volume<i16>,
     /// The same without rounding, if that differs: rescaled by fractions, or beyond 16 bits.
     pub exact: Option<Volume<f32>>,
+    /// Whose study it is of, and which images its slices are.
+    pub origin: Origin,
     /// Series Instance UID.
     pub series_uid: String,
     /// Patient ID; empty where the scanner had none.
@@ -367,7 +369,8 @@ fn group(slices: Vec<CtSlice>) -> Vec<Stack> {
         let known = series.entry(slice.header.series_uid.clone()).or_default();
         let same = seen.entry((slice.header.sop_uid.clone(), slice.header.frame)).or_default();
         // The same image copied twice is one image. One UID on two different images is left for the checks to find.
-        if same.iter().any(|&at| known.get(at) == Some(&slice)) {
+        let is_same = |other: &CtSlice| other.header == slice.header && other.hu == slice.hu;
+        if same.iter().any(|&at| known.get(at).is_some_and(is_same)) {
             continue;
         }
         same.push(known.len());
@@ -620,13 +623,15 @@ impl Stack {
         };
         let (slice_thickness_mm, patient_id) = (header.slice_thickness_mm, header.patient_id.clone());
         let (study_date, description) = (day(&header.study_date), header.series_description.clone());
+        let carried = self.slices[0].carried.clone();
+        let origin = Origin::of(carried, self.slices.iter().map(|slice| &slice.header)).expect("a stack has slices");
         let fractional = self.slices.iter().any(|slice| slice.exact_hu.is_some());
         let exact = |slice: &CtSlice| -> Vec<f32> {
             slice.exact_hu.clone().unwrap_or_else(|| slice.hu.iter().copied().map(f32::from).collect())
         };
         let exact = fractional.then(|| stacked(grid, self.slices.iter().map(exact).collect()));
         let volume = stacked(grid, self.slices.into_iter().map(|slice| slice.hu).collect());
-        CtStudy { volume, exact, series_uid: self.uid, patient_id, description, study_date, slice_thickness_mm }
+        CtStudy { volume, exact, origin, series_uid: self.uid, patient_id, description, study_date, slice_thickness_mm }
     }
 }
 

@@ -5,14 +5,23 @@
 #![forbid(unsafe_code)]
 
 mod case;
+mod codes;
 mod document;
+mod fhir;
+mod hospital;
 mod paint;
+mod pdf;
 mod result;
+mod said;
 mod sheet;
 
 pub use case::{Document, Given, GivenCt, ProduceFault, glimpse, produce, turned_away};
 pub use document::{Bundle, Context, ExplanationFiles, FieldNote, Note, Plain, REPORT_SCHEMA, Report, files_of};
+pub use fhir::fhir;
+pub use hilum_dicom::Origin;
+pub use hospital::{ExportFault, Kept, dicom};
 pub use paint::blend;
+pub use pdf::pdf;
 
 /// The sentence that stands on every report and picture.
 pub const NOTICE: &str = "Research use only, not a diagnosis.";

@@ -82,6 +82,8 @@ pub enum Action {
     Disagreed,
     /// A case left the box.
     Exported,
+    /// What the hospital takes of a case went to an archive or an outgoing folder.
+    Delivered,
     /// A case was removed as the retention rules want it.
     Expired,
     /// The day's control case was assessed.

@@ -104,6 +104,9 @@ pub struct Origin {
     pub study_date: Option<String>,
     /// How many slices the volume has.
     pub slices: Option<u64>,
+    /// Whose study the volume is of and which images its slices are, for what goes back to the hospital: the patient's name is in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<BlobName>,
 }
 
 /// What is known of a case before it is assessed.
@@ -342,7 +345,8 @@ impl Intake {
 
     /// The names of all files of the intake.
     pub(crate) fn files(&self) -> impl Iterator<Item = &BlobName> {
-        self.volume.iter().chain(self.fields.iter().map(|field| &field.picture))
+        let pictures = self.fields.iter().map(|field| &field.picture);
+        self.volume.iter().chain(&self.origin.source).chain(pictures)
     }
 }
 

@@ -134,6 +134,11 @@ fn inflated(deflated: &[u8]) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(plain)
 }
 
+/// What stands for a delivery among the inputs.
+fn delivery(case: CaseNumber, to: &str) -> String {
+    format!("delivered {case} to {to}")
+}
+
 impl Store {
     /// Opens the store in `folder`, or makes one. Below `watermark` bytes of free room nothing new is taken in.
     ///
@@ -613,6 +618,32 @@ impl Store {
             audit::append_with(transaction, now, &event, Some(file))?;
             Ok(next)
         })
+    }
+
+    /// Enters in the log that objects with this SHA-256 of a case went to a place, and remembers it: both or none.
+    ///
+    /// # Errors
+    /// [`StoreFault::NoCase`]
+    pub fn delivered(&mut self, case: CaseNumber, to: &str, objects: &Hash, now: &Moment) -> Result<(), StoreFault> {
+        let token = self.key()?.token(&delivery(case, to));
+        self.database.write(|transaction| {
+            executed(
+                transaction,
+                "INSERT INTO inputs (token, begun, taken) VALUES (?1, 0, 1) ON CONFLICT DO UPDATE SET taken = 1",
+                [token],
+            )?;
+            let row = Some(row_hash(transaction, case)?);
+            let event = Event { actor: Actor::Device, action: Action::Delivered, case: Some(case), role: None, row };
+            audit::append_with(transaction, now, &event, Some(objects))
+        })
+    }
+
+    /// Whether a case went to a place.
+    ///
+    /// # Errors
+    /// [`StoreFault`]
+    pub fn is_delivered(&self, case: CaseNumber, to: &str) -> Result<bool, StoreFault> {
+        self.is_taken(&delivery(case, to))
     }
 
     /// Enters in the log that a result was looked at.

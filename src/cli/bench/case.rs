@@ -100,7 +100,8 @@ impl Case {
             timings.0.push(("read_he", from.elapsed()));
             slices = study.volume.grid().size[2];
             let case = report::given(Some((study, Some(self.lesion))), Some(fields), self.metadata);
-            let order = report::Order { ready, methods: &[ExplainMethod::GradCamPlusPlus], out };
+            let order =
+                report::Order { ready, methods: &[ExplainMethod::GradCamPlusPlus], out, exports: &[], origin: None };
             let report::Done { report, writing, .. } = report::run(case, &order, timings)?;
             samples.entry("report".to_owned()).or_default().push(ms(writing));
             tiles = report.tiles();
