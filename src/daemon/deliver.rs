@@ -294,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_result_leaves_when_it_may() {
-        let states = |after_review| State::ALL.into_iter().filter(|state| is_over(*state, after_review));
+        let states = |after_review| State::ALL.into_iter().filter(move |state| is_over(*state, after_review));
         let names = |after_review| states(after_review).map(State::name).collect::<Vec<_>>();
         assert_eq!(names(false), ["assessed", "refused", "reviewed", "exported"]);
         assert_eq!(names(true), ["refused", "reviewed", "exported"]);
