@@ -19,6 +19,9 @@ use crate::{
 
 /// How many candidates are worth a look.
 const MOST: usize = 10;
+/// What no list of them says.
+const NOTE: &str =
+    "suggestions only: a lesion may lie where none is suggested, and an empty list does not mean that there is none";
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
@@ -95,6 +98,7 @@ struct Written {
 #[derive(Serialize)]
 struct Candidates {
     candidates: Vec<Ranked>,
+    note: &'static str,
 }
 
 #[derive(Serialize)]
@@ -147,7 +151,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
                     mean_hu: found.mean_hu,
                 })
                 .collect();
-            let ranked = Candidates { candidates };
+            let ranked = Candidates { candidates, note: NOTE };
             if *json {
                 return print_json(&ranked);
             }
@@ -158,7 +162,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
                     found.rank, found.diameter_mm, found.mean_hu
                 ))?;
             }
-            Ok(())
+            say(NOTE)
         }
     }
 }
