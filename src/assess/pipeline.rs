@@ -385,7 +385,8 @@ fn prepare_ct(
         None => match timings.time("locate", || lesion_candidates(&input.volume, 1)).first() {
             Some(candidate) => (candidate.centre, true),
             None => {
-                let what = "no lesion was marked and none stands out in the lungs";
+                let what =
+                    "no lesion was marked and the search suggests no place, which does not mean that there is none";
                 return Err(Refusal::new(RefusalCode::NoCandidate, what));
             }
         },

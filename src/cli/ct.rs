@@ -22,6 +22,9 @@ use crate::{
 
 /// How many candidates are worth a look.
 const MOST: usize = 10;
+/// What no list of them says.
+const NOTE: &str =
+    "suggestions only: a lesion may lie where none is suggested, and an empty list does not mean that there is none";
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
@@ -117,6 +120,7 @@ struct Timing {
 #[derive(Serialize)]
 struct Candidates {
     candidates: Vec<Ranked>,
+    note: &'static str,
 }
 
 #[derive(Serialize)]
@@ -184,7 +188,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
                     mean_hu: found.mean_hu,
                 })
                 .collect();
-            let ranked = Candidates { candidates };
+            let ranked = Candidates { candidates, note: NOTE };
             if *json {
                 return print_json(&ranked);
             }
@@ -195,7 +199,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
                     found.rank, found.diameter_mm, found.mean_hu
                 ))?;
             }
-            Ok(())
+            say(NOTE)
         }
     }
 }

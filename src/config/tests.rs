@@ -315,7 +315,7 @@ fn a_value_outside_its_range_is_named_with_range_and_unit() {
     );
     check(
         "[receive]\nlisten = '127.0.0.1:104'\nae-title = 'A title that is too long'",
-        "3:12: ae-title = \"A title that is too long\" is not an AE title (at most 16 letters)",
+        "3:12: ae-title = 'A title that is too long' is not an AE title (at most 16 letters)",
     );
     for (keys, said) in [
         ("archive = 'PACS'", "2:11: archive = 'PACS' is not an archive, such as PACS@192.0.2.9:104"),

@@ -25,7 +25,11 @@ use dicom_ul::{
         PresentationContextResultReason, UserIdentity,
     },
 };
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fs::{CWD, RenameFlags, renameat_with},
+    io::Errno,
+};
 
 use crate::{
     dimse::{C_ECHO_RQ, C_STORE_RQ, Command, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION, is_uid, status},
@@ -119,7 +123,7 @@ const MOST_BYTES: u64 = 2 << 30;
 /// The longest command set: a dozen short elements.
 const MOST_COMMAND: usize = 16_384;
 /// So much of a data set is kept to find its series in.
-const BEGINNING: usize = 1 << 20;
+const BEGINNING: usize = 256 << 10;
 /// What a PDU may have: as much as the widest-spread sender sends.
 const MOST_PDU: u32 = 131_072;
 /// How often deadlines are looked at.
@@ -233,7 +237,7 @@ impl Receiver {
                 }
                 let mut listening = [PollFd::new(&self.listener, PollFlags::IN)];
                 match poll(&mut listening, Some(&timeout)) {
-                    Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                    Ok(_) | Err(Errno::INTR) => {}
                     Err(error) => break Err(error.into()),
                 }
                 // All who wait, but no more than it takes to look at the clock again.
@@ -459,10 +463,16 @@ fn place(unfinished: &Path, file: &File, folder: &Path, instance: &str) -> io::R
     for copy in 1.. {
         let name = if copy == 1 { format!("{instance}.dcm") } else { format!("{instance}-{copy}.dcm") };
         let path = folder.join(name);
-        let is_new = match fs::hard_link(unfinished, &path) {
+        let is_new = match renameat_with(CWD, unfinished, CWD, &path, RenameFlags::NOREPLACE) {
             Ok(()) => true,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
-            Err(error) => return Err(error),
+            Err(Errno::EXIST) => false,
+            // Some file systems of networks cannot: there a link is as good.
+            Err(Errno::INVAL | Errno::NOSYS) => match fs::hard_link(unfinished, &path) {
+                Ok(()) => true,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+                Err(error) => return Err(error),
+            },
+            Err(error) => return Err(error.into()),
         };
         if is_new || same_data_set(unfinished, &path)? {
             // A copy that came at the same moment by another way may not have got so far.
@@ -589,7 +599,6 @@ fn cut(watched: &Arc<Watched>) {
 
 /// What a listener says of nobody there, of a connection that is gone, and of too little of something, which is waited for.
 fn waited_out(error: io::Error) -> io::Result<()> {
-    use rustix::io::Errno;
     match Errno::from_io_error(&error) {
         Some(Errno::AGAIN | Errno::INTR | Errno::CONNABORTED) => Ok(()),
         Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {

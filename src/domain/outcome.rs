@@ -44,7 +44,7 @@ codes! {
         NoVolume = "no-volume", "export an axial CT series of the thorax";
         /// The marked lesion lies outside the volume.
         LesionOutside = "lesion-outside-volume", "mark the lesion inside the scanned volume (patient coordinates in mm)";
-        /// No lesion was marked and none stands out.
+        /// No lesion was marked and the search suggests no place, which does not mean that there is none.
         NoCandidate = "no-lesion-candidate", "mark the lesion by hand";
         /// An image's scale is not known.
         ScaleUnknown = "scale-unknown", "give the scale in µm per pixel, or calibrate the objective";

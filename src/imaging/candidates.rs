@@ -2,18 +2,22 @@
 //!
 //! The scan is copied to a coarse isotropic grid, the lungs are cut out, and blobs of tissue are sought in and beside
 //! them at several scales (Lindeberg, "Feature detection with automatic scale selection", 1998) by the weakest of the
-//! three curvatures of the smoothed scan: vessels are tubes and walls are sheets, flat along an axis or two.
+//! three curvatures of the smoothed scan: vessels are tubes and walls are sheets, flat along an axis or two. What is
+//! found is ranked by how it looks (`looks.rs`). How often a lesion is among the first: `docs/candidates.md`.
+
+mod looks;
 
 use hilum_domain::Point;
 use ndarray::{Array3, Axis, Zip, s};
 use rayon::prelude::*;
 
+use self::looks::rays;
 use crate::{Grid, Volume, gaussian, symmetric_3x3};
 
 /// A place in the lung that could be a lesion.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Candidate {
-    /// Larger is more suspicious; it ranks the candidates of one scan and is no probability.
+    /// Larger is more suspicious, and may be below 0; it ranks the candidates of one scan and is no probability.
     pub score: f64,
     /// Its centre.
     pub centre: Point,
@@ -58,7 +62,8 @@ pub fn lesion_candidates(volume: &Volume<i16>, most: usize) -> Vec<Candidate> {
     let Some(coarse) = Coarse::copy(volume) else { return Vec::new() };
     let Some(chest) = Chest::cut(&coarse) else { return Vec::new() };
     let mut blobs = chest.blobs();
-    blobs.par_iter_mut().for_each(|blob| blob.score = chest.looks(blob).score(blob));
+    let rays = rays();
+    blobs.par_iter_mut().for_each(|blob| blob.score = chest.looks(blob, &rays).score());
     blobs.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.centre.cmp(&b.centre)).then(a.radius.total_cmp(&b.radius)));
     let mut kept: Vec<(Blob, Body)> = Vec::new();
     for blob in blobs {
@@ -85,6 +90,38 @@ pub fn lesion_candidates(volume: &Volume<i16>, most: usize) -> Vec<Candidate> {
             mean_hu: body.mean_hu,
         })
         .collect()
+}
+
+/// What the search sees in one blob, for `tests/candidates/fit`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sighting {
+    /// Its middle.
+    pub centre: Point,
+    /// The middle and the diameter of what grows out of it.
+    pub body: (Point, f64),
+    /// The radius of the blob itself, in mm.
+    pub radius_mm: f64,
+    /// The logarithm of its size, and its signs, in the order of their weights.
+    pub signs: (f64, Vec<f64>),
+}
+
+/// Every blob of a scan with its signs, in no order: what the weights of the ranking are fitted to.
+#[must_use]
+pub fn lesion_sightings(volume: &Volume<i16>) -> Vec<Sighting> {
+    let Some(coarse) = Coarse::copy(volume) else { return Vec::new() };
+    let Some(chest) = Chest::cut(&coarse) else { return Vec::new() };
+    let rays = rays();
+    let point = |at: [f64; 3]| coarse.grid.point(std::array::from_fn(|axis| at[2 - axis]));
+    let see = |blob: &Blob| {
+        let body = chest.body_of(blob);
+        Sighting {
+            centre: point(std::array::from_fn(|axis| real(blob.centre[axis] + chest.corner[axis]))),
+            body: (point(body.centre), body.diameter * chest.step_mm),
+            radius_mm: blob.radius * chest.step_mm,
+            signs: chest.looks(blob, &rays).signs(),
+        }
+    };
+    chest.blobs().par_iter().map(see).collect()
 }
 
 fn distance(a: [f64; 3], b: [f64; 3]) -> f64 {
@@ -326,11 +363,14 @@ struct Blob {
     radius: f64,
     /// The weakest curvature, times the square of the scale, in HU: the same for spheres of any size.
     response: f64,
+    /// The weakest curvature by the strongest: 1 for a sphere, near 0 for tubes and sheets.
+    roundness: f64,
     score: f64,
 }
 
-/// The weakest curvature at a voxel at least `h` from the border, over steps of `h`; 0 unless all three are downward.
-fn weakest_curvature(f: &Array3<f32>, at: [usize; 3], h: usize) -> f64 {
+/// The weakest and the strongest curvature at a voxel at least `h` from the border, over steps of `h`; 0 unless all three are
+/// downward.
+fn curvatures(f: &Array3<f32>, at: [usize; 3], h: usize) -> [f64; 2] {
     let step = isize::try_from(h).unwrap_or(1);
     let value = |a: usize, along_a: isize, b: usize, along_b: isize| {
         let mut near = at;
@@ -342,18 +382,18 @@ fn weakest_curvature(f: &Array3<f32>, at: [usize; 3], h: usize) -> f64 {
     // voxels are done here.
     let own: [f64; 3] = std::array::from_fn(|a| value(a, 1, a, 0) + value(a, -1, a, 0) - 2.0 * value(a, 0, a, 0));
     if own.iter().any(|&curvature| curvature >= 0.0) {
-        return 0.0;
+        return [0.0; 2];
     }
     let mixed: [f64; 3] = std::array::from_fn(|a| {
         let b = (a + 1) % 3;
         0.25 * (value(a, 1, b, 1) + value(a, -1, b, -1) - value(a, 1, b, -1) - value(a, -1, b, 1))
     });
     if (0..3).any(|a| mixed[a] * mixed[a] >= own[a] * own[(a + 1) % 3]) {
-        return 0.0;
+        return [0.0; 2];
     }
     let hessian = [[own[0], mixed[0], mixed[2]], [mixed[0], own[1], mixed[1]], [mixed[2], mixed[1], own[2]]];
-    let [_, _, (largest, _)] = symmetric_3x3(hessian);
-    (-largest).max(0.0) / real(h * h)
+    let [(least, _), _, (largest, _)] = symmetric_3x3(hessian);
+    [largest, least].map(|curvature| (-curvature).max(0.0) / real(h * h))
 }
 
 impl Chest {
@@ -391,7 +431,7 @@ impl Chest {
                 for j in h..rows - h {
                     for i in h..columns - h {
                         if self.from_lung[[k * stride, j * stride, i * stride]] <= reach {
-                            plane[[j, i]] = single(sigma * sigma * weakest_curvature(smooth, [k, j, i], h));
+                            plane[[j, i]] = single(sigma * sigma * curvatures(smooth, [k, j, i], h)[0]);
                         }
                     }
                 }
@@ -401,7 +441,9 @@ impl Chest {
         for ((k, j, i), &value) in response.indexed_iter().filter(|(_, value)| f64::from(**value) >= WEAKEST_HU) {
             if response.slice(s![k - 1..=k + 1, j - 1..=j + 1, i - 1..=i + 1]).iter().all(|&near| near <= value) {
                 let centre = [k, j, i].map(|index| index * stride);
-                found.push(Blob { centre, radius, response: f64::from(value), score: 0.0 });
+                let [weakest, strongest] = curvatures(smooth, [k, j, i], h);
+                let roundness = weakest / strongest.max(1e-9);
+                found.push(Blob { centre, radius, response: f64::from(value), roundness, score: 0.0 });
             }
         }
     }
@@ -431,23 +473,6 @@ impl Chest {
 // ---------------------------------------------------------------------------------------------------------------------
 // Ranking and measuring
 
-/// What tells a lesion from a vessel, a heart or a rib.
-struct Looks {
-    /// The share of aerated lung in the shell around it.
-    contact: f64,
-    /// The radius of the largest ball of tissue in it, by its own: small for forking vessels and for folds.
-    solid: f64,
-    /// How much of its surroundings the scan shows, along the axis that shows least: what is cut off looks round.
-    shown: f64,
-}
-
-impl Looks {
-    /// The exponents lie near those of a fit on phantoms; the hits change little around them.
-    fn score(&self, blob: &Blob) -> f64 {
-        blob.response * libm::pow(self.contact, 1.2) * libm::pow(blob.radius, 0.8) * (0.3 + self.solid) * self.shown
-    }
-}
-
 /// A candidate grown out of its blob, in voxels of the coarse copy.
 struct Body {
     centre: [f64; 3],
@@ -456,29 +481,6 @@ struct Body {
 }
 
 impl Chest {
-    fn looks(&self, blob: &Blob) -> Looks {
-        let (mut shell, mut lung, mut thickest) = (0, 0, 0.0_f32);
-        self.ball(blob.centre, 1.5 * blob.radius + 1.0, |at, from_centre| {
-            if from_centre > 1.1 * blob.radius + 0.5 {
-                shell += 1;
-                lung += usize::from(self.is_lung(at));
-            } else if from_centre <= blob.radius {
-                thickest = thickest.max(self.from_lung[at]);
-            }
-        });
-        let shown = (0..3)
-            .map(|axis| {
-                let at = blob.centre[axis] + self.corner[axis];
-                (real(at.min(self.whole_size[axis] - 1 - at)) + 0.5) / (1.5 * blob.radius)
-            })
-            .fold(1.0, f64::min);
-        Looks {
-            contact: real(lung) / real(shell.max(1)),
-            solid: (f64::from(thickest).sqrt() / blob.radius).min(1.0),
-            shown,
-        }
-    }
-
     /// The tissue joined to the middle of a blob, out to one and a half of its radius and within the hull of the lungs.
     fn body_of(&self, blob: &Blob) -> Body {
         let reach = 1.5 * blob.radius + 1.0;
@@ -535,11 +537,30 @@ impl Chest {
 mod tests {
     use super::*;
 
-    /// A ball or, along z, a rod of soft tissue.
+    /// A ball or a rod of soft tissue: along z, or from one point to another.
     #[derive(Clone, Copy)]
     enum Part {
         Nodule { at: [f64; 3], diameter: f64 },
+        Glass { at: [f64; 3], diameter: f64 },
         Vessel { at: [f64; 2], diameter: f64 },
+        Branch { from: [f64; 3], to: [f64; 3], diameter: f64 },
+    }
+
+    impl Part {
+        fn holds(&self, at: [f64; 3]) -> bool {
+            match *self {
+                Self::Nodule { at: centre, diameter } | Self::Glass { at: centre, diameter } => {
+                    distance(at, centre) < 0.5 * diameter
+                }
+                Self::Vessel { at: [x, y], diameter } => (at[0] - x).hypot(at[1] - y) < 0.5 * diameter,
+                Self::Branch { from, to, diameter } => {
+                    let along: [f64; 3] = std::array::from_fn(|axis| to[axis] - from[axis]);
+                    let off: [f64; 3] = std::array::from_fn(|axis| at[axis] - from[axis]);
+                    let share = (crate::dot(off, along) / crate::dot(along, along)).clamp(0.0, 1.0);
+                    distance(off, along.map(|part| share * part)) < 0.5 * diameter
+                }
+            }
+        }
     }
 
     /// A chest of 300 by 220 by `depth` mm with lungs at x = ±70 (half axes 55 and 80 mm) and what is drawn in them.
@@ -548,14 +569,16 @@ mod tests {
         let grid = Grid::axial(size, [-150.0, -110.0, -500.0], spacing);
         let voxels = Array3::from_shape_fn((size[2], size[1], size[0]), |(k, j, i)| {
             let [x, y, z] = grid.point([real(i), real(j), real(k)]).lps_mm;
-            let in_part = parts.iter().any(|part| match *part {
-                Part::Nodule { at, diameter } => Point::new([x, y, z]).distance_mm(Point::new(at)) < 0.5 * diameter,
-                Part::Vessel { at, diameter } => (x - at[0]).hypot(y - at[1]) < 0.5 * diameter,
-            });
+            let glass = |part: &&Part| matches!(part, Part::Glass { .. });
+            let holds = |part: &Part| part.holds([x, y, z]);
+            let in_part = parts.iter().filter(|part| !glass(part)).any(holds);
+            let in_glass = parts.iter().filter(glass).any(holds);
             if (x / 140.0).hypot(y / 105.0) > 1.0 {
                 -1000
             } else if ((x.abs() - 70.0) / 55.0).hypot(y / 80.0) > 1.0 || in_part {
                 40
+            } else if in_glass {
+                -550
             } else {
                 -850
             }
@@ -591,6 +614,47 @@ mod tests {
     fn a_nodule_on_the_pleura_is_found() {
         // The lung ends at x = -125 here.
         check_first([1.0, 1.0, 2.0], [-120.0, 0.0, -435.0], 16.0, 5.0);
+    }
+
+    /// Where three branches of a vessel meet.
+    const FORK: [f64; 3] = [-75.0, -15.0, -440.0];
+
+    fn fork() -> [Part; 3] {
+        [[-100.0, -15.0, -425.0], [-60.0, -40.0, -445.0], [-65.0, 15.0, -460.0]].map(|to| Part::Branch {
+            from: FORK,
+            to,
+            diameter: 8.0,
+        })
+    }
+
+    #[track_caller]
+    fn check_before_the_fork(lesion: Part, at: [f64; 3]) {
+        let parts = [&fork()[..], &VESSELS[1..], &[lesion]].concat();
+        let found = lesion_candidates(&thorax([1.0, 1.0, 2.0], 130.0, &parts), 10);
+        let place = |at: [f64; 3]| found.iter().position(|one| one.centre.distance_mm(Point::new(at)) < 6.0);
+        let lesion = place(at).unwrap_or_else(|| panic!("{found:?}"));
+        assert!(place(FORK).is_none_or(|fork| lesion < fork), "{found:?}");
+    }
+
+    #[test]
+    fn lesions_come_before_the_fork_of_a_vessel() {
+        let (free, on_pleura) = ([75.0, 25.0, -430.0], [-121.0, 0.0, -435.0]);
+        for (at, diameter) in [(free, 6.5), (free, 9.0), (free, 20.0), (on_pleura, 12.0)] {
+            check_before_the_fork(Part::Nodule { at, diameter }, at);
+        }
+        for diameter in [10.0, 18.0] {
+            check_before_the_fork(Part::Glass { at: free, diameter }, free);
+        }
+    }
+
+    #[test]
+    fn a_nodule_on_a_vessel_comes_before_the_fork_of_another() {
+        // The branch runs past the nodule and touches it.
+        let (at, from, to) = ([75.0, 25.0, -430.0], [45.0, 20.0, -440.0], [100.0, 31.0, -425.0]);
+        let on_vessel = [&fork()[..], &[Part::Branch { from, to, diameter: 3.0 }]].concat();
+        let parts = [&on_vessel[..], &[Part::Nodule { at, diameter: 10.0 }]].concat();
+        let found = lesion_candidates(&thorax([1.0, 1.0, 2.0], 130.0, &parts), 10);
+        assert!(found[0].centre.distance_mm(Point::new(at)) < 5.0, "{found:?}");
     }
 
     #[test]

@@ -24,7 +24,7 @@ mod smooth;
 pub mod stain;
 mod volume;
 
-pub use candidates::{Candidate, lesion_candidates};
+pub use candidates::{Candidate, Sighting, lesion_candidates, lesion_sightings};
 pub use eigen::symmetric_3x3;
 pub use map::resized_map;
 pub use random::Random;

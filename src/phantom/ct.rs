@@ -60,6 +60,8 @@ pub struct Request {
     pub columns: usize,
     /// From slice to slice, in mm.
     pub slice_step_mm: f64,
+    /// The lesion's diameter in mm, about; else as usual for the phenotype.
+    pub diameter_mm: Option<f64>,
 }
 
 /// A drawn scan, with the truth about its lesion.
@@ -74,6 +76,19 @@ pub struct Rendered {
     pub lesion_lps_mm: [f64; 3],
     /// The diameter of the sphere with the mask's volume.
     pub diameter_mm: f64,
+    /// How it lies and what it is made of.
+    pub lie: Lie,
+}
+
+/// How a lesion lies and what it is made of: what a measurement sorts cases by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Lie {
+    /// At the hilum.
+    pub central: bool,
+    /// From its rim to the inner surface of the rib cage, mm; below 0 they overlap.
+    pub to_wall_mm: f64,
+    /// The share of the radius that is solid; the rest is ground glass.
+    pub solid: f64,
 }
 
 /// Draws a scan. The same request and the same stream give the same bytes on every machine.
@@ -92,7 +107,7 @@ pub fn render(request: &Request, random: &mut Random) -> Rendered {
     canvas.draw_windpipe(&anatomy, &lesion, random);
     canvas.move_patient(&scanner);
     canvas.add_noise(&scanner);
-    canvas.finish(mask, lesion.centre)
+    canvas.finish(mask, lesion.centre, lesion.lie(&anatomy))
 }
 
 #[cfg(test)]
@@ -110,6 +125,7 @@ mod tests {
             extent: Extent::Slab120mm,
             columns: 64,
             slice_step_mm: 5.0,
+            diameter_mm: None,
         }
     }
 

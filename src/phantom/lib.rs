@@ -12,4 +12,4 @@ mod write;
 
 pub use cohort::{Patient, Split};
 pub(crate) use hilum_imaging::Random;
-pub use write::{CohortError, Size, slide, write_case, write_cohort};
+pub use write::{CohortError, Size, draw_ct, slide, write_case, write_cohort};

@@ -174,7 +174,8 @@ pub fn write_case(folder: &Path, patient: &Patient, seed: u64, size: Size) -> Re
     write_he(folder, patient, seed, size)
 }
 
-fn write_ct(folder: &Path, patient: &Patient, seed: u64, size: Size) -> Result<(), CohortError> {
+/// A patient's scan, and where its own draws go on.
+fn scan(patient: &Patient, seed: u64, size: Size, diameter_mm: Option<f64>) -> (ct::Rendered, Random) {
     let mut random = Random::new(seed, &format!("{} ct", patient.case_id));
     let request = ct::Request {
         phenotype: patient.ct_phenotype,
@@ -185,8 +186,20 @@ fn write_ct(folder: &Path, patient: &Patient, seed: u64, size: Size) -> Result<(
         extent: size.extent(),
         columns: size.columns(),
         slice_step_mm: size.slice_step_mm(),
+        diameter_mm,
     };
-    let mut rendered = ct::render(&request, &mut random);
+    (ct::render(&request, &mut random), random)
+}
+
+/// The scan of a patient as [`write_case`] writes it, and the truth about the lesion, benign ones with their mask; with a lesion of
+/// another size where one is asked for.
+#[must_use]
+pub fn draw_ct(patient: &Patient, seed: u64, size: Size, diameter_mm: Option<f64>) -> ct::Rendered {
+    scan(patient, seed, size, diameter_mm).0
+}
+
+fn write_ct(folder: &Path, patient: &Patient, seed: u64, size: Size) -> Result<(), CohortError> {
+    let (mut rendered, mut random) = scan(patient, seed, size, None);
     if patient.label == Class::Normal {
         // What is marked is a benign mimic: there is no tumour to find.
         rendered.mask.fill(0);

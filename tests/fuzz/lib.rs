@@ -6,7 +6,7 @@ use std::{
     collections::{BTreeSet, hash_map::DefaultHasher},
     fmt::Debug,
     fs,
-    hash::{Hash as _, Hasher as _},
+    hash::Hasher as _,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     path::{Path, PathBuf},
     time::{Duration, Instant},

@@ -95,12 +95,17 @@ def test_the_network_sees_the_lesion(hilum, real, ct, tmp_path):
 
 
 def test_candidates(hilum, ct):
-    """Suggestions, whose rank promises nothing; that each lies in the volume does."""
+    """Each suggestion lies in the volume, and the first one in the marked lesion: two scans are no rate, but they are real."""
     candidates = hilum("ct", "candidates", ct.series, "--json").json["candidates"]
     assert [one["rank"] for one in candidates] == list(range(1, len(candidates) + 1))
     for one in candidates:
         index = np.linalg.inv(ct.affine_lps) @ np.append(one["lps_mm"], 1)
         assert (index[:3] >= -0.5).all() and (index[:3] <= np.array(ct.hu.shape) - 0.5).all()
+    voxel_mm3 = abs(np.linalg.det(ct.affine_lps[:3, :3]))
+    diameter_mm = np.cbrt(6 / np.pi * voxel_mm3 * len(ct.label_lps_mm))
+    first = candidates[0]
+    assert np.linalg.norm(first["lps_mm"] - ct.lesion_lps_mm) <= max(diameter_mm / 2, 5)
+    assert 0.5 <= first["diameter_mm"] / diameter_mm <= 1.5
 
 
 @pytest.mark.parametrize("lung, slide", [("lung1", "region"), ("lung1", "target"), ("lung2", "region"), ("lung2", "target")])

@@ -3,6 +3,7 @@
 use hilum_imaging::dot;
 
 use super::{
+    Lie,
     anatomy::{Anatomy, HILUM},
     canvas::Canvas,
     shapes::{Lattice, Vec3, add, coverage, direction, frame, length, mix, sub, times, unit, unite},
@@ -155,6 +156,15 @@ impl Lesion {
 
     pub(super) const fn is_solid(&self) -> bool {
         self.signs.core > 0.95
+    }
+
+    pub(super) fn lie(&self, anatomy: &Anatomy) -> Lie {
+        let [x, y, z] = self.centre;
+        Lie {
+            central: self.signs.central,
+            to_wall_mm: anatomy.cage(&anatomy.level(z), x, y) - self.radius,
+            solid: self.signs.core,
+        }
     }
 
     /// Depth below the lesion's surface; the implicit shape that the mask samples. `free` leaves out the pleura.

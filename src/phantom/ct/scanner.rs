@@ -4,7 +4,7 @@ use hilum_imaging::{Grid, Volume};
 use ndarray::Array3;
 
 use super::{
-    Rendered, Request,
+    Lie, Rendered, Request,
     canvas::Canvas,
     shapes::{Vec3, add, times, whole},
 };
@@ -121,7 +121,7 @@ impl Canvas {
     }
 
     /// Whole HU on the patient's grid, the lesion's centroid and size.
-    pub(super) fn finish(self, mut mask: Vec<u8>, centre: Vec3) -> Rendered {
+    pub(super) fn finish(self, mut mask: Vec<u8>, centre: Vec3, lie: Lie) -> Rendered {
         let [columns, rows, slices] = self.size;
         if mask.iter().all(|&inside| inside == 0) {
             // Voxels so coarse that no centre lies in the lesion: the nearest one stands for it.
@@ -147,6 +147,7 @@ impl Canvas {
             mask: Array3::from_shape_vec(shape, mask).expect("one value a voxel"),
             lesion_lps_mm: add(times(sum, 1.0 / real(count)), self.offset),
             diameter_mm: libm::cbrt(6.0 * volume / std::f64::consts::PI),
+            lie,
         }
     }
 }

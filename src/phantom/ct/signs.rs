@@ -218,13 +218,15 @@ impl Signs {
         let haze_mm = hidden * random.range(0.2, 2.2);
         let strands = hidden * random.range(0.2, 1.0);
         if request.phenotype == Class::Normal {
-            return Self::benign(hidden, enhancement, haze_mm, strands, random);
+            let benign = Self::benign(hidden, enhancement, haze_mm, strands, random);
+            return Self { diameter_mm: request.diameter_mm.unwrap_or(benign.diameter_mm), ..benign };
         }
         let habit = HABITS[request.phenotype.index().min(3)].blurred(0.01 + 0.10 * hidden);
         let pick = |random: &mut Random, share: f64| random.chance(share.clamp(0.0, 1.0));
         let confluent = pick(random, habit.confluent);
         let central = pick(random, if confluent { habit.central.max(0.8) } else { habit.central });
-        let diameter_mm = random.log_normal(habit.diameter_mm, habit.spread).clamp(11.0, 84.0);
+        let usual_mm = random.log_normal(habit.diameter_mm, habit.spread).clamp(11.0, 84.0);
+        let diameter_mm = request.diameter_mm.unwrap_or(usual_mm);
         let pure = diameter_mm < 32.0 && pick(random, habit.pure_ground);
         let part = !pure && diameter_mm < 45.0 && pick(random, habit.part_solid);
         let spiculated = pick(random, habit.spiculated);
