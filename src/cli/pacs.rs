@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use hilum_config::{ae_title, archive};
 use hilum_dicom::{Archive, Incident, Receiver, Receiving, send};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -52,21 +53,6 @@ pub(crate) struct Send {
     /// DICOM files.
     #[arg(required = true)]
     files: Vec<PathBuf>,
-}
-
-/// PS3.5 6.2: at most 16 characters, none of them a backslash or a control character.
-fn ae_title(text: &str) -> Result<String, String> {
-    let title = text.trim();
-    let fits =
-        (1..=16).contains(&title.len()) && title.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'\\');
-    if fits { Ok(title.to_owned()) } else { Err("expected an AE title, at most 16 letters".to_owned()) }
-}
-
-fn archive(text: &str) -> Result<(String, String), String> {
-    match text.rsplit_once('@') {
-        Some((title, address)) if address.contains(':') => Ok((ae_title(title)?, address.to_owned())),
-        _ => Err("expected NAME@HOST:PORT".to_owned()),
-    }
 }
 
 pub(crate) fn receive(arguments: &Receive) -> Result<(), Failure> {

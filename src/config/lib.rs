@@ -22,6 +22,7 @@ pub use board::{
     Pedal, PublicKey, Pull, RawFormat, Receive, Rotation, Sha256, Share, Store, Thermal, Tls, Wiring, Worker,
 };
 pub use problem::{Position, Problem, Problems};
+pub use walk::{ae_title, archive};
 
 /// Reads a board with all that it inherits, and the settings of its site over it.
 ///

@@ -341,17 +341,23 @@ fn receive(section: &mut Section) -> Option<Receive> {
     Some(Receive { listen, ae_title: title?, allow, folder: folder?, quiet: quiet?, keep: keep? })
 }
 
-fn deliver(section: &mut Section) -> Option<Deliver> {
-    let archive = section.text("archive", |written| match written.rsplit_once('@') {
-        Some((title, address))
-            if address
-                .rsplit_once(':')
-                .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0)) =>
-        {
-            Ok((ae_title(title)?, address.to_owned()))
-        }
+/// An archive, as AE title, and host with port.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn archive(written: &str) -> Result<(String, String), String> {
+    let has_port = |address: &str| {
+        let host_and_port = address.rsplit_once(':');
+        host_and_port.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0))
+    };
+    match written.rsplit_once('@') {
+        Some((title, address)) if has_port(address) => Ok((ae_title(title)?, address.to_owned())),
         _ => Err("is not an archive, such as PACS@192.0.2.9:104".to_owned()),
-    });
+    }
+}
+
+fn deliver(section: &mut Section) -> Option<Deliver> {
+    let archive = section.text("archive", archive);
     let title = section.text("ae-title", ae_title);
     let folder = section.absolute("folder");
     let forms = section.list("forms", |written, before| {
@@ -376,7 +382,10 @@ fn deliver(section: &mut Section) -> Option<Deliver> {
 }
 
 /// PS3.5 6.2: at most 16 characters, no backslash, no control characters, spaces around them without meaning.
-fn ae_title(written: &str) -> Result<String, String> {
+///
+/// # Errors
+/// What is wrong with it.
+pub fn ae_title(written: &str) -> Result<String, String> {
     let title = written.trim();
     let fits =
         (1..=16).contains(&title.len()) && title.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'\\');

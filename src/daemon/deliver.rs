@@ -25,10 +25,8 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, watch};
 
-use crate::{appliance::chain, event::Event, inference::Benches, records::Records, supervise::task_of};
+use crate::{appliance::chain, event::Event, exports::wait, inference::Benches, records::Records, supervise::task_of};
 
-/// The wait before what failed is tried again, and the longest.
-const WAITS: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(300)];
 /// How often it is looked whether something is due, where nobody said so.
 const LOOK: Duration = Duration::from_secs(30);
 /// How long an archive may take to answer.
@@ -134,26 +132,21 @@ impl Delivery {
         let mut settled = BTreeSet::new();
         let mut failures = 0;
         loop {
-            let waited = match self.round(&mut settled).await {
+            match self.round(&mut settled).await {
                 Ok(()) => {
                     failures = 0;
-                    LOOK
+                    let changed = tokio::time::timeout(LOOK, self.parts.changed.changed()).await;
+                    if matches!(changed, Ok(Err(_))) {
+                        return;
+                    }
                 }
                 Err(error) => {
                     failures += 1;
                     self.counts.failures.fetch_add(1, Ordering::Relaxed);
                     tracing::warn!(to = self.to.name(), error = chain(error), "results wait to be delivered");
-                    WAITS[0].saturating_mul(2_u32.saturating_pow(failures - 1)).min(WAITS[1])
+                    // What changes while a place is away does not make it come back.
+                    tokio::time::sleep(wait(failures)).await;
                 }
-            };
-            // What changes while a place is away does not make it come back.
-            if failures == 0 {
-                let changed = tokio::time::timeout(waited, self.parts.changed.changed()).await;
-                if matches!(changed, Ok(Err(_))) {
-                    return;
-                }
-            } else {
-                tokio::time::sleep(waited).await;
             }
         }
     }

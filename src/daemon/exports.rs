@@ -19,8 +19,8 @@ use crate::{
 /// The wait before an export is tried again that the device was not able to read, and the longest.
 const WAITS: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(300)];
 
-/// The wait after `tries`.
-fn wait(tries: u32) -> Duration {
+/// The wait after so many tries, at least one.
+pub(crate) fn wait(tries: u32) -> Duration {
     WAITS[0].saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1))).min(WAITS[1])
 }
 

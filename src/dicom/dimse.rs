@@ -28,10 +28,6 @@ pub(crate) mod status {
     pub(crate) const WARNINGS: std::ops::RangeInclusive<u16> = 0xb000..=0xbfff;
 }
 
-/// What a device calls itself in its files and associations (PS3.7 D.3.3.2): under 2.25, so nobody had to be asked.
-pub(crate) const IMPLEMENTATION_CLASS_UID: &str = "2.25.137203474985290135710127263718846139722";
-pub(crate) const IMPLEMENTATION_VERSION: &str = "HILUM_1";
-
 /// A command set, its values by tag as they are written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Command(BTreeMap<Tag, Vec<u8>>);

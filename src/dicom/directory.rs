@@ -4,7 +4,10 @@ use std::path::Path;
 
 use dicom_dictionary_std::{tags, uids};
 
-use crate::read::{ReadError, from_file, opened, parsed};
+use crate::{
+    attributes::Attributes,
+    read::{ReadError, from_file, opened, parsed},
+};
 
 /// The images that a DICOMDIR names and that a CT could be: of each the components of its (0004,1500) Referenced File ID, as they
 /// are written, from the folder of the DICOMDIR down. `None` for any other file.
@@ -23,12 +26,12 @@ pub fn read_directory(path: &Path) -> Result<Option<Vec<Vec<String>>>, ReadError
     let object = parsed(&file, &file.scan(&[tags::DIRECTORY_RECORD_SEQUENCE])?)?;
     let records = object.element(tags::DIRECTORY_RECORD_SEQUENCE).ok().and_then(|element| element.items());
     let image = |record: &dicom_object::InMemDicomObject| {
-        let text = |tag| record.element(tag).ok()?.to_str().ok().map(|text| text.trim_matches(['\0', ' ']).to_owned());
-        let class = text(tags::REFERENCED_SOP_CLASS_UID_IN_FILE);
+        let said = Attributes::of(record);
+        let class = said.text(tags::REFERENCED_SOP_CLASS_UID_IN_FILE);
         let is_ct = class.is_none_or(|class| {
             class.is_empty() || [uids::CT_IMAGE_STORAGE, uids::ENHANCED_CT_IMAGE_STORAGE].contains(&class.as_str())
         });
-        (text(tags::DIRECTORY_RECORD_TYPE)? == "IMAGE" && is_ct).then_some(())?;
+        (said.text(tags::DIRECTORY_RECORD_TYPE)? == "IMAGE" && is_ct).then_some(())?;
         let file = record.element(tags::REFERENCED_FILE_ID).ok()?.to_multi_str().ok()?;
         Some(file.iter().map(|component| component.trim_matches(['\0', ' ']).to_owned()).collect())
     };

@@ -173,15 +173,19 @@ pub fn uuid(seed: &str, kind: &str) -> u128 {
     u128::from_be_bytes(bytes)
 }
 
+/// File Meta Information that says what wrote the file (PS3.10 7.1).
+pub(crate) fn meta(transfer_syntax: &str) -> FileMetaTableBuilder {
+    FileMetaTableBuilder::new()
+        .transfer_syntax(transfer_syntax)
+        .implementation_class_uid(uid("Hilum", "implementation"))
+        .implementation_version_name(concat!("HILUM ", env!("CARGO_PKG_VERSION")))
+}
+
 /// The bytes of a DICOM file, Explicit VR Little Endian.
 pub(crate) fn file(object: InMemDicomObject) -> Result<Vec<u8>, WriteError> {
-    let meta = FileMetaTableBuilder::new()
-        .transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN)
-        .implementation_class_uid(uid("Hilum", "implementation"))
-        .implementation_version_name(concat!("HILUM ", env!("CARGO_PKG_VERSION")));
     let mut bytes = Vec::new();
     object
-        .with_meta(meta)
+        .with_meta(meta(uids::EXPLICIT_VR_LITTLE_ENDIAN))
         .map_err(|source| WriteError(Box::new(source)))?
         .write_all(&mut bytes)
         .map_err(|source| WriteError(Box::new(source)))?;
@@ -225,11 +229,6 @@ pub(crate) fn number(object: &mut InMemDicomObject, tag: Tag, value: u16) {
 
 pub(crate) fn sequence(object: &mut InMemDicomObject, tag: Tag, items: Vec<InMemDicomObject>) {
     object.put(DataElement::new(tag, VR::SQ, DataSetSequence::from(items)));
-}
-
-/// Numbers of an attribute, if there are as many.
-pub(crate) fn double<const N: usize>(object: &InMemDicomObject, tag: Tag) -> Option<[f64; N]> {
-    object.element(tag).ok()?.to_multi_float64().ok()?.try_into().ok()
 }
 
 /// A decimal string: at most 16 characters (PS3.5 6.2), as many digits as fit.

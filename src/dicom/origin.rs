@@ -9,7 +9,8 @@ use hilum_imaging::{Grid, cross};
 
 use crate::{
     Header, ReadError, WriteError,
-    object::{decimals, double, file, number, sequence, text},
+    attributes::Attributes,
+    object::{decimals, file, number, reference, sequence, text},
     part10::Part10,
     read::parsed,
     scan::{Coding, Element},
@@ -17,7 +18,7 @@ use crate::{
 
 /// What an object of the same study repeats of its images (PS3.3 C.7.1.1, C.7.2.1, C.7.2.2, C.12.1), in the order of the tags.
 /// Names stand in the character set that (0008,0005) says, so both go together, byte for byte.
-pub(crate) const CARRIED: [(Tag, VR); 21] = [
+const CARRIED: [(Tag, VR); 21] = [
     (tags::SPECIFIC_CHARACTER_SET, VR::CS),
     (tags::STUDY_DATE, VR::DA),
     (tags::STUDY_TIME, VR::TM),
@@ -135,6 +136,17 @@ pub struct SourceImage {
     pub position_lps_mm: [f64; 3],
 }
 
+impl SourceImage {
+    /// A reference to it (PS3.3 Table 10-3).
+    pub(crate) fn reference(&self) -> InMemDicomObject {
+        let mut item = reference(&self.sop_class_uid, &self.sop_uid);
+        if let Some(frame) = self.frame {
+            text(&mut item, tags::REFERENCED_FRAME_NUMBER, VR::IS, &frame.to_string());
+        }
+        item
+    }
+}
+
 /// Where a volume comes from: whose study, which series, which images in the order of its slices, and where they lie.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Origin {
@@ -230,12 +242,7 @@ impl Origin {
             text(&mut object, tags::SLICE_THICKNESS, VR::DS, &decimals(&[mm]));
         }
         let items = self.images.iter().map(|image| {
-            let mut item = InMemDicomObject::new_empty();
-            text(&mut item, tags::REFERENCED_SOP_CLASS_UID, VR::UI, &image.sop_class_uid);
-            text(&mut item, tags::REFERENCED_SOP_INSTANCE_UID, VR::UI, &image.sop_uid);
-            if let Some(frame) = image.frame {
-                text(&mut item, tags::REFERENCED_FRAME_NUMBER, VR::IS, &frame.to_string());
-            }
+            let mut item = image.reference();
             text(&mut item, tags::IMAGE_POSITION_PATIENT, VR::DS, &decimals(&image.position_lps_mm));
             item
         });
@@ -251,33 +258,30 @@ impl Origin {
         let file = Part10::open(bytes)?;
         let carried = Carried::of(&file.scan(&CARRIED.map(|(tag, _)| tag))?.wanted, file.coding);
         let object = parsed(&file, &file.scan(&KEPT)?)?;
-        let string = |object: &InMemDicomObject, tag, name| {
-            let value = object.element(tag).ok().and_then(|element| element.to_str().ok());
-            value.map(|value| value.trim_matches(['\0', ' ']).to_owned()).ok_or(ReadError::Attribute(name))
-        };
+        let all = Attributes::of(&object);
+        let string = |of: Attributes<'_>, tag, name| of.text(tag).ok_or(ReadError::Attribute(name));
         let edge =
-            |tag, name| object.element(tag).ok().and_then(|edge| edge.to_int().ok()).ok_or(ReadError::Attribute(name));
-        let [xx, xy, xz, yx, yy, yz] = double(&object, tags::IMAGE_ORIENTATION_PATIENT)
-            .ok_or(ReadError::Attribute("Image Orientation (Patient)"))?;
+            |tag, name| all.integer(tag).and_then(|edge| u16::try_from(edge).ok()).ok_or(ReadError::Attribute(name));
+        let [xx, xy, xz, yx, yy, yz] = all.floats(tags::IMAGE_ORIENTATION_PATIENT, "Image Orientation (Patient)")?;
         let items = object.element(tags::SOURCE_IMAGE_SEQUENCE).ok().and_then(|element| element.items());
         let images = items.unwrap_or_default().iter().map(|item| {
+            let item = Attributes::of(item);
             Ok(SourceImage {
                 sop_class_uid: string(item, tags::REFERENCED_SOP_CLASS_UID, "Referenced SOP Class UID")?,
                 sop_uid: string(item, tags::REFERENCED_SOP_INSTANCE_UID, "Referenced SOP Instance UID")?,
-                frame: item.element(tags::REFERENCED_FRAME_NUMBER).ok().and_then(|frame| frame.to_int().ok()),
-                position_lps_mm: double(item, tags::IMAGE_POSITION_PATIENT)
-                    .ok_or(ReadError::Attribute("Image Position (Patient)"))?,
+                frame: item.integer(tags::REFERENCED_FRAME_NUMBER).and_then(|frame| u32::try_from(frame).ok()),
+                position_lps_mm: item.floats(tags::IMAGE_POSITION_PATIENT, "Image Position (Patient)")?,
             })
         });
         Ok(Self {
             carried,
-            series_uid: string(&object, tags::SERIES_INSTANCE_UID, "Series Instance UID")?,
-            frame_of_reference_uid: string(&object, tags::FRAME_OF_REFERENCE_UID, "Frame of Reference UID")?,
+            series_uid: string(all, tags::SERIES_INSTANCE_UID, "Series Instance UID")?,
+            frame_of_reference_uid: string(all, tags::FRAME_OF_REFERENCE_UID, "Frame of Reference UID")?,
             rows: edge(tags::ROWS, "Rows")?,
             columns: edge(tags::COLUMNS, "Columns")?,
-            pixel_spacing_mm: double(&object, tags::PIXEL_SPACING).ok_or(ReadError::Attribute("Pixel Spacing"))?,
+            pixel_spacing_mm: all.floats(tags::PIXEL_SPACING, "Pixel Spacing")?,
             orientation: [[xx, xy, xz], [yx, yy, yz]],
-            slice_thickness_mm: double(&object, tags::SLICE_THICKNESS).map(|[mm]| mm),
+            slice_thickness_mm: all.floats::<1>(tags::SLICE_THICKNESS, "Slice Thickness").ok().map(|[mm]| mm),
             images: images.collect::<Result<_, ReadError>>()?,
         })
     }
@@ -291,26 +295,14 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::{CtSeries, CtSlice, Found, read, write_ct_slice};
+    use crate::{CtSlice, Found, read, write::tests::series, write_ct_slice};
 
     fn written(folder: &Path) -> Grid {
-        let series = CtSeries {
-            patient_id: "P1".to_owned(),
-            patient_sex: "F",
-            patient_age: Some(61),
-            study_uid: "2.25.1".to_owned(),
-            series_uid: "2.25.2".to_owned(),
-            frame_of_reference_uid: "2.25.3".to_owned(),
-            date: "20260102".to_owned(),
-            description: "thorax".to_owned(),
-            equipment: ["Hilum".to_owned(), "phantom".to_owned()],
-            kernel: "STANDARD".to_owned(),
-        };
         let grid = Grid::axial([4, 5, 3], [-10.5, 20.25, -300.0], [0.7, 0.8, 2.0]);
         let volume = Volume::new(Array3::zeros((3, 5, 4)), grid).expect("shape");
         // In an order that is not the volume's.
         for (k, name) in [(2, "a"), (0, "b"), (1, "c")] {
-            write_ct_slice(&folder.join(name), &series, &volume, k, &format!("2.25.{}", 90 + k)).expect("written");
+            write_ct_slice(&folder.join(name), &series(), &volume, k, &format!("2.25.{}", 90 + k)).expect("written");
         }
         grid
     }
@@ -325,7 +317,7 @@ mod tests {
             })
             .collect();
         slices.sort_by(|a, b| a.header.position_lps_mm[2].total_cmp(&b.header.position_lps_mm[2]));
-        let carried = slices[0].carried.clone();
+        let carried = Carried::clone(&slices[0].carried);
         Origin::of(carried, slices.iter().map(|slice| &slice.header)).expect("slices")
     }
 

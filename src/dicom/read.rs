@@ -1,6 +1,6 @@
-//! One file in, one CT slice (or the reason why not) out.
+//! One file in, its CT slices (or the reason why not) out.
 
-use std::{cell::RefCell, io::Read as _, path::Path};
+use std::{cell::RefCell, io::Read as _, path::Path, sync::Arc};
 
 use dicom_core::Tag;
 use dicom_dictionary_std::{tags, uids};
@@ -156,7 +156,7 @@ pub struct CtSlice {
     /// What it says of itself.
     pub header: Header,
     /// Whose study it is of; the frames of an object share it.
-    pub carried: Carried,
+    pub carried: Arc<Carried>,
     /// HU, row by row: stored value × Rescale Slope + Rescale Intercept (PS3.3 C.11.1.1.2), half away from zero and
     /// held within 16 bits.
     pub hu: Vec<i16>,
@@ -283,7 +283,7 @@ pub fn read_bytes(bytes: &[u8]) -> Result<Found, ReadError> {
         uid => uid?,
     };
     let is_multi_frame = sop_class == uids::ENHANCED_CT_IMAGE_STORAGE;
-    let carried = Carried::of(&scanned.wanted, file.coding);
+    let carried = Arc::new(Carried::of(&scanned.wanted, file.coding));
     let pixels = Pixels::of(&file, scanned.pixels.as_ref());
     let of = Of { sop_class_uid: &sop_class, series_uid: &series_uid, carried: &carried, is_multi_frame };
     Ok(match slices(&object, pixels, of) {
@@ -324,7 +324,7 @@ pub(crate) fn printable(text: &str) -> String {
 struct Of<'a> {
     sop_class_uid: &'a str,
     series_uid: &'a str,
-    carried: &'a Carried,
+    carried: &'a Arc<Carried>,
     is_multi_frame: bool,
 }
 
@@ -341,7 +341,7 @@ fn slices(object: &InMemDicomObject, pixels: Pixels<'_>, of: Of<'_>) -> Result<V
     let frames = pixels.frames(size, told.len())?;
     let slice = |(number, (header, rescale)): (usize, (Header, Rescale))| {
         let (hu, exact_hu) = hounsfield(&rescale, frames.frame(number)?);
-        Ok(CtSlice { header, carried: carried.clone(), hu, exact_hu })
+        Ok(CtSlice { header, carried: Arc::clone(carried), hu, exact_hu })
     };
     told.into_iter().enumerate().map(slice).collect()
 }

@@ -32,7 +32,8 @@ use rustix::{
 };
 
 use crate::{
-    dimse::{C_ECHO_RQ, C_STORE_RQ, Command, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION, is_uid, status},
+    dimse::{C_ECHO_RQ, C_STORE_RQ, Command, is_uid, status},
+    object::meta,
     part10::EXPLICIT_VR_BIG_ENDIAN,
     scan::{Coding, value_of},
 };
@@ -425,7 +426,8 @@ impl Receiver {
         file.set_permissions(fs::Permissions::from_mode(0o640)).map_err(|_| NotStored::Disk)?;
         let mut file = BufWriter::with_capacity(1 << 18, file);
         let unfinished = Unfinished(path);
-        file.write_all(&file_meta(&class, &instance, transfer_syntax, from)).map_err(|error| of_disk(&error))?;
+        let meta = file_meta(&class, &instance, transfer_syntax, from).ok_or(NotStored::Uid)?;
+        file.write_all(&meta).map_err(|error| of_disk(&error))?;
         let coding = Coding {
             explicit: transfer_syntax != uids::IMPLICIT_VR_LITTLE_ENDIAN,
             big_endian: transfer_syntax == EXPLICIT_VR_BIG_ENDIAN,
@@ -544,30 +546,16 @@ impl Drop for Unfinished {
     }
 }
 
-/// Preamble and File Meta Information (PS3.10 7.1).
-fn file_meta(class: &str, instance: &str, transfer_syntax: &str, from: &str) -> Vec<u8> {
-    let mut elements = vec![2, 0, 1, 0, b'O', b'B', 0, 0, 2, 0, 0, 0, 0, 1];
-    let mut put = |element: u8, vr: &[u8; 2], value: &str, padding: u8| {
-        let mut value = value.as_bytes().to_vec();
-        if value.len() % 2 == 1 {
-            value.push(padding);
-        }
-        elements.extend([2, 0, element, 0, vr[0], vr[1]]);
-        elements.extend(u16::try_from(value.len()).unwrap_or(0).to_le_bytes());
-        elements.extend(value);
-    };
-    put(0x02, b"UI", class, 0);
-    put(0x03, b"UI", instance, 0);
-    put(0x10, b"UI", transfer_syntax, 0);
-    put(0x12, b"UI", IMPLEMENTATION_CLASS_UID, 0);
-    put(0x13, b"SH", IMPLEMENTATION_VERSION, b' ');
-    put(0x16, b"AE", from, b' ');
+/// Preamble and File Meta Information (PS3.10 7.1), or nothing if it cannot be written.
+fn file_meta(class: &str, instance: &str, transfer_syntax: &str, from: &str) -> Option<Vec<u8>> {
+    let meta = meta(transfer_syntax)
+        .media_storage_sop_class_uid(class)
+        .media_storage_sop_instance_uid(instance)
+        .source_application_entity_title(from);
     let mut bytes = vec![0; 128];
     bytes.extend(b"DICM");
-    bytes.extend([2, 0, 0, 0, b'U', b'L', 4, 0]);
-    bytes.extend(u32::try_from(elements.len()).unwrap_or(0).to_le_bytes());
-    bytes.extend(elements);
-    bytes
+    meta.build().ok()?.write(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 /// Who may send to whom.
@@ -609,7 +597,7 @@ fn waited_out(error: io::Error) -> io::Result<()> {
     }
 }
 
-/// PS3.8 9.3.4: rejected for now by the service provider, as there are too many.
+/// PS3.8 9.3.4: rejected transiently by the service provider, local limit exceeded.
 fn turn_away(mut stream: &TcpStream) {
     // It is told if it listens; nobody waits for it.
     drop(stream.set_nonblocking(true));

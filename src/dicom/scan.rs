@@ -187,10 +187,10 @@ fn scan_until<'a>(data_set: &'a [u8], coding: Coding, wanted: &[Tag], last: Tag)
         let in_sequence = level.is_some_and(|level| level.is_sequence);
         let here = level.map_or(coding, |level| level.coding);
         let element = Element::read(data_set, at, here)?;
-        if levels.is_empty() && element.tag > last {
-            return Ok(scanned);
-        }
         if levels.is_empty() {
+            if element.tag > last {
+                return Ok(scanned);
+            }
             outermost = Some((wanted.binary_search(&element.tag).is_ok(), at));
         }
         let is_wanted = matches!(outermost, Some((true, _)));

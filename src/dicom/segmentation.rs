@@ -200,10 +200,7 @@ fn shared(origin: &Origin) -> InMemDicomObject {
 /// What one frame has of its own. `place` is its position among the slices that have frames, from 1.
 fn frame(origin: &Origin, segment_number: u16, slice: usize, place: u32) -> InMemDicomObject {
     let image = &origin.images[slice];
-    let mut source = reference(&image.sop_class_uid, &image.sop_uid);
-    if let Some(frame) = image.frame {
-        text(&mut source, tags::REFERENCED_FRAME_NUMBER, VR::IS, &frame.to_string());
-    }
+    let mut source = image.reference();
     text(&mut source, tags::SPATIAL_LOCATIONS_PRESERVED, VR::CS, "YES");
     let purpose = Code::new("121322", "DCM", "Source image for image processing operation");
     sequence(&mut source, tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE, vec![purpose.item()]);

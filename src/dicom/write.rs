@@ -146,13 +146,13 @@ fn decimals(values: &[f64]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::{Found, ReadError, read};
     use hilum_imaging::Grid;
     use ndarray::Array3;
 
-    fn series() -> CtSeries {
+    pub(crate) fn series() -> CtSeries {
         CtSeries {
             patient_id: "P1".to_owned(),
             patient_sex: "F",

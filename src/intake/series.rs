@@ -6,7 +6,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use hilum_dicom::{CtSlice, Found, Header, Origin, ReadError, Unusable};
+use hilum_dicom::{Carried, CtSlice, Found, Header, Origin, ReadError, Unusable};
 use hilum_domain::{Refusal, RefusalCode};
 use hilum_imaging::{Grid, Volume, cross, dot};
 use ndarray::Array3;
@@ -623,7 +623,7 @@ impl Stack {
         };
         let (slice_thickness_mm, patient_id) = (header.slice_thickness_mm, header.patient_id.clone());
         let (study_date, description) = (day(&header.study_date), header.series_description.clone());
-        let carried = self.slices[0].carried.clone();
+        let carried = Carried::clone(&self.slices[0].carried);
         let origin = Origin::of(carried, self.slices.iter().map(|slice| &slice.header)).expect("a stack has slices");
         let fractional = self.slices.iter().any(|slice| slice.exact_hu.is_some());
         let exact = |slice: &CtSlice| -> Vec<f32> {

@@ -10,6 +10,8 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
+use crate::source::{DEEPEST, MOST_FILES};
+
 /// A watched folder whose sub-folders and zip archives are exports. Nothing in it is ever written or deleted.
 ///
 /// Names on a share may be those of patients: what is remembered from look to look are digests.
@@ -108,10 +110,6 @@ impl Share {
 fn is_hidden(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".")
 }
-
-/// How deep folders of an export may lie in one another, and how many files it may have: those of what is read.
-const DEEPEST: usize = 8;
-const MOST_FILES: usize = 20_000;
 
 /// The digest of an export, and how many files it has; links are files that are never followed.
 fn stamp(export: &Path) -> io::Result<(Digest, usize)> {

@@ -20,9 +20,9 @@ use zip::ZipArchive;
 use crate::Unreadable;
 
 /// More files than this in one export are a mistake in the path.
-const MOST_FILES: usize = 20_000;
+pub(crate) const MOST_FILES: usize = 20_000;
 /// How deep folders may lie in one another.
-const DEEPEST: usize = 8;
+pub(crate) const DEEPEST: usize = 8;
 /// What a file of an archive may inflate to: so many times its bytes, and this in any case. A CT shrinks to a third or so.
 const MOST_GROWTH: u64 = 100;
 const SMALL: u64 = 16 << 20;

@@ -134,6 +134,15 @@ fn inflated(deflated: &[u8]) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(plain)
 }
 
+/// Marks an input as taken, whether it was begun or not.
+fn taken(transaction: &Transaction<'_>, token: [u8; 32]) -> Result<(), StoreFault> {
+    executed(
+        transaction,
+        "INSERT INTO inputs (token, begun, taken) VALUES (?1, 0, 1) ON CONFLICT DO UPDATE SET taken = 1",
+        [token],
+    )
+}
+
 /// What stands for a delivery among the inputs.
 fn delivery(case: CaseNumber, to: &str) -> String {
     format!("delivered {case} to {to}")
@@ -515,13 +524,7 @@ impl Store {
     /// [`StoreFault`]
     pub fn take(&mut self, what: &str) -> Result<(), StoreFault> {
         let token = self.key()?.token(what);
-        self.database.write(|transaction| {
-            executed(
-                transaction,
-                "INSERT INTO inputs (token, begun, taken) VALUES (?1, 0, 1) ON CONFLICT DO UPDATE SET taken = 1",
-                [token],
-            )
-        })
+        self.database.write(|transaction| taken(transaction, token))
     }
 
     /// Whether a case has taken an input.
@@ -627,11 +630,7 @@ impl Store {
     pub fn delivered(&mut self, case: CaseNumber, to: &str, objects: &Hash, now: &Moment) -> Result<(), StoreFault> {
         let token = self.key()?.token(&delivery(case, to));
         self.database.write(|transaction| {
-            executed(
-                transaction,
-                "INSERT INTO inputs (token, begun, taken) VALUES (?1, 0, 1) ON CONFLICT DO UPDATE SET taken = 1",
-                [token],
-            )?;
+            taken(transaction, token)?;
             let row = Some(row_hash(transaction, case)?);
             let event = Event { actor: Actor::Device, action: Action::Delivered, case: Some(case), role: None, row };
             audit::append_with(transaction, now, &event, Some(objects))

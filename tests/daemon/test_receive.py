@@ -47,15 +47,20 @@ def renamed(files: list[Path], to: Path, patient: str) -> list[Path]:
     return made
 
 
+def listening(box):
+    """Starts a box, and waits until scanners may send to it."""
+    box.start()
+    box.until(lambda status: status["received"]["listening"], PATIENCE_S)
+    return box
+
+
 def slices(desk, case: str) -> int | None:
     return desk.ask("show", case=case)["origin"]["slices"]
 
 
 def test_what_a_scanner_sends_goes_to_its_patients_draft(appliance, phantoms, folder, port):
     files = sorted(phantoms[0]["ct"].iterdir())
-    box = appliance(site(port))
-    box.start()
-    box.until(lambda status: status["received"]["listening"], PATIENCE_S)
+    box = listening(appliance(site(port)))
     with box.desk() as desk:
         case = desk.open_case(phantoms[0]["patient_id"])["case"]
         assert send(port, files).returncode == 0
@@ -74,9 +79,7 @@ def test_what_a_scanner_sends_goes_to_its_patients_draft(appliance, phantoms, fo
 
 def test_late_slices_by_the_network_reopen_the_series(appliance, phantoms, port):
     files = sorted(phantoms[0]["ct"].iterdir())
-    box = appliance(site(port))
-    box.start()
-    box.until(lambda status: status["received"]["listening"], PATIENCE_S)
+    box = listening(appliance(site(port)))
     with box.desk() as desk:
         case = desk.open_case(phantoms[0]["patient_id"])["case"]
         assert send(port, files[:30]).returncode == 0
@@ -87,13 +90,10 @@ def test_late_slices_by_the_network_reopen_the_series(appliance, phantoms, port)
 
 def test_a_restart_in_the_middle_loses_nothing_that_was_answered(appliance, phantoms, port):
     files = sorted(phantoms[0]["ct"].iterdir())
-    box = appliance(site(port))
-    box.start()
-    box.until(lambda status: status["received"]["listening"], PATIENCE_S)
+    box = listening(appliance(site(port)))
     assert send(port, files[:40]).returncode == 0
     box.kill()
-    box.start()
-    box.until(lambda status: status["received"]["listening"], PATIENCE_S)
+    listening(box)
     with box.desk() as desk:
         case = desk.open_case(phantoms[0]["patient_id"])["case"]
         assert send(port, files[40:]).returncode == 0

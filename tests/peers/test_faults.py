@@ -34,7 +34,7 @@ def test_verdict(hilum, tmp_path, fault):
         assert ("ok" in verdicts) == (fault.code == 0 or verdicts.count("ok") > 1), listed.json
         if fault.code == 2 and "ok" not in verdicts:
             assert codes, listed.json
-    assert not Path("/tmp/hilum-was-here.dcm").exists()
+    assert not list(tmp_path.parent.rglob("hilum-was-here.dcm"))
 
 
 def check_chest(path: Path) -> None:

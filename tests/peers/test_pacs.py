@@ -185,8 +185,8 @@ def still_works(network: Network, receiving, series: list[Path]) -> None:
     [
         ("deep before the series", store_command(), faults.nested(20_000).replace(b"\x40\x00\x30\x07", b"\x08\x00\x40\x11") + SERIES, 0xC000),
         ("no series", store_command(), explicit(0x10, 0x20, b"LO", b"P1"), 0xC000),
-        ("a series that leads out", store_command(), explicit(0x20, 0xE, b"UI", b"../../../../tmp/x\0"), 0xC000),
-        ("an instance that leads out", store_command(b"../../../../tmp/y"), SERIES, 0x0117),
+        ("a series that leads out", store_command(), explicit(0x20, 0xE, b"UI", b"../../../../x\0"), 0xC000),
+        ("an instance that leads out", store_command(b"../../../../y"), SERIES, 0x0117),
         ("noise", store_command(), bytes(range(1, 255)) * 30, 0xC000),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
