@@ -9,7 +9,7 @@ use std::{
 };
 
 use hilum_config::{ae_title, archive};
-use hilum_dicom::{Archive, Incident, Receiver, Receiving, send};
+use hilum_dicom::{Archive, ClientTls, Identity, Incident, Receiver, Receiving, ServerTls, send};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{Failure, terminal::say};
@@ -37,6 +37,15 @@ pub(crate) struct Receive {
     /// How much of the disk stays free, in MB.
     #[arg(long, value_name = "MB", default_value_t = 256)]
     keep_free: u64,
+    /// Secures connections (TLS 1.2 and 1.3), and takes no others: the receiver's certificate, and those above it (PEM).
+    #[arg(long, value_name = "FILE", requires = "key")]
+    certificate: Option<PathBuf>,
+    /// The private key of the certificate (PEM).
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    key: Option<PathBuf>,
+    /// The certificates of those who may connect, or of who signed them (PEM).
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    authorities: Option<PathBuf>,
 }
 
 #[derive(clap::Args)]
@@ -50,22 +59,35 @@ pub(crate) struct Send {
     /// How long the archive may take to answer, in seconds.
     #[arg(long, value_name = "S", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     patience: u64,
+    /// Secures the connection (TLS 1.2 and 1.3): the archive's certificate, or that of who signed it (PEM).
+    #[arg(long, value_name = "FILE")]
+    authorities: Option<PathBuf>,
+    /// What the device shows to an archive that asks for it: a certificate, and those above it (PEM).
+    #[arg(long, value_name = "FILE", requires = "key", requires = "authorities")]
+    certificate: Option<PathBuf>,
+    /// The private key of the certificate (PEM).
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    key: Option<PathBuf>,
     /// DICOM files.
     #[arg(required = true)]
     files: Vec<PathBuf>,
 }
 
 pub(crate) fn receive(arguments: &Receive) -> Result<(), Failure> {
-    let Receive { listen, ae, out, allow, most, idle, keep_free } = arguments;
+    let Receive { listen, ae, out, allow, most, idle, keep_free, certificate, key, authorities } = arguments;
     fs::create_dir_all(out).map_err(Failure::unwritable(out.display()))?;
     let settings = Receiving {
         allowed: allow.clone(),
         most_associations: usize::from(*most),
         idle: Duration::from_secs(*idle),
         keep_free: keep_free.saturating_mul(1 << 20),
+        tls: identity(certificate, key).map(|identity| ServerTls { identity, authorities: authorities.clone() }),
         ..Receiving::new(ae, out)
     };
-    let cannot = |error: std::io::Error| Failure::Said { exit: 75, why: format!("cannot listen on {listen}: {error}") };
+    let cannot = |error: std::io::Error| Failure::Said {
+        exit: 75,
+        why: format!("cannot listen on {listen}: {:#}", anyhow::Error::from(error)),
+    };
     let receiver = Receiver::bind(listen, settings).map_err(cannot)?;
     let address = receiver.address().map_err(cannot)?;
     let stopping = AtomicBool::new(false);
@@ -109,13 +131,18 @@ pub(crate) fn receive(arguments: &Receive) -> Result<(), Failure> {
     Ok(())
 }
 
+fn identity(certificate: &Option<PathBuf>, key: &Option<PathBuf>) -> Option<Identity> {
+    Some(Identity { certificate: certificate.clone()?, key: key.clone()? })
+}
+
 pub(crate) fn send_files(arguments: &Send) -> Result<(), Failure> {
-    let Send { to: (title, address), ae, patience, files } = arguments;
+    let Send { to: (title, address), ae, patience, authorities, certificate, key, files } = arguments;
     let archive = Archive {
         address: address.clone(),
         ae_title: title.clone(),
         own_ae_title: ae.clone(),
         patience: Duration::from_secs(*patience),
+        tls: authorities.clone().map(|authorities| ClientTls { authorities, identity: identity(certificate, key) }),
     };
     let read = |path: &PathBuf| {
         fs::read(path).map_err(|error| {

@@ -348,6 +348,10 @@ pub struct Receive {
     pub quiet: Duration,
     /// `keep-days`: what came longer ago is removed; `None`: never.
     pub keep: Option<Duration>,
+    /// `certificate` and `key`: connections are secured with these, and others not taken.
+    pub tls: Option<Tls>,
+    /// `authorities`: the certificates of those who may connect, or of who signed them (PEM, absolute).
+    pub authorities: Option<PathBuf>,
 }
 
 /// Where results go by themselves: the structured report, the segmentation and the page to an archive, files to a folder.
@@ -361,6 +365,10 @@ pub struct Deliver {
     pub folder: Option<PathBuf>,
     /// `forms`: what goes into the folder.
     pub forms: Vec<Form>,
+    /// `authorities`: the certificate of the archive, or of who signed it (PEM, absolute); the connection is secured then.
+    pub authorities: Option<PathBuf>,
+    /// `certificate` and `key`: what the box shows to an archive that asks for it.
+    pub tls: Option<Tls>,
 }
 
 /// A form of a result.
@@ -477,10 +485,10 @@ pub struct Mirror {
     pub tls: Option<Tls>,
 }
 
-/// What a server proves itself with. Both files are PEM, and absolute.
+/// What the box proves itself with. Both files are PEM, and absolute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
-    /// `certificate`: the server's certificate, and those above it in their order.
+    /// `certificate`: its certificate, and those above it in their order.
     pub certificate: PathBuf,
     /// `key`: its private key.
     pub key: PathBuf,

@@ -55,11 +55,15 @@ allow = ["CT1", "PACS"]
 folder = "/srv/received"
 quiet-s = 1
 keep-days = 3
+certificate = "/etc/hilum/box.pem"
+key = "/etc/hilum/box.key"
+authorities = "/etc/hilum/scanners.pem"
 [deliver]
 archive = "PACS@192.0.2.9:104"
 ae-title = "BOX1"
 folder = "/srv/results"
 forms = ["dicom", "pdf"]
+authorities = "/etc/hilum/archive.pem"
 [store]
 watermark-mb = 1024
 retention-days = 365
@@ -213,6 +217,8 @@ fn every_key_is_heard() {
     let receive = board.receive.expect("a receiver");
     assert_eq!((receive.listen.port(), receive.ae_title.as_str(), receive.allow.len()), (11112, "HILUM", 2));
     assert_eq!(receive.folder.as_deref(), Some(Path::new("/srv/received")));
+    assert_eq!(receive.tls.expect("certificate and key").key, Path::new("/etc/hilum/box.key"));
+    assert_eq!(receive.authorities.as_deref(), Some(Path::new("/etc/hilum/scanners.pem")));
     assert_eq!((receive.quiet.as_secs(), receive.keep.map(|keep| keep.as_secs())), (1, Some(3 * 86_400)));
     assert_eq!((board.store.watermark_bytes, board.store.retention), (1_024_000_000, Some(365 * DAY)));
     assert_eq!(board.store.drafts, None);
@@ -317,12 +323,22 @@ fn a_value_outside_its_range_is_named_with_range_and_unit() {
         "[receive]\nlisten = '127.0.0.1:104'\nae-title = 'A title that is too long'",
         "3:12: ae-title = 'A title that is too long' is not an AE title (at most 16 letters)",
     );
+    check(
+        "[receive]\nlisten = '127.0.0.1:104'\nae-title = 'A'\nauthorities = '/a'",
+        "4:15: authorities has no meaning without certificate and key",
+    );
+    check(
+        "[receive]\nlisten = '127.0.0.1:104'\nae-title = 'A'\ncertificate = '/a'",
+        "4:15: certificate has no meaning without key",
+    );
     for (keys, said) in [
         ("archive = 'PACS'", "2:11: archive = 'PACS' is not an archive, such as PACS@192.0.2.9:104"),
         ("archive = 'PACS@host:0'", "2:11: archive = 'PACS@host:0' is not an archive, such as PACS@192.0.2.9:104"),
         ("folder = '/a'\nforms = ['paper']", "3:10: forms = 'paper' is none of dicom, fhir, pdf"),
         ("archive = 'A@b:1'\nforms = ['pdf']", "3:9: forms has no meaning without folder"),
         ("ae-title = 'A'", "1:1: nothing says where results go: archive or folder"),
+        ("folder = '/a'\nauthorities = '/b'", "3:15: authorities has no meaning without archive"),
+        ("archive = 'A@b:1'\ncertificate = '/a'\nkey = '/b'", "3:15: certificate has no meaning without authorities"),
     ] {
         check(&format!("[deliver]\n{keys}"), said);
     }

@@ -332,13 +332,20 @@ fn receive(section: &mut Section) -> Option<Receive> {
     let folder = section.absolute("folder");
     let quiet = section.seconds("quiet-s", 0.0..=600.0, 5.0);
     let keep = section.days("keep-days", 365, 14);
+    let authorities = section.absolute("authorities");
+    let tls = tls(section);
     let (listen, allow) = (listen?, allow?.unwrap_or_default());
+    let (tls, authorities) = (tls?, authorities?);
+    if authorities.is_some() && tls.is_none() {
+        let message = "authorities has no meaning without certificate and key".to_owned();
+        return section.contradiction("authorities", message);
+    }
     if allow.is_empty() && !listen.ip().is_loopback() {
         let message =
             format!("listen = \"{listen}\" is not this machine alone, which needs allow: the AE titles that may send");
         return section.contradiction("listen", message);
     }
-    Some(Receive { listen, ae_title: title?, allow, folder: folder?, quiet: quiet?, keep: keep? })
+    Some(Receive { listen, ae_title: title?, allow, folder: folder?, quiet: quiet?, keep: keep?, tls, authorities })
 }
 
 /// An archive, as AE title, and host with port.
@@ -369,8 +376,16 @@ fn deliver(section: &mut Section) -> Option<Deliver> {
         };
         if before.contains(&form) { Err("is there twice".to_owned()) } else { Ok(form) }
     });
+    let authorities = section.absolute("authorities");
+    let tls = tls(section);
     let (archive, title, folder) = (archive?, title?, folder?);
-    let forms = forms?;
+    let (forms, tls, authorities) = (forms?, tls?, authorities?);
+    if authorities.is_some() && archive.is_none() {
+        return section.contradiction("authorities", "authorities has no meaning without archive".to_owned());
+    }
+    if tls.is_some() && authorities.is_none() {
+        return section.contradiction("certificate", "certificate has no meaning without authorities".to_owned());
+    }
     if forms.is_some() && folder.is_none() {
         return section.contradiction("forms", "forms has no meaning without folder".to_owned());
     }
@@ -378,7 +393,8 @@ fn deliver(section: &mut Section) -> Option<Deliver> {
         return section.contradiction("archive", "nothing says where results go: archive or folder".to_owned());
     }
     let ae_title = title.unwrap_or_else(|| "HILUM".to_owned());
-    Some(Deliver { archive, ae_title, folder, forms: forms.unwrap_or_else(|| vec![Form::Dicom]) })
+    let forms = forms.unwrap_or_else(|| vec![Form::Dicom]);
+    Some(Deliver { archive, ae_title, folder, forms, authorities, tls })
 }
 
 /// PS3.5 6.2: at most 16 characters, no backslash, no control characters, spaces around them without meaning.
@@ -468,20 +484,22 @@ fn address(written: &str, such_as: &str) -> Result<SocketAddr, String> {
     }
 }
 
+/// `certificate` and `key`, which go together.
+fn tls(section: &mut Section) -> Option<Option<Tls>> {
+    let (certificate, key) = (section.absolute("certificate"), section.absolute("key"));
+    match (certificate?, key?) {
+        (Some(certificate), Some(key)) => Some(Some(Tls { certificate, key })),
+        (None, None) => Some(None),
+        (Some(_), None) => section.contradiction("certificate", "certificate has no meaning without key".to_owned()),
+        (None, Some(_)) => section.contradiction("key", "key has no meaning without certificate".to_owned()),
+    }
+}
+
 fn mirror(section: &mut Section) -> Option<Mirror> {
     let listen = section.text("listen", |written| address(written, "127.0.0.1:8733"));
     let listen = section.required("listen", listen);
-    let certificate = section.absolute("certificate");
-    let key = section.absolute("key");
-    let (listen, certificate, key) = (listen?, certificate?, key?);
-    let tls = match (certificate, key) {
-        (Some(certificate), Some(key)) => Some(Tls { certificate, key }),
-        (None, None) => None,
-        (Some(_), None) => {
-            return section.contradiction("certificate", "certificate has no meaning without key".to_owned());
-        }
-        (None, Some(_)) => return section.contradiction("key", "key has no meaning without certificate".to_owned()),
-    };
+    let tls = tls(section);
+    let (listen, tls) = (listen?, tls?);
     // What patients' names cross has to be encrypted, and asks who looks.
     if tls.is_none() && !listen.ip().is_loopback() {
         let message = format!("listen = \"{listen}\" is not this machine alone, which needs certificate and key");

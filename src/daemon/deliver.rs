@@ -17,7 +17,7 @@ use anyhow::Context as _;
 use hilum_assess::Ready;
 use hilum_config::{Deliver as Settings, Form};
 use hilum_device::Clock;
-use hilum_dicom::{Archive, Origin, SendError, send};
+use hilum_dicom::{Archive, ClientTls, Origin, SendError, send};
 use hilum_domain::CaseNumber;
 use hilum_report::Kept;
 use hilum_store::{Case, Files, State, StoreFault, replace};
@@ -25,7 +25,10 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, watch};
 
-use crate::{appliance::chain, event::Event, exports::wait, inference::Benches, records::Records, supervise::task_of};
+use crate::{
+    appliance::chain, event::Event, exports::wait, inference::Benches, receive::identity, records::Records,
+    supervise::task_of,
+};
 
 /// How often it is looked whether something is due, where nobody said so.
 const LOOK: Duration = Duration::from_secs(30);
@@ -93,9 +96,11 @@ pub(crate) struct Parts {
 
 /// Starts to deliver, to each place by itself: one that is away holds up no other.
 pub(crate) fn start(settings: Settings, parts: &Parts, events: &mpsc::Sender<Event>) -> Delivered {
-    let Settings { archive, ae_title, folder, forms } = settings;
+    let Settings { archive, ae_title, folder, forms, authorities, tls } = settings;
+    let identity = tls.as_ref().map(identity);
+    let tls = authorities.map(|authorities| ClientTls { authorities, identity });
     let archive = archive.map(|(title, address)| {
-        To::Archive(Archive { address, ae_title: title, own_ae_title: ae_title, patience: PATIENCE })
+        To::Archive(Archive { address, ae_title: title, own_ae_title: ae_title, patience: PATIENCE, tls })
     });
     let places = archive.into_iter().chain(folder.map(|folder| To::Folder(folder, forms)));
     let mut delivered = Delivered::default();

@@ -12,12 +12,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use hilum_config::Receive as Settings;
-use hilum_dicom::{Incident, Receiver, Receiving};
+use hilum_config::{Receive as Settings, Tls};
+use hilum_dicom::{Identity, Incident, Receiver, Receiving, ServerTls};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::{event::Event, supervise::thread_of};
+use crate::{appliance::chain, event::Event, supervise::thread_of};
 
 /// How long is waited before an address is tried again that cannot be listened on.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -68,6 +68,10 @@ pub(crate) fn folder(settings: &Settings, data: &Path) -> io::Result<PathBuf> {
     Ok(folder)
 }
 
+pub(crate) fn identity(Tls { certificate, key }: &Tls) -> Identity {
+    Identity { certificate: certificate.clone(), key: key.clone() }
+}
+
 /// Starts to listen. An address that is not there yet, or taken, is tried again.
 pub(crate) fn start(
     settings: Settings,
@@ -79,8 +83,12 @@ pub(crate) fn start(
 ) -> io::Result<thread::JoinHandle<()>> {
     thread_of("receiver", events, move || {
         while !stopping.load(Ordering::Relaxed) {
-            let receiving =
-                Receiving { allowed: settings.allow.clone(), keep_free, ..Receiving::new(&settings.ae_title, &folder) };
+            let tls = settings
+                .tls
+                .as_ref()
+                .map(|tls| ServerTls { identity: identity(tls), authorities: settings.authorities.clone() });
+            let allowed = settings.allow.clone();
+            let receiving = Receiving { allowed, keep_free, tls, ..Receiving::new(&settings.ae_title, &folder) };
             let served = Receiver::bind(settings.listen, receiving).and_then(|receiver| {
                 received.listening.store(true, Ordering::Relaxed);
                 tracing::info!("scanners and archives may send");
@@ -88,7 +96,7 @@ pub(crate) fn start(
             });
             received.listening.store(false, Ordering::Relaxed);
             if let Err(error) = served {
-                tracing::error!(%error, "cannot receive, and tries again");
+                tracing::error!(error = chain(error), "cannot receive, and tries again");
                 thread::park_timeout(AGAIN);
             }
         }

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod acceptor;
 mod attributes;
 mod capture;
 mod dimse;
@@ -25,6 +26,7 @@ mod send;
 mod structured;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod write;
 
 pub use capture::{Page, secondary_capture};
@@ -37,4 +39,5 @@ pub use receive::{Incident, NotStored, Receiver, Receiving};
 pub use segmentation::{Content, Segment, segmentation};
 pub use send::{Archive, SendError, Taken, send};
 pub use structured::{Document, Evidence, Item, Relation, Value, identification, structured_report};
+pub use tls::{ClientTls, Identity, ServerTls, TlsError};
 pub use write::{CtSeries, WriteError, write_ct_slice};

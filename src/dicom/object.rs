@@ -173,12 +173,20 @@ pub fn uuid(seed: &str, kind: &str) -> u128 {
     u128::from_be_bytes(bytes)
 }
 
+/// What the device's software calls itself (PS3.7 D.3.3.2).
+pub(crate) const IMPLEMENTATION_VERSION_NAME: &str = concat!("HILUM ", env!("CARGO_PKG_VERSION"));
+
+/// Which software it is, whatever its version (PS3.7 D.3.3.2).
+pub(crate) fn implementation_class_uid() -> String {
+    uid("Hilum", "implementation")
+}
+
 /// File Meta Information that says what wrote the file (PS3.10 7.1).
 pub(crate) fn meta(transfer_syntax: &str) -> FileMetaTableBuilder {
     FileMetaTableBuilder::new()
         .transfer_syntax(transfer_syntax)
-        .implementation_class_uid(uid("Hilum", "implementation"))
-        .implementation_version_name(concat!("HILUM ", env!("CARGO_PKG_VERSION")))
+        .implementation_class_uid(implementation_class_uid())
+        .implementation_version_name(IMPLEMENTATION_VERSION_NAME)
 }
 
 /// The bytes of a DICOM file, Explicit VR Little Endian.

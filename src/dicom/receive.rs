@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::{self, BufWriter, Read as _, Write as _},
+    io::{self, BufWriter, Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
@@ -19,23 +19,22 @@ use std::{
 use dicom_dictionary_std::{tags, uids};
 use dicom_ul::{
     Pdu,
-    association::{Association as _, ServerAssociation, ServerAssociationOptions, server::AccessControl},
-    pdu::{
-        AbortRQServiceProviderReason, AbortRQSource, AssociationRJServiceUserReason, PDataValue, PDataValueType,
-        PresentationContextResultReason, UserIdentity,
-    },
+    pdu::{PDataValue, PDataValueType},
 };
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fs::{CWD, RenameFlags, renameat_with},
     io::Errno,
 };
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::{
+    acceptor::{Accepted, Agreed, Arrived, NoAssociation, Offer, Piece},
     dimse::{C_ECHO_RQ, C_STORE_RQ, Command, is_uid, status},
     object::meta,
     part10::EXPLICIT_VR_BIG_ENDIAN,
     scan::{Coding, value_of},
+    tls::ServerTls,
 };
 
 /// What a receiver is.
@@ -55,6 +54,8 @@ pub struct Receiving {
     pub idle: Duration,
     /// How many bytes stay free on the disk.
     pub keep_free: u64,
+    /// What connections are secured with; without it they are not.
+    pub tls: Option<ServerTls>,
 }
 
 impl Receiving {
@@ -69,6 +70,7 @@ impl Receiving {
             greeting: Duration::from_secs(10),
             idle: Duration::from_secs(30),
             keep_free: 256 << 20,
+            tls: None,
         }
     }
 }
@@ -125,8 +127,6 @@ const MOST_BYTES: u64 = 2 << 30;
 const MOST_COMMAND: usize = 16_384;
 /// So much of a data set is kept to find its series in.
 const BEGINNING: usize = 256 << 10;
-/// What a PDU may have: as much as the widest-spread sender sends.
-const MOST_PDU: u32 = 131_072;
 /// How often deadlines are looked at.
 const LOOK: Duration = Duration::from_millis(200);
 /// How many connections may wait to be accepted.
@@ -180,6 +180,7 @@ const TRANSFER_SYNTAXES: &[&str] = &[
 #[derive(Debug)]
 pub struct Receiver {
     listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
     settings: Receiving,
     began: Instant,
     /// The number of the next unfinished file.
@@ -198,8 +199,9 @@ impl Receiver {
     /// Listens, and removes what an earlier receiver left unfinished.
     ///
     /// # Errors
-    /// If the address cannot be listened on, or the folder cannot be written to.
+    /// If the address cannot be listened on, the folder not be written to, or the files of TLS not be used.
     pub fn bind(address: impl ToSocketAddrs, settings: Receiving) -> io::Result<Self> {
+        let tls = settings.tls.as_ref().map(ServerTls::configuration).transpose().map_err(io::Error::other)?;
         let unfinished = settings.folder.join(UNFINISHED);
         match fs::remove_dir_all(&unfinished) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -209,7 +211,7 @@ impl Receiver {
         listener.set_nonblocking(true)?;
         // A crowd that says nothing must not keep out who has something to say: the usual 128 are soon full.
         rustix::net::listen(&listener, BACKLOG)?;
-        Ok(Self { listener, settings, began: Instant::now(), next: AtomicU64::new(0) })
+        Ok(Self { listener, tls, settings, began: Instant::now(), next: AtomicU64::new(0) })
     }
 
     /// Where it listens.
@@ -294,59 +296,77 @@ impl Receiver {
 
     /// A connection from its beginning to its end; how it ended, if not as it should.
     fn associate(&self, stream: TcpStream, watched: &Watched, tell: &(dyn Fn(Incident) + Sync)) -> Option<Incident> {
-        // Each answer is small and waited for.
+        // Each answer is small and waited for; and nobody waits for ever who does not take it.
         drop(stream.set_nodelay(true));
-        let mut options = ServerAssociationOptions::new()
-            .ae_access_control(Access(self.settings.allowed.clone()))
-            .ae_title(self.settings.ae_title.clone())
-            .max_pdu_length(MOST_PDU)
-            .write_timeout(self.settings.idle);
-        for class in CLASSES {
-            options = options.with_abstract_syntax(class);
+        drop(stream.set_write_timeout(Some(self.settings.idle)));
+        match &self.tls {
+            None => self.converse(stream, watched, tell),
+            Some(tls) => {
+                let mut stream = StreamOwned::new(ServerConnection::new(Arc::clone(tls)).ok()?, stream);
+                if stream.conn.complete_io(&mut stream.sock).is_err() {
+                    return Some(Incident::TurnedAway);
+                }
+                let ended = self.converse(&mut stream, watched, tell);
+                stream.conn.send_close_notify();
+                // Whoever has hung up needs no goodbye.
+                drop(stream.flush());
+                ended
+            }
         }
-        for syntax in TRANSFER_SYNTAXES {
-            options = options.with_transfer_syntax(*syntax);
-        }
-        let mut association = match options.establish(stream) {
+    }
+
+    /// An association from its beginning to its end.
+    fn converse(
+        &self,
+        stream: impl Read + Write,
+        watched: &Watched,
+        tell: &(dyn Fn(Incident) + Sync),
+    ) -> Option<Incident> {
+        let offer = Offer {
+            ae_title: &self.settings.ae_title,
+            allowed: &self.settings.allowed,
+            abstract_syntaxes: &CLASSES,
+            transfer_syntaxes: TRANSFER_SYNTAXES,
+        };
+        let mut association = match Accepted::negotiate(stream, &offer) {
             Ok(association) => association,
-            Err(dicom_ul::association::Error::Rejected { .. }) => return Some(Incident::TurnedAway),
-            Err(_) => return Some(Incident::Broken),
+            Err(NoAssociation::Rejected) => return Some(Incident::TurnedAway),
+            Err(NoAssociation::Broken) => return Some(Incident::Broken),
         };
         let mut message = Message::default();
         loop {
             watched.until_ms.store(self.deadline(self.settings.idle), Ordering::Relaxed);
-            let answers = match association.receive() {
-                Ok(Pdu::PData { data }) => {
-                    let mut answers = Vec::new();
-                    for value in data {
-                        match self.take(&mut message, value, &association, tell) {
-                            Some(answer) => answers.extend(answer),
-                            None => return abort(association),
-                        }
-                    }
-                    answers
+            let Ok((agreed, arrived)) = association.receive() else { return Some(Incident::Broken) };
+            let answers = match arrived {
+                Arrived::Data(pieces) => {
+                    let answers = pieces.into_iter().map(|piece| self.take(&mut message, piece, agreed, tell));
+                    answers.collect::<Option<Vec<_>>>()
                 }
-                Ok(Pdu::ReleaseRQ) => {
+                Arrived::Release => {
                     drop(association.send(&Pdu::ReleaseRP));
                     return None;
                 }
-                Ok(Pdu::AbortRQ { .. }) | Err(_) => return Some(Incident::Broken),
-                Ok(_) => return abort(association),
+                Arrived::Abort => return Some(Incident::Broken),
+                Arrived::Other => None,
             };
-            for answer in answers {
-                if association.send(&answer).is_err() {
+            let Some(answers) = answers else {
+                association.abort();
+                return Some(Incident::Broken);
+            };
+            for answer in answers.iter().flatten() {
+                if association.send(answer).is_err() {
                     return Some(Incident::Broken);
                 }
             }
         }
     }
 
-    /// Takes a fragment of a message: nothing, if it makes no sense; else the answer, if the message is whole.
+    /// Takes a piece of a message: nothing, if it makes no sense; else the answer, if the message is whole.
     fn take(
         &self,
         message: &mut Message,
-        PDataValue { presentation_context_id: context, value_type, is_last, data }: PDataValue,
-        association: &ServerAssociation<TcpStream>,
+        Piece { context, is_command, is_last, data }: Piece<'_>,
+        agreed: &Agreed,
         tell: &(dyn Fn(Incident) + Sync),
     ) -> Option<Option<Pdu>> {
         let answer = |command: &Command, status| {
@@ -359,9 +379,9 @@ impl Receiver {
             };
             Some(Some(Pdu::PData { data: vec![value] }))
         };
-        match (value_type, message.object.as_mut()) {
-            (PDataValueType::Command, None) => {
-                message.command.extend(data);
+        match (is_command, message.object.as_mut()) {
+            (true, None) => {
+                message.command.extend_from_slice(data);
                 if message.command.len() > MOST_COMMAND {
                     return None;
                 }
@@ -369,13 +389,11 @@ impl Receiver {
                     return Some(None);
                 }
                 let command = Command::read(&std::mem::take(&mut message.command))?;
-                let agreed = association.presentation_contexts().iter().find(|agreed| {
-                    agreed.id == context && agreed.reason == PresentationContextResultReason::Acceptance
-                })?;
+                let transfer_syntax = agreed.transfer_syntax(context)?;
                 match command.number(tags::COMMAND_FIELD)? {
                     C_ECHO_RQ => answer(&command, status::SUCCESS),
                     C_STORE_RQ if command.has_data_set() => {
-                        let begun = self.begin(&command, &agreed.transfer_syntax, association.peer_ae_title());
+                        let begun = self.begin(&command, transfer_syntax, &agreed.peer);
                         message.object = Some((context, command, begun));
                         Some(None)
                     }
@@ -383,9 +401,9 @@ impl Receiver {
                     _ => answer(&command, status::UNRECOGNISED_OPERATION),
                 }
             }
-            (PDataValueType::Data, Some((of, _, object))) if *of == context => {
+            (false, Some((of, _, object))) if *of == context => {
                 if let Ok(incoming) = object
-                    && let Err(why) = incoming.extend(&data)
+                    && let Err(why) = incoming.extend(data, is_last)
                 {
                     *object = Err(why);
                 }
@@ -424,35 +442,34 @@ impl Receiver {
         let file = File::create(&path).map_err(|error| of_disk(&error))?;
         // Whoever reads it may be another user of the same group, and nobody else.
         file.set_permissions(fs::Permissions::from_mode(0o640)).map_err(|_| NotStored::Disk)?;
-        let mut file = BufWriter::with_capacity(1 << 18, file);
-        let unfinished = Unfinished(path);
+        let mut file = BufWriter::with_capacity(1 << 16, file);
+        let unfinished = Unfinished { path, is_there: true };
         let meta = file_meta(&class, &instance, transfer_syntax, from).ok_or(NotStored::Uid)?;
         file.write_all(&meta).map_err(|error| of_disk(&error))?;
         let coding = Coding {
             explicit: transfer_syntax != uids::IMPLICIT_VR_LITTLE_ENDIAN,
             big_endian: transfer_syntax == EXPLICIT_VR_BIG_ENDIAN,
         };
-        Ok(Incoming { file, unfinished, instance, coding, beginning: Vec::new(), bytes: 0 })
+        let series = Series::Sought { beginning: Vec::new(), coding, again_at: 4096 };
+        Ok(Incoming { file, unfinished, instance, series, bytes: 0 })
     }
 
     /// Puts a whole object in its place; whether it was not there before.
     fn finish(&self, incoming: Incoming) -> Result<bool, NotStored> {
-        let Incoming { file, unfinished, instance, coding, beginning, .. } = incoming;
-        let series = value_of(&beginning, coding, tags::SERIES_INSTANCE_UID).ok_or(NotStored::NoSeries)?;
-        let series = String::from_utf8(series).map_err(|_| NotStored::NoSeries)?;
-        let series = series.trim_end_matches(['\0', ' ']);
-        if !is_uid(series) {
-            return Err(NotStored::NoSeries);
-        }
+        let Incoming { file, mut unfinished, instance, series, .. } = incoming;
+        let Series::Found(series) = series else { return Err(NotStored::NoSeries) };
         let file = file.into_inner().map_err(|error| of_disk(error.error()))?;
         let folder = self.settings.folder.join(series);
-        let placed = place(&unfinished.0, &file, &folder, &instance);
-        placed.map_err(|error| of_disk(&error))
+        place(&mut unfinished, &file, &folder, &instance).map_err(|error| of_disk(&error))
     }
 }
 
-/// Puts an unfinished file into its folder, durably, under a name that no other picture has.
-fn place(unfinished: &Path, file: &File, folder: &Path, instance: &str) -> io::Result<bool> {
+/// Puts an unfinished file into its folder under a name that no other picture has, durably.
+///
+/// The name is given before the bytes are on the disk, so that one commit of the file system's journal takes both: where power fails
+/// between, a beginning of the file may stand there, or none of it. It was not answered then and will be sent again, and a file
+/// gives way to one that begins with it.
+fn place(unfinished: &mut Unfinished, file: &File, folder: &Path, instance: &str) -> io::Result<bool> {
     if !folder.is_dir() {
         fs::create_dir_all(folder)?;
         fs::set_permissions(folder, fs::Permissions::from_mode(0o2750))?;
@@ -460,43 +477,73 @@ fn place(unfinished: &Path, file: &File, folder: &Path, instance: &str) -> io::R
             File::open(parent)?.sync_all()?;
         }
     }
-    file.sync_data()?;
     // One UID on two different objects is left for the checks of the series to find: neither replaces the other.
     for copy in 1.. {
         let name = if copy == 1 { format!("{instance}.dcm") } else { format!("{instance}-{copy}.dcm") };
         let path = folder.join(name);
-        let is_new = match renameat_with(CWD, unfinished, CWD, &path, RenameFlags::NOREPLACE) {
-            Ok(()) => true,
+        let is_free = match renameat_with(CWD, &unfinished.path, CWD, &path, RenameFlags::NOREPLACE) {
+            Ok(()) => {
+                unfinished.is_there = false;
+                true
+            }
             Err(Errno::EXIST) => false,
             // Some file systems of networks cannot: there a link is as good.
-            Err(Errno::INVAL | Errno::NOSYS) => match fs::hard_link(unfinished, &path) {
+            Err(Errno::INVAL | Errno::NOSYS) => match fs::hard_link(&unfinished.path, &path) {
                 Ok(()) => true,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
                 Err(error) => return Err(error),
             },
             Err(error) => return Err(error.into()),
         };
-        if is_new || same_data_set(unfinished, &path)? {
-            // A copy that came at the same moment by another way may not have got so far.
-            File::open(folder)?.sync_all()?;
-            return Ok(is_new);
+        let likeness = if is_free { Likeness::Beginning } else { likeness(&path, &unfinished.path)? };
+        match likeness {
+            Likeness::Other => continue,
+            Likeness::Beginning => {
+                if !is_free {
+                    fs::rename(&unfinished.path, &path)?;
+                    unfinished.is_there = false;
+                }
+                if let Err(error) = file.sync_all() {
+                    // What is not on the disk has no name; if that fails as well, it gives way when it is sent again.
+                    drop(fs::remove_file(&path));
+                    return Err(error);
+                }
+            }
+            // It may have come at the same moment by another way, which has not got so far.
+            Likeness::Same => File::open(&path)?.sync_all()?,
         }
+        File::open(folder)?.sync_all()?;
+        return Ok(likeness == Likeness::Beginning);
     }
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
-/// Whether two files that were received differ at most in who sent them.
-fn same_data_set(a: &Path, b: &Path) -> io::Result<bool> {
+/// What a file that was received is to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Likeness {
+    /// The same object, but for who sent it.
+    Same,
+    /// A beginning of it, or nothing.
+    Beginning,
+    /// Another object.
+    Other,
+}
+
+fn likeness(there: &Path, new: &Path) -> io::Result<Likeness> {
+    // Of a file that ends within its File Meta Information there is no data set.
     let data_set = |path: &Path| -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         File::open(path)?.take(MOST_BYTES).read_to_end(&mut bytes)?;
-        let length = bytes
-            .get(140..144)
-            .and_then(|bytes| bytes.first_chunk::<4>())
-            .map_or(0, |length| u32::from_le_bytes(*length));
-        Ok(bytes.split_off((144 + length as usize).min(bytes.len())))
+        let length = bytes.get(140..144).and_then(|bytes| bytes.first_chunk::<4>());
+        let start = length.map_or(bytes.len(), |length| 144 + u32::from_le_bytes(*length) as usize);
+        Ok(bytes.split_off(start.min(bytes.len())))
     };
-    Ok(fs::metadata(a)?.len().abs_diff(fs::metadata(b)?.len()) <= 32 && data_set(a)? == data_set(b)?)
+    let (there, new) = (data_set(there)?, data_set(new)?);
+    Ok(match new.strip_prefix(&there[..]) {
+        Some([]) => Likeness::Same,
+        Some(_) => Likeness::Beginning,
+        None => Likeness::Other,
+    })
 }
 
 fn of_disk(error: &io::Error) -> NotStored {
@@ -519,30 +566,67 @@ struct Incoming {
     file: BufWriter<File>,
     unfinished: Unfinished,
     instance: String,
-    coding: Coding,
-    beginning: Vec<u8>,
+    series: Series,
     bytes: u64,
 }
 
+/// Which series an object is of.
+enum Series {
+    /// It has not been said yet in the beginning that has come, and is looked for again at a length.
+    Sought {
+        beginning: Vec<u8>,
+        coding: Coding,
+        again_at: usize,
+    },
+    Found(String),
+    /// It is not said.
+    Missing,
+}
+
 impl Incoming {
-    fn extend(&mut self, data: &[u8]) -> Result<(), NotStored> {
+    fn extend(&mut self, data: &[u8], is_last: bool) -> Result<(), NotStored> {
         self.bytes += data.len() as u64;
         if self.bytes > MOST_BYTES {
             return Err(NotStored::TooLarge);
         }
-        let wanted = BEGINNING.saturating_sub(self.beginning.len()).min(data.len());
-        self.beginning.extend_from_slice(&data[..wanted]);
+        self.series.extend(data, is_last);
         self.file.write_all(data).map_err(|error| of_disk(&error))
     }
 }
 
-/// The path of a file that is removed unless it got another name.
-struct Unfinished(PathBuf);
+impl Series {
+    fn extend(&mut self, data: &[u8], is_last: bool) {
+        let Self::Sought { beginning, coding, again_at } = self else { return };
+        let wanted = BEGINNING.saturating_sub(beginning.len()).min(data.len());
+        beginning.extend_from_slice(&data[..wanted]);
+        let is_all = is_last || beginning.len() == BEGINNING;
+        // At twice the length each time: whoever sends byte by byte does not make it a long search.
+        if !is_all && beginning.len() < *again_at {
+            return;
+        }
+        *again_at = 2 * beginning.len();
+        let found =
+            value_of(beginning, *coding, tags::SERIES_INSTANCE_UID).and_then(|value| String::from_utf8(value).ok());
+        match found.map(|uid| uid.trim_end_matches(['\0', ' ']).to_owned()).filter(|uid| is_uid(uid)) {
+            Some(uid) => *self = Self::Found(uid),
+            None if is_all => *self = Self::Missing,
+            None => {}
+        }
+    }
+}
+
+/// A file that is removed unless it got another name.
+struct Unfinished {
+    path: PathBuf,
+    is_there: bool,
+}
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        // It is not there any more if it was finished; if it cannot be removed, the next start does.
-        drop(fs::remove_file(&self.0));
+        if self.is_there {
+            // If it cannot be removed, the next start does.
+            drop(fs::remove_file(&self.path));
+        }
     }
 }
 
@@ -556,28 +640,6 @@ fn file_meta(class: &str, instance: &str, transfer_syntax: &str, from: &str) -> 
     bytes.extend(b"DICM");
     meta.build().ok()?.write(&mut bytes).ok()?;
     Some(bytes)
-}
-
-/// Who may send to whom.
-struct Access(Vec<String>);
-
-impl AccessControl for Access {
-    fn check_access(
-        &self,
-        own: &str,
-        calling: &str,
-        called: &str,
-        _: Option<&UserIdentity>,
-    ) -> Result<(), AssociationRJServiceUserReason> {
-        // PS3.5 6.2: spaces around an AE title mean nothing.
-        if called.trim() != own {
-            Err(AssociationRJServiceUserReason::CalledAETitleNotRecognized)
-        } else if !self.0.is_empty() && !self.0.iter().any(|allowed| allowed == calling.trim()) {
-            Err(AssociationRJServiceUserReason::CallingAETitleNotRecognized)
-        } else {
-            Ok(())
-        }
-    }
 }
 
 fn cut(watched: &Arc<Watched>) {
@@ -602,10 +664,4 @@ fn turn_away(mut stream: &TcpStream) {
     // It is told if it listens; nobody waits for it.
     drop(stream.set_nonblocking(true));
     drop(stream.write(&[0x03, 0, 0, 0, 0, 4, 0, 2, 3, 2]));
-}
-
-fn abort(mut association: ServerAssociation<TcpStream>) -> Option<Incident> {
-    let source = AbortRQSource::ServiceProvider(AbortRQServiceProviderReason::UnexpectedPdu);
-    drop(association.send(&Pdu::AbortRQ { source }));
-    Some(Incident::Broken)
 }

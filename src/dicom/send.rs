@@ -1,6 +1,10 @@
 //! C-STORE, the side that sends (PS3.4 B), and the question afterwards whether what was sent is there (C-FIND, PS3.4 C).
 
-use std::{collections::BTreeSet, io::Write as _, net::TcpStream, time::Duration};
+use std::{
+    collections::BTreeSet,
+    io::{Read, Write},
+    time::Duration,
+};
 
 use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::{tags, uids};
@@ -8,7 +12,7 @@ use dicom_object::InMemDicomObject;
 use dicom_transfer_syntax_registry::entries;
 use dicom_ul::{
     ClientAssociation, Pdu,
-    association::ClientAssociationOptions,
+    association::{ClientAssociationOptions, CloseSocket, SyncAssociation},
     pdu::{PDataValue, PDataValueType, PresentationContextResultReason},
 };
 
@@ -17,6 +21,7 @@ use crate::{
     part10::Part10,
     read::reason,
     scan::value_of,
+    tls::{ClientTls, TlsError},
 };
 
 /// An archive that takes objects.
@@ -30,6 +35,8 @@ pub struct Archive {
     pub own_ae_title: String,
     /// How long it may take to connect, or to answer.
     pub patience: Duration,
+    /// What the connection is secured with; without it it is not. The files are read again for each connection.
+    pub tls: Option<ClientTls>,
 }
 
 /// Why objects are not in an archive. All but [`SendError::Object`] may pass: try again later.
@@ -41,6 +48,9 @@ pub enum SendError {
         /// Which of them, from 1.
         number: usize,
     },
+    /// The connection cannot be secured.
+    #[error("the connection to the archive cannot be secured")]
+    Tls(#[from] TlsError),
     /// It cannot be reached, or rejects the association.
     #[error("the archive cannot be reached")]
     Associate(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -108,9 +118,24 @@ pub fn send(files: &[Vec<u8>], to: &Archive) -> Result<Taken, SendError> {
             options = options.with_presentation_context(class.to_owned(), vec![syntax.to_owned()]);
         }
     }
-    let association = options.establish(&to.address[..]).map_err(|source| SendError::Associate(reason(&source)))?;
+    let unreachable = |source| SendError::Associate(reason(&source));
+    let Some(tls) = &to.tls else { return over(options.establish(&to.address[..]).map_err(unreachable)?, &objects) };
+    // An address of IPv6 stands in brackets; the name in a certificate does not.
+    let host = to.address.rsplit_once(':').map_or(&to.address[..], |(host, _)| host.trim_matches(['[', ']']));
+    let options = options.tls_config(tls.configuration()?).server_name(host);
+    over(options.establish_tls(&to.address[..]).map_err(unreachable)?, &objects)
+}
+
+/// Sends over an association, and ends it.
+fn over<S: Read + Write + CloseSocket>(
+    association: ClientAssociation<S>,
+    objects: &[Object<'_>],
+) -> Result<Taken, SendError>
+where
+    ClientAssociation<S>: SyncAssociation<S>,
+{
     let mut sender = Sender { association, message: 0 };
-    let taken = sender.all(&objects);
+    let taken = sender.all(objects);
     // What it took it took, whether it says goodbye or not.
     drop(match taken {
         Ok(_) => sender.association.release(),
@@ -141,12 +166,15 @@ impl<'a> Object<'a> {
     }
 }
 
-struct Sender {
-    association: ClientAssociation<TcpStream>,
+struct Sender<S> {
+    association: ClientAssociation<S>,
     message: u16,
 }
 
-impl Sender {
+impl<S: Read + Write + CloseSocket> Sender<S>
+where
+    ClientAssociation<S>: SyncAssociation<S>,
+{
     fn all(&mut self, objects: &[Object<'_>]) -> Result<Taken, SendError> {
         for (number, object) in (1..).zip(objects) {
             let (context, implicit) =

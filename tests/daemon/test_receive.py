@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import zipfile
@@ -11,7 +14,7 @@ from pathlib import Path
 import pydicom
 import pytest
 
-from appliance import until
+from appliance import readers, until
 
 PATIENCE_S = 20.0
 
@@ -148,3 +151,69 @@ def test_an_archive_on_the_share_is_an_export(appliance, phantoms, folder):
         case = desk.open_case(phantoms[0]["patient_id"])["case"]
         (folder / "study.zip").rename(share / "study.zip")
         until(lambda: slices(desk, case) == len(files))
+
+
+def test_a_full_disk_is_said_to_the_sender(appliance, phantoms, picture, folder, port, mounted):
+    """Before an object, and in the middle of one; it takes more once there is room, and everything else goes on."""
+    files = sorted(phantoms[0]["ct"].iterdir())
+    received = folder / "received"
+    received.mkdir()
+    mounted(received, "-t", "tmpfs", "-o", "size=64m,mode=0750", "none")
+    large = pydicom.dcmread(files[0])
+    large.private_block(0x0009, "TEST", create=True).add_new(0x10, "OB", bytes(30_000_000))
+    large.save_as(folder / "large.dcm")
+
+    def fill(left: int) -> None:
+        filler = received / ".filler"
+        filler.unlink(missing_ok=True)
+        disk = os.statvfs(received)
+        with filler.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, disk.f_bavail * disk.f_frsize - left)
+
+    box = listening(appliance(f'[store]\nwatermark-mb = 16\n{site(port, f"folder = {json.dumps(str(received))}")}\n'))
+    with box.desk() as desk:
+        case = desk.open_case(phantoms[0]["patient_id"])["case"]
+        fill(10_000_000)
+        assert send(port, files).returncode != 0
+        fill(20_000_000)
+        assert send(port, [folder / "large.dcm"]).returncode != 0
+        status = box.until(lambda status: status["received"]["refused"] == 2, PATIENCE_S)
+        assert status["received"]["taken"] == 0 and not list(received.rglob("*.dcm"))
+        assert desk.wait(desk.field_case("P2", picture)) == "assessed"
+        (received / ".filler").unlink()
+        assert send(port, files).returncode == 0
+        until(lambda: slices(desk, case) == len(files))
+    assert box.said().count("there is no room on the disk") == 2
+
+
+def test_a_share_that_is_unmounted_in_the_middle_of_a_read(appliance, phantoms, picture, folder, mounted):
+    """What it had on it is no fault of anybody: it is taken when the share is there again."""
+    files = sorted(phantoms[0]["ct"].iterdir())
+    share = folder / "share"
+    share.mkdir()
+
+    def plug_in() -> None:
+        mounted(share, "-t", "tmpfs", "none")
+        export = share / "making" / "export"
+        export.mkdir(parents=True)
+        for file in files:
+            shutil.copy(file, export / file.name)
+            for copy in range(40):  # which are no other slices, and take their time
+                os.link(export / file.name, export / f"{file.stem}-{copy}.dcm")
+        export.rename(share / "export")
+
+    plug_in()
+    box = appliance(f'[share]\nfolder = "{share}"\npoll-s = 0.5\nquiet-s = 0\n').start()
+    with box.desk() as desk:
+        case = desk.open_case(phantoms[0]["patient_id"])["case"]
+        (reader,) = until(lambda: readers(box))
+        os.kill(reader, signal.SIGSTOP)
+        subprocess.run(["umount", "-l", share], check=True)
+        os.kill(reader, signal.SIGCONT)
+        # The work goes on without it.
+        assert desk.wait(desk.field_case("P2", picture)) == "assessed"
+        assert slices(desk, case) is None
+        plug_in()
+        until(lambda: slices(desk, case) == len(files), PATIENCE_S)
+        status = box.until(lambda status: status["exports"]["unread"] == 0, PATIENCE_S)
+        assert status["exports"]["refused"] == {} and status["exports-waiting"] == 0

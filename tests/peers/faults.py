@@ -8,6 +8,7 @@ of the sentence on standard error.
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import struct
@@ -24,6 +25,7 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.sequence import Sequence
 from pydicom.uid import (
+    EnhancedCTImageStorage,
     CTImageStorage,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
@@ -89,6 +91,33 @@ def picture(image: Dataset, values: np.ndarray) -> None:
 
 def chest(count: int = 12, **options: object) -> list[FileDataset]:
     return [slice_of(k, **options) for k in range(count)]
+
+
+def enhanced(slices: list[Dataset]) -> Dataset:
+    """The slices as the frames of one object (PS3.3 A.38)."""
+    whole = copy.deepcopy(slices[0])
+    whole.SOPClassUID = whole.file_meta.MediaStorageSOPClassUID = EnhancedCTImageStorage
+    moved = ("PixelSpacing", "SliceThickness", "ImageOrientationPatient", "RescaleSlope", "RescaleIntercept", "ImagePositionPatient")
+    for name in moved:
+        if name in whole:
+            delattr(whole, name)
+
+    def groups(slice_: Dataset, macros: dict[str, tuple[str, ...]]) -> Dataset:
+        group = Dataset()
+        for sequence, names in macros.items():
+            item = Dataset()
+            for name in names:
+                setattr(item, name, getattr(slice_, name))
+            setattr(group, sequence, [item])
+        return group
+
+    shared = {"PixelMeasuresSequence": moved[:2], "PlaneOrientationSequence": moved[2:3]}
+    own = {"PixelValueTransformationSequence": moved[3:5], "PlanePositionSequence": moved[5:]}
+    whole.SharedFunctionalGroupsSequence = [groups(slices[0], shared)]
+    whole.PerFrameFunctionalGroupsSequence = [groups(slice_, own) for slice_ in slices]
+    whole.NumberOfFrames = len(slices)
+    whole.PixelData = b"".join(slice_.PixelData for slice_ in slices)
+    return whole
 
 
 def save(folder: Path, images: list[FileDataset], stem: str = "IM") -> list[Path]:

@@ -86,8 +86,8 @@ class Receiver:
 
 
 @contextmanager
-def orthanc(network: Network, folder: Path, **settings: object) -> Iterator[int]:
-    """Orthanc with its DICOM port at the number that is given, its REST interface at one more."""
+def orthanc(network: Network, folder: Path, *secured: object, **settings: object) -> Iterator[int]:
+    """Orthanc with its DICOM port at the number that is given, its REST interface at one more; what dcmtk needs to ask it over TLS."""
     folder.mkdir(parents=True, exist_ok=True)
     port = 4242
     configuration = {
@@ -111,7 +111,7 @@ def orthanc(network: Network, folder: Path, **settings: object) -> Iterator[int]
     try:
         end = time.monotonic() + WAIT_S
         while True:
-            if network.run("echoscu", "-aec", "ORTHANC", "127.0.0.1", port, code=None).returncode == 0:
+            if network.run("echoscu", *secured, "-aec", "ORTHANC", "127.0.0.1", port, code=None).returncode == 0:
                 break
             assert process.poll() is None and time.monotonic() < end, (folder / "log").read_text()
             time.sleep(0.1)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import faults
 import highdicom as hd
 import numpy as np
 import pydicom
@@ -251,6 +252,31 @@ def test_the_segmentation_lies_on_the_slices(assessed):
             assert_missing_frames_are_empty=True,
         )
         assert looked[..., 1].any() and not (looked[..., 1] & ~looked[..., 0] & 1).any()
+
+
+def test_objects_of_an_enhanced_ct(hilum, assessed, tmp_path):
+    """The frames of one object instead of slices: the same result, its frames named by their numbers."""
+    case, out = assessed
+    slices = slices_of(case)
+    whole = faults.enhanced(slices[::-1])
+    whole.save_as(tmp_path / "enhanced.dcm")
+    words = words_of(case)
+    words[words.index("--ct") + 1] = tmp_path / "enhanced.dcm"
+    hilum("analyze", *words, "--export", "dicom,fhir,pdf", "--out", tmp_path / "out")
+    for name in ("sr.dcm", "seg.dcm", "capture.dcm"):
+        assert "Error" not in verified(tmp_path / "out" / name), name
+        dcmtk("dcmdump", "-q", tmp_path / "out" / name)
+    seg, before = (hd.seg.segread(folder / "seg.dcm") for folder in (tmp_path / "out", out))
+    assert np.array_equal(seg.pixel_array, before.pixel_array)
+    for group in seg.PerFrameFunctionalGroupsSequence:
+        source = group.DerivationImageSequence[0].SourceImageSequence[0]
+        assert (source.ReferencedSOPClassUID, source.ReferencedSOPInstanceUID) == (whole.SOPClassUID, whole.SOPInstanceUID)
+        plane = whole.PerFrameFunctionalGroupsSequence[source.ReferencedFrameNumber - 1].PlanePositionSequence[0]
+        assert group.PlanePositionSequence[0].ImagePositionPatient == plane.ImagePositionPatient
+    report = pydicom.dcmread(tmp_path / "out" / "sr.dcm")
+    evidence = report.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence
+    named = [one.ReferencedSOPInstanceUID for series in evidence for one in series.ReferencedSOPSequence]
+    assert named.count(whole.SOPInstanceUID) == 1, named
 
 
 def test_the_page_is_the_result(assessed):

@@ -8,6 +8,7 @@ import random
 import shutil
 from pathlib import Path
 
+import faults
 import imagecodecs
 import nibabel
 import numpy as np
@@ -311,43 +312,17 @@ def test_series_that_are_no_ct_are_listed(hilum, slices, tmp_path):
     hilum("ct", "volume", tmp_path, "--out", tmp_path / "x.nii")
 
 
-def enhanced(slices: list[pydicom.Dataset], coded: bool) -> pydicom.Dataset:
-    """The slices as the frames of one object (PS3.3 A.38)."""
-    whole = copy.deepcopy(slices[0])
-    whole.SOPClassUID = whole.file_meta.MediaStorageSOPClassUID = EnhancedCTImageStorage
-    moved = ("PixelSpacing", "SliceThickness", "ImageOrientationPatient", "RescaleSlope", "RescaleIntercept", "ImagePositionPatient")
-    for name in moved:
-        if name in whole:
-            delattr(whole, name)
-
-    def groups(slice_: pydicom.Dataset, macros: dict[str, tuple[str, ...]]) -> pydicom.Dataset:
-        group = pydicom.Dataset()
-        for sequence, names in macros.items():
-            item = pydicom.Dataset()
-            for name in names:
-                setattr(item, name, getattr(slice_, name))
-            setattr(group, sequence, [item])
-        return group
-
-    shared = {"PixelMeasuresSequence": moved[:2], "PlaneOrientationSequence": moved[2:3]}
-    own = {"PixelValueTransformationSequence": moved[3:5], "PlanePositionSequence": moved[5:]}
-    whole.SharedFunctionalGroupsSequence = [groups(slices[0], shared)]
-    whole.PerFrameFunctionalGroupsSequence = [groups(slice_, own) for slice_ in slices]
-    whole.NumberOfFrames = len(slices)
-    whole.PixelData = b"".join(slice_.PixelData for slice_ in slices)
-    if coded:
-        frames = [imagecodecs.jpeg2k_encode(slice_.pixel_array.astype(np.uint16), level=0, reversible=True, codecformat="J2K") for slice_ in slices]
-        wrapped(whole, frames[0], JPEG2000Lossless)
-        whole.PixelData = pydicom.encaps.encapsulate(frames, fragments_per_frame=3)
-    return whole
-
-
 @pytest.mark.parametrize("coded", [False, True])
 def test_frames_of_one_object(volume, slices, coded):
     """In any order, each with a position and a rescaling of its own; coded, in pieces."""
     want = hounsfield(slices)
     random.Random(3).shuffle(slices)
-    assert np.array_equal(volume([enhanced(slices, coded)]), want)
+    whole = faults.enhanced(slices)
+    if coded:
+        frames = [imagecodecs.jpeg2k_encode(slice_.pixel_array.astype(np.uint16), level=0, reversible=True, codecformat="J2K") for slice_ in slices]
+        wrapped(whole, frames[0], JPEG2000Lossless)
+        whole.PixelData = pydicom.encaps.encapsulate(frames, fragments_per_frame=3)
+    assert np.array_equal(volume([whole]), want)
 
 
 def test_frames_without_a_place_are_told(hilum, slices, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import struct
@@ -99,6 +100,20 @@ def test_one_uid_on_two_pictures_keeps_both(network, hilum, program, tmp_path):
         network.run("storescu", "-aec", "HILUM", "127.0.0.1", receiving.port, *other)
         assert len(receiving.files()) == 13
     assert "duplicate-slices" in hilum("ct", "volume", tmp_path / "in", "--json", "--out", tmp_path / "x.nii", code=2).out
+
+
+def test_what_a_power_cut_left_gives_way(network, hilum, program, series, tmp_path):
+    """The beginnings that a cut may leave under the last names; nothing else gives way."""
+    with receiver(network, program, tmp_path / "in") as receiving:
+        network.run("storescu", "-aec", "HILUM", "127.0.0.1", receiving.port, *series)
+        files = receiving.files()
+        whole = [file.read_bytes() for file in files]
+        for file, kept in zip(files[:5], (0, 1, 200, 5000, len(whole[4]) - 1), strict=True):
+            os.truncate(file, kept)
+        network.run("storescu", "-aec", "HILUM", "127.0.0.1", receiving.port, *series)
+        assert receiving.files() == files and [file.read_bytes() for file in files] == whole
+        said = receiving.stop()
+    assert f"{len(series) + 5} objects taken, {len(series) - 5} were there already" in said
 
 
 # --- a sender of our own, which may do what no library does ---
