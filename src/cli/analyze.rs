@@ -8,7 +8,7 @@ use std::{
 };
 
 use hilum_assess::{ExplainMethod, Outcome, Timings};
-use hilum_domain::{Class, Metadata, MicronsPerPixel, Point, Refusal};
+use hilum_domain::{Class, Form, Metadata, MicronsPerPixel, Point, Refusal};
 use hilum_imaging::slide::Field;
 use hilum_intake::{CtStudy, Rejection, Unreadable, read_fields, volume};
 
@@ -16,7 +16,7 @@ use crate::{
     Failure,
     locate::{EngineName, load, say_if_it_fell, use_threads},
     patient::Patient,
-    report::{self, Export},
+    report,
     terminal::{print_json, say},
 };
 
@@ -47,8 +47,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "METHOD,…", default_value = "gradcam++", value_parser = methods)]
     explain: Methods,
     /// Beside the report: dicom (with the patient's name, as the CT has it), fhir, pdf; several separated by commas.
-    #[arg(long, value_name = "LIST", value_enum, value_delimiter = ',')]
-    export: Vec<Export>,
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    export: Vec<Form>,
     /// Print the report.
     #[arg(long)]
     json: bool,
@@ -112,7 +112,7 @@ fn read(ct: Option<&Path>, he: &[PathBuf], um_per_px: Option<MicronsPerPixel>) -
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { ct, lesion, he, um_per_px, patient, bundle, engine, explain, export, json, out } = arguments;
-    if export.contains(&Export::Dicom) && ct.is_none() {
+    if export.contains(&Form::Dicom) && ct.is_none() {
         return Err(Failure::Usage("--export dicom needs --ct: the objects stand in the study of the CT".to_owned()));
     }
     let inputs: Vec<PathBuf> = ct.iter().chain(&he).cloned().collect();
@@ -127,14 +127,13 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     });
     let loaded = loaded.unwrap_or_else(|panic| resume_unwind(panic))?;
     let Inputs { study, fields, timings } = read;
-    let exports = export.iter().copied().enumerate().filter(|(at, export_of)| !export[..*at].contains(export_of));
-    let exports: Vec<Export> = exports.map(|(_, export)| export).collect();
+    let forms: Vec<Form> = Form::ALL.into_iter().filter(|form| export.contains(form)).collect();
     let origin = match &study {
         Ok(Some(study)) => Some(study.origin.clone()),
         _ => None,
     };
     let order =
-        report::Order { ready: &loaded, methods: &explain.0, out: &out, exports: &exports, origin: origin.as_ref() };
+        report::Order { ready: &loaded, methods: &explain.0, out: &out, forms: &forms, origin: origin.as_ref() };
     // What cannot be read outranks what must not be scored: it leaves no report.
     let fields = fields.map_err(Failure::from)?;
     let study = match study {

@@ -81,7 +81,7 @@ fn once(out: &Path, bundle: Option<&Path>) -> Result<(), Failure> {
 
     let lesion = Some(patient.lesion()?);
     let order =
-        report::Order { ready: &loaded, methods: &[ExplainMethod::GradCamPlusPlus], out, exports: &[], origin: None };
+        report::Order { ready: &loaded, methods: &[ExplainMethod::GradCamPlusPlus], out, forms: &[], origin: None };
     let case = report::given(Some((study, lesion)), Some(fields), patient.metadata);
     match report::run(case, &order, Timings::default())?.outcome {
         Outcome::Refused(refusal) => Err(refusal.into()),

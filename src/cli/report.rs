@@ -7,12 +7,13 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use clap::ValueEnum as _;
 use hilum_assess::{ExplainMethod, Outcome, Ready, Timings};
-use hilum_domain::{Metadata, Modality, Point, Refusal};
+use hilum_domain::{Form, Metadata, Modality, Point, Refusal};
 use hilum_imaging::slide::Field;
 use hilum_intake::CtStudy;
-use hilum_report::{Document, Given, GivenCt, Kept, Origin, Report, produce, turned_away};
+use hilum_report::{
+    Document, ExportSource, Given, GivenCt, Kept, Origin, Report, export, export_names, produce, turned_away,
+};
 
 use crate::{Failure, files::replace, terminal::Working};
 
@@ -27,45 +28,9 @@ pub(crate) struct Order<'a> {
     pub(crate) ready: &'a Ready,
     pub(crate) methods: &'a [ExplainMethod],
     pub(crate) out: &'a Path,
-    pub(crate) exports: &'a [Export],
+    pub(crate) forms: &'a [Form],
     /// Where the CT comes from, if it made a volume.
     pub(crate) origin: Option<&'a Origin>,
-}
-
-/// Another way out, beside the report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Export {
-    /// sr.dcm, seg.dcm and capture.dcm: in the study of the CT, with the patient's name as it stands there.
-    Dicom,
-    /// fhir.json: FHIR R4, without anything of the patient but the study's UID.
-    Fhir,
-    /// report.pdf: the same on paper, without anything of the patient.
-    Pdf,
-}
-
-impl Export {
-    /// The files that it leaves.
-    const fn names(self) -> &'static [&'static str] {
-        match self {
-            Self::Dicom => &["sr.dcm", "seg.dcm", "capture.dcm"],
-            Self::Fhir => &["fhir.json"],
-            Self::Pdf => &["report.pdf"],
-        }
-    }
-
-    /// Makes them of what was kept.
-    fn made(self, kept: &Kept<'_>, order: &Order<'_>) -> Result<Vec<(&'static str, Vec<u8>)>, Failure> {
-        let made = match (self, order.origin) {
-            (Self::Dicom, Some(origin)) => hilum_report::dicom(kept, origin, &order.ready.model.patch),
-            (Self::Dicom, None) => {
-                eprintln!("hilum: no DICOM objects: there is no CT volume whose study they could stand in");
-                Ok(Vec::new())
-            }
-            (Self::Fhir, origin) => hilum_report::fhir(kept, origin).map(|bytes| vec![("fhir.json", bytes)]),
-            (Self::Pdf, _) => hilum_report::pdf(kept, None).map(|bytes| vec![("report.pdf", bytes)]),
-        };
-        made.map_err(Failure::internal)
-    }
 }
 
 /// What stands for a serial number: a program on somebody's computer has none.
@@ -111,11 +76,19 @@ pub(crate) fn refuse(
 /// Writes the other ways out, then `report.json`. What is left where that fails marks the run as interrupted.
 fn leave(report: &Report, files: &[(String, Vec<u8>)], order: &Order<'_>) -> Result<(), Failure> {
     let bytes = report.to_json().map_err(Failure::internal)?;
-    let kept = Kept { report: &bytes, files, device: NO_DEVICE };
+    let source = ExportSource {
+        kept: Kept { report: &bytes, files, device: NO_DEVICE },
+        origin: order.origin,
+        patch: &order.ready.model.patch,
+        number: None,
+    };
     let unfinished = order.out.join(UNFINISHED);
-    for export in order.exports {
+    for form in order.forms {
+        if *form == Form::Dicom && order.origin.is_none() {
+            eprintln!("hilum: no DICOM objects: there is no CT volume whose study they could stand in");
+        }
         fs::write(&unfinished, []).map_err(Failure::unwritable(unfinished.display()))?;
-        for (name, bytes) in export.made(&kept, order)? {
+        for (name, bytes) in export(*form, &source).map_err(Failure::internal)? {
             fs::write(order.out.join(name), bytes).map_err(Failure::unwritable(name))?;
         }
     }
@@ -171,7 +144,7 @@ pub(crate) fn clean(out: &Path, inputs: &[PathBuf]) -> Result<(), Failure> {
 
 /// Every file of another way out.
 fn exported() -> impl Iterator<Item = &'static str> {
-    Export::value_variants().iter().flat_map(|export| export.names()).copied()
+    Form::ALL.into_iter().flat_map(export_names).copied()
 }
 
 /// Whether a run leaves a picture, map or export of that name.

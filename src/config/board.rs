@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
-use hilum_domain::MicronsPerPixel;
+use hilum_domain::{Form, MicronsPerPixel};
 
 /// A board: everything that differs between machines.
 #[derive(Debug, Clone, PartialEq)]
@@ -369,17 +369,6 @@ pub struct Deliver {
     pub authorities: Option<PathBuf>,
     /// `certificate` and `key`: what the box shows to an archive that asks for it.
     pub tls: Option<Tls>,
-}
-
-/// A form of a result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// `dicom`: structured report, segmentation, page; the patient's name is in them.
-    Dicom,
-    /// `fhir`: FHIR R4.
-    Fhir,
-    /// `pdf`: paper.
-    Pdf,
 }
 
 /// How much is kept, and for how long.

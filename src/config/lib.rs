@@ -18,8 +18,8 @@ use std::path::Path;
 
 pub use board::{
     Access, Attached, Board, Bundle, Buttons, Camera, CameraSource, Case, ClockTrust, Control, Controls, Daemon,
-    Delegate, Deliver, Engine, EngineName, Explanation, Form, GpioLine, HttpCamera, KeySource, Mirror, Panel, Paths,
-    Pedal, PublicKey, Pull, RawFormat, Receive, Rotation, Sha256, Share, Store, Thermal, Tls, Wiring, Worker,
+    Delegate, Deliver, Engine, EngineName, Explanation, GpioLine, HttpCamera, KeySource, Mirror, Panel, Paths, Pedal,
+    PublicKey, Pull, RawFormat, Receive, Rotation, Sha256, Share, Store, Thermal, Tls, Wiring, Worker,
 };
 pub use problem::{Position, Problem, Problems};
 pub use walk::{ae_title, archive};

@@ -2,14 +2,13 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use hilum_domain::MicronsPerPixel;
+use hilum_domain::{Form, MicronsPerPixel};
 
 use crate::{
     board::{
         Access, Attached, Board, Bundle, Buttons, Camera, CameraSource, Case, ClockTrust, Control, Controls, Daemon,
-        Delegate, Deliver, Engine, EngineName, Explanation, Form, GpioLine, HttpCamera, KeySource, Mirror, Panel,
-        Paths, Pedal, PublicKey, Pull, RawFormat, Receive, Rotation, Sha256, Share, Store, Thermal, Tls, Wiring,
-        Worker,
+        Delegate, Deliver, Engine, EngineName, Explanation, GpioLine, HttpCamera, KeySource, Mirror, Panel, Paths,
+        Pedal, PublicKey, Pull, RawFormat, Receive, Rotation, Sha256, Share, Store, Thermal, Tls, Wiring, Worker,
     },
     problem::Findings,
     section::{Section, absolute},
@@ -368,12 +367,7 @@ fn deliver(section: &mut Section) -> Option<Deliver> {
     let title = section.text("ae-title", ae_title);
     let folder = section.absolute("folder");
     let forms = section.list("forms", |written, before| {
-        let form = match written {
-            "dicom" => Form::Dicom,
-            "fhir" => Form::Fhir,
-            "pdf" => Form::Pdf,
-            _ => return Err("is none of dicom, fhir, pdf".to_owned()),
-        };
+        let form = written.parse().map_err(|_| format!("is none of {}", Form::ALL.map(Form::name).join(", ")))?;
         if before.contains(&form) { Err("is there twice".to_owned()) } else { Ok(form) }
     });
     let authorities = section.absolute("authorities");

@@ -15,11 +15,11 @@ use std::{
 
 use anyhow::Context as _;
 use hilum_assess::Ready;
-use hilum_config::{Deliver as Settings, Form};
+use hilum_config::Deliver as Settings;
 use hilum_device::Clock;
 use hilum_dicom::{Archive, ClientTls, Origin, SendError, send};
-use hilum_domain::CaseNumber;
-use hilum_report::Kept;
+use hilum_domain::{CaseNumber, Form};
+use hilum_report::{ExportSource, Kept, export};
 use hilum_store::{Case, Files, State, StoreFault, replace};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -268,20 +268,20 @@ fn objects(
     let pictures: Vec<(String, Vec<u8>)> = pictures.collect::<Result<_, StoreFault>>()?;
     let source = case.intake.origin.source.as_ref().map(get).transpose()?;
     let origin = source.map(|bytes| Origin::from_bytes(&bytes)).transpose()?;
-    let kept = Kept { report: result.report.as_bytes(), files: &pictures, device: from };
+    let number = case.number.to_string();
+    let source = ExportSource {
+        kept: Kept { report: result.report.as_bytes(), files: &pictures, device: from },
+        origin: origin.as_ref(),
+        patch: &ready.model.patch,
+        number: Some(&number),
+    };
     let forms = match to {
         To::Archive(_) => &[Form::Dicom][..],
         To::Folder(_, forms) => forms,
     };
     let mut objects = Vec::new();
     for form in forms {
-        match (form, &origin) {
-            (Form::Dicom, Some(origin)) => objects.extend(hilum_report::dicom(&kept, origin, &ready.model.patch)?),
-            // Without a CT there is no study that it could stand in.
-            (Form::Dicom, None) => {}
-            (Form::Fhir, origin) => objects.push(("fhir.json", hilum_report::fhir(&kept, origin.as_ref())?)),
-            (Form::Pdf, _) => objects.push(("report.pdf", hilum_report::pdf(&kept, Some(&case.number.to_string()))?)),
-        }
+        objects.extend(export(*form, &source)?);
     }
     Ok(objects)
 }

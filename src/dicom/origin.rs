@@ -18,7 +18,7 @@ use crate::{
 
 /// What an object of the same study repeats of its images (PS3.3 C.7.1.1, C.7.2.1, C.7.2.2, C.12.1), in the order of the tags.
 /// Names stand in the character set that (0008,0005) says, so both go together, byte for byte.
-const CARRIED: [(Tag, VR); 21] = [
+pub(crate) const CARRIED: [(Tag, VR); 21] = [
     (tags::SPECIFIC_CHARACTER_SET, VR::CS),
     (tags::STUDY_DATE, VR::DA),
     (tags::STUDY_TIME, VR::TM),

@@ -1,6 +1,11 @@
 //! One file in, its CT slices (or the reason why not) out.
 
-use std::{cell::RefCell, io::Read as _, path::Path, sync::Arc};
+use std::{
+    cell::RefCell,
+    io::Read as _,
+    path::Path,
+    sync::{Arc, LazyLock},
+};
 
 use dicom_core::Tag;
 use dicom_dictionary_std::{tags, uids};
@@ -11,7 +16,7 @@ use hilum_imaging::dot;
 use crate::{
     attributes::Attributes,
     file::open_regular,
-    origin::Carried,
+    origin::{CARRIED, Carried},
     part10::Part10,
     pixels::{Pixels, Rescale, hounsfield},
     scan::{ScanError, Scanned},
@@ -22,59 +27,43 @@ const MAX_EDGE: u16 = 8_192;
 /// A multi-frame CT of two thousand slices of 512² has half as many bytes.
 const MOST_BYTES: u64 = 2 << 30;
 
-/// What is read of an object, in rising order: of the image, and of whose study it is.
-const WANTED: [Tag; 50] = [
-    tags::SPECIFIC_CHARACTER_SET,
-    tags::IMAGE_TYPE,
-    tags::SOP_CLASS_UID,
-    tags::SOP_INSTANCE_UID,
-    tags::STUDY_DATE,
-    tags::STUDY_TIME,
-    tags::ACCESSION_NUMBER,
-    tags::REFERRING_PHYSICIAN_NAME,
-    tags::TIMEZONE_OFFSET_FROM_UTC,
-    tags::STUDY_DESCRIPTION,
-    tags::SERIES_DESCRIPTION,
-    tags::PATIENT_NAME,
-    tags::PATIENT_ID,
-    tags::ISSUER_OF_PATIENT_ID,
-    tags::TYPE_OF_PATIENT_ID,
-    tags::PATIENT_BIRTH_DATE,
-    tags::PATIENT_SEX,
-    tags::PATIENT_AGE,
-    tags::PATIENT_SIZE,
-    tags::PATIENT_WEIGHT,
-    tags::PATIENT_COMMENTS,
-    tags::PATIENT_IDENTITY_REMOVED,
-    tags::DEIDENTIFICATION_METHOD,
-    tags::SLICE_THICKNESS,
-    tags::STUDY_INSTANCE_UID,
-    tags::SERIES_INSTANCE_UID,
-    tags::STUDY_ID,
-    tags::ACQUISITION_NUMBER,
-    tags::INSTANCE_NUMBER,
-    tags::IMAGE_POSITION_PATIENT,
-    tags::IMAGE_ORIENTATION_PATIENT,
-    tags::FRAME_OF_REFERENCE_UID,
-    tags::TEMPORAL_POSITION_IDENTIFIER,
-    tags::SAMPLES_PER_PIXEL,
-    tags::PHOTOMETRIC_INTERPRETATION,
-    tags::NUMBER_OF_FRAMES,
-    tags::ROWS,
-    tags::COLUMNS,
-    tags::PIXEL_SPACING,
-    tags::BITS_ALLOCATED,
-    tags::BITS_STORED,
-    tags::HIGH_BIT,
-    tags::PIXEL_REPRESENTATION,
-    tags::PIXEL_PADDING_VALUE,
-    tags::PIXEL_PADDING_RANGE_LIMIT,
-    tags::RESCALE_INTERCEPT,
-    tags::RESCALE_SLOPE,
-    tags::RESCALE_TYPE,
-    tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE,
-    tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE,
-];
+/// What is read of an object, in rising order: of whose study it is, and of the image.
+static WANTED: LazyLock<Vec<Tag>> = LazyLock::new(|| {
+    let read = [
+        tags::IMAGE_TYPE,
+        tags::SOP_CLASS_UID,
+        tags::SOP_INSTANCE_UID,
+        tags::SERIES_DESCRIPTION,
+        tags::SLICE_THICKNESS,
+        tags::SERIES_INSTANCE_UID,
+        tags::ACQUISITION_NUMBER,
+        tags::INSTANCE_NUMBER,
+        tags::IMAGE_POSITION_PATIENT,
+        tags::IMAGE_ORIENTATION_PATIENT,
+        tags::FRAME_OF_REFERENCE_UID,
+        tags::TEMPORAL_POSITION_IDENTIFIER,
+        tags::SAMPLES_PER_PIXEL,
+        tags::PHOTOMETRIC_INTERPRETATION,
+        tags::NUMBER_OF_FRAMES,
+        tags::ROWS,
+        tags::COLUMNS,
+        tags::PIXEL_SPACING,
+        tags::BITS_ALLOCATED,
+        tags::BITS_STORED,
+        tags::HIGH_BIT,
+        tags::PIXEL_REPRESENTATION,
+        tags::PIXEL_PADDING_VALUE,
+        tags::PIXEL_PADDING_RANGE_LIMIT,
+        tags::RESCALE_INTERCEPT,
+        tags::RESCALE_SLOPE,
+        tags::RESCALE_TYPE,
+        tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE,
+        tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE,
+    ];
+    let mut wanted: Vec<Tag> = CARRIED.iter().map(|(tag, _)| *tag).chain(read).collect();
+    wanted.sort_unstable();
+    wanted
+});
 
 /// What a DICOM file turned out to be.
 #[derive(Debug)]

@@ -13,6 +13,6 @@ mod units;
 
 pub use case::{CaseNumber, Identity, IdentityFault, Moment, NoCaseNumber};
 pub use class::{Class, PerClass, softmax, top};
-pub use metadata::{Age, AgeOutOfRange, Metadata, Modality, Sex, Smoking, Specimen, StainMethod, UnknownName};
+pub use metadata::{Age, AgeOutOfRange, Form, Metadata, Modality, Sex, Smoking, Specimen, StainMethod, UnknownName};
 pub use outcome::{Limit, LimitCode, Refusal, RefusalCode};
 pub use units::{MicronsPerPixel, Point, Step};

@@ -104,6 +104,18 @@ closed_list! {
 }
 
 closed_list! {
+    /// A form in which a result leaves for others.
+    "form of a result" Form {
+        /// DICOM objects in the study of the CT, with the patient's name as it stands there.
+        Dicom = "dicom",
+        /// FHIR R4, without anything of the patient but the study's UID.
+        Fhir = "fhir",
+        /// A page, without anything of the patient.
+        Pdf = "pdf",
+    }
+}
+
+closed_list! {
     /// One of the two pictures that are read.
     "modality" Modality {
         /// Computed tomography.

@@ -190,7 +190,7 @@ fn urn(seed: &str, kind: &str) -> String {
 ///
 /// # Errors
 /// [`ExportFault`] if what was kept is no report.
-pub fn fhir(kept: &Kept<'_>, origin: Option<&Origin>) -> Result<Vec<u8>, ExportFault> {
+pub(crate) fn fhir(kept: &Kept<'_>, origin: Option<&Origin>) -> Result<Vec<u8>, ExportFault> {
     let said = kept.said()?;
     let seed = kept.seed();
     let device = urn(&seed, "fhir/device");

@@ -82,7 +82,7 @@ type Masks = Vec<(usize, Array2<bool>)>;
 ///
 /// # Errors
 /// [`ExportFault`] if what was kept is damaged, or an object cannot be written.
-pub fn dicom(
+pub(crate) fn dicom(
     kept: &Kept<'_>,
     origin: &Origin,
     patch: &PatchGeometry,

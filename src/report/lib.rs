@@ -7,6 +7,7 @@
 mod case;
 mod codes;
 mod document;
+mod export;
 mod fhir;
 mod hospital;
 mod paint;
@@ -17,11 +18,10 @@ mod sheet;
 
 pub use case::{Document, Given, GivenCt, ProduceFault, glimpse, produce, turned_away};
 pub use document::{Bundle, Context, ExplanationFiles, FieldNote, Note, Plain, REPORT_SCHEMA, Report, files_of};
-pub use fhir::fhir;
+pub use export::{ExportSource, export, export_names};
 pub use hilum_dicom::Origin;
-pub use hospital::{ExportFault, Kept, dicom};
+pub use hospital::{ExportFault, Kept};
 pub use paint::blend;
-pub use pdf::pdf;
 
 /// The sentence that stands on every report and picture.
 pub const NOTICE: &str = "Research use only, not a diagnosis.";

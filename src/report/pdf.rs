@@ -32,7 +32,7 @@ use crate::{
 ///
 /// # Errors
 /// [`ExportFault`] if what was kept is damaged, or the document cannot be made.
-pub fn pdf(kept: &Kept<'_>, case: Option<&str>) -> Result<Vec<u8>, ExportFault> {
+pub(crate) fn pdf(kept: &Kept<'_>, case: Option<&str>) -> Result<Vec<u8>, ExportFault> {
     let said = kept.said()?;
     let faces = Typeface::both().ok_or_else(|| fault("a built-in font is damaged"))?;
     let mut sheets = Sheets::new(&faces);

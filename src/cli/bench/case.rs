@@ -101,7 +101,7 @@ impl Case {
             slices = study.volume.grid().size[2];
             let case = report::given(Some((study, Some(self.lesion))), Some(fields), self.metadata);
             let order =
-                report::Order { ready, methods: &[ExplainMethod::GradCamPlusPlus], out, exports: &[], origin: None };
+                report::Order { ready, methods: &[ExplainMethod::GradCamPlusPlus], out, forms: &[], origin: None };
             let report::Done { report, writing, .. } = report::run(case, &order, timings)?;
             samples.entry("report".to_owned()).or_default().push(ms(writing));
             tiles = report.tiles();
