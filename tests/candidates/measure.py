@@ -71,6 +71,31 @@ def table(cases: list[dict]) -> str:
     return "\n".join([head, *rows, "", summary(cases)])
 
 
+def paired(cases: list[dict]) -> str:
+    """The same malignant lesions of 6 to 60 mm in the scan that was drawn first and in each other picture of the same patient."""
+    pictures: dict[str, dict[str, dict]] = {}
+    for case in cases:
+        if case["label"] != "normal" and 6 <= case["diameter_mm"] < 60:
+            pictures.setdefault(case["scan"], {})[case["case"]] = case
+    first, *others = pictures
+    rows = ["| found within | lesions | in both | in the first alone | in the second alone | in neither | two-sided p |", f"|{'---|' * 7}"]
+    for other in others:
+        both = pictures[first].keys() & pictures[other].keys()
+        pairs = [(rank(pictures[first][name]), rank(pictures[other][name])) for name in both]
+        for most in RANKS:
+            count = [sum((a <= most, b <= most) == kind for a, b in pairs) for kind in ((True, True), (True, False), (False, True), (False, False))]
+            rows.append(f"| {most}, {first} and {other} | {len(pairs)} | {' | '.join(map(str, count))} | {mcnemar(count[1], count[2]):.2f} |")
+        rows.append(f"| the same rank, {first} and {other} | {len(pairs)} | {sum(a == b for a, b in pairs)} | | | | |")
+    return "\n".join(rows)
+
+
+def mcnemar(one: int, other: int) -> float:
+    """How often chance alone parts `one + other` disagreements at least so unevenly (McNemar's test, exact)."""
+    of = one + other
+    tail = sum(math.comb(of, few) for few in range(min(one, other) + 1))
+    return min(1.0, 2 * tail / 2**of)
+
+
 def summary(cases: list[dict]) -> str:
     """False suggestions, the error of the diameter, and time."""
     false = [sum(one["from_lesion_mm"] > reach_mm(case["diameter_mm"]) for one in case["candidates"][:5]) for case in cases]

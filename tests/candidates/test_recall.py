@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from measure import cohort, rank, wilson
+from measure import cohort, mcnemar, rank, wilson
 
 ROOT = Path(__file__).resolve().parents[2]
 HILUM = Path(os.environ.get("HILUM", ROOT / "target" / "release" / "hilum"))
@@ -95,3 +95,9 @@ def test_an_empty_list_does_not_say_that_there_is_no_lesion(tmp_path):
 def test_the_interval_is_wilsons():
     """Newcombe, Stat Med 1998, table I: 81 of 263 is 0.2553 to 0.3662."""
     assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+
+
+def test_uneven_disagreements_are_rarely_chance():
+    """Of the 2^20 ways to part twenty, 1 + 20 + 190 + 1,140 + 4,845 + 15,504 have five or fewer on one side."""
+    assert mcnemar(5, 15) == mcnemar(15, 5) == pytest.approx(2 * 21_700 / 2**20)
+    assert mcnemar(0, 0) == mcnemar(3, 3) == 1.0
