@@ -125,8 +125,12 @@ impl Transmitted {
         let first = simd.narrow_u32x4(self.one(simd, *a), self.one(simd, *b));
         let second = simd.narrow_u32x4(self.one(simd, *c), self.one(simd, *d));
         let bytes = simd.narrow_u16x8(first, second).swizzle_dyn_within_blocks(u8x16::load_array(simd, PACKED));
+        let bytes = *bytes.as_array();
+        // Knowing that four bytes are dropped, LLVM 22.1 (rustc 1.95) does not convert them, and crashes over that.
+        #[cfg(target_arch = "aarch64")]
+        let bytes = std::hint::black_box(bytes);
         let mut packed = [[0; 3]; 4];
-        packed.as_flattened_mut().copy_from_slice(&bytes.as_array()[..12]);
+        packed.as_flattened_mut().copy_from_slice(&bytes[..12]);
         packed
     }
 
