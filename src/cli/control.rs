@@ -10,7 +10,7 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Have a control case assessed now, and wait for it.
+    /// Have a control case assessed now, and wait for it: exit code 75 unless it is answered as it should be.
     #[arg(long)]
     now: bool,
     #[command(flatten)]
@@ -24,15 +24,25 @@ pub(crate) struct Arguments {
 const PATIENCE: f64 = 600.0;
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let mut asked = None;
     if arguments.now {
         let case = word(&arguments.daemon.ask(&Request::Control)?, "case").to_owned();
-        arguments.daemon.ask(&Request::Wait { case, seconds: PATIENCE })?;
+        arguments.daemon.ask(&Request::Wait { case: case.clone(), seconds: PATIENCE })?;
+        asked = Some(case);
     }
     let answer = arguments.daemon.ask(&Request::Controls)?;
     print(&answer, arguments.json, |answer| {
         let controls = answer["controls"].as_array().into_iter().flatten().map(line).collect::<Vec<_>>();
         if controls.is_empty() { "no control case yet".to_owned() } else { controls.join("\n") }
-    })
+    })?;
+    let Some(asked) = asked else { return Ok(()) };
+    let controls = answer["controls"].as_array().into_iter().flatten();
+    let is_good = controls.into_iter().any(|control| control["case"] == asked.as_str() && control["good"] == true);
+    if is_good {
+        Ok(())
+    } else {
+        Err(Failure::Said { exit: 75, why: format!("control case {asked} was not answered as it should be") })
+    }
 }
 
 fn line(control: &Value) -> String {

@@ -57,6 +57,8 @@ pub struct Paths {
     /// `exports`: where USB sticks are mounted: exports go below it and nowhere else. Without it they go where whoever asks
     /// says.
     pub exports: Option<PathBuf>,
+    /// `trouble`: a file in which the system says why the box must not begin its work; there is none while all is well.
+    pub trouble: Option<PathBuf>,
 }
 
 /// The networks, and whose signature on them is accepted.

@@ -824,7 +824,9 @@ fn the_base_shows_every_key_with_its_default() {
     assert_eq!(deliver, Some(("HILUM".to_owned(), 1)));
     let mirror = all.mirror.take().expect("a mirror");
     assert!(mirror.listen == "127.0.0.1:8733".parse().expect("an address") && mirror.tls.is_some());
-    let paths = [all.paths.data.take(), all.paths.runtime.take(), all.paths.exports.take()];
+    let all_paths = &mut all.paths;
+    let paths =
+        [&mut all_paths.data, &mut all_paths.runtime, &mut all_paths.exports, &mut all_paths.trouble].map(Option::take);
     let others = [all.bundle.folder.take(), all.worker.socket.take(), all.engine.library.take()];
     assert!(all.engine.sha256.take().is_some());
     assert!(paths.iter().chain(&others).all(Option::is_some) && all.daemon.metrics.take().is_some());

@@ -74,7 +74,8 @@ fn paths(section: &mut Section) -> Option<Paths> {
     let data = section.absolute("data");
     let runtime = section.absolute("runtime");
     let exports = section.absolute("exports");
-    Some(Paths { data: data?, runtime: runtime?, exports: exports? })
+    let trouble = section.absolute("trouble");
+    Some(Paths { data: data?, runtime: runtime?, exports: exports?, trouble: trouble? })
 }
 
 fn bundle(section: &mut Section) -> Option<Bundle> {

@@ -124,6 +124,9 @@ pub enum Fault {
         #[source]
         source: io::Error,
     },
+    /// 75: the system says that it must not begin: what it keeps would not be kept.
+    #[error("the system is not well: {0}")]
+    Told(String),
     /// 70: an assessment hung, and only the end of the process ends it.
     #[error("an assessment hung")]
     Hung,
@@ -139,7 +142,7 @@ impl Fault {
     pub const fn exit(&self) -> u8 {
         match self {
             Self::Key(_) | Self::Store(StoreFault::Sealed(_)) => 78,
-            Self::Store(_) | Self::Machine { .. } => 75,
+            Self::Store(_) | Self::Machine { .. } | Self::Told(_) => 75,
             Self::Hung => 70,
         }
     }
@@ -170,6 +173,9 @@ async fn running(setup: Setup) -> Result<(), Fault> {
     let Setup { board, data, runtime, networks, mirror: bound } = setup;
     let mut terminate = signal(SignalKind::terminate()).map_err(Fault::machine("listen for signals"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Fault::machine("listen for signals"))?;
+    if let Some(said) = board.paths.trouble.as_deref().and_then(|file| std::fs::read_to_string(file).ok()) {
+        return Err(Fault::Told(said.trim().to_owned()));
+    }
     for folder in [&data, &runtime] {
         make_folder(folder).map_err(Fault::machine("make the folders of the store"))?;
     }

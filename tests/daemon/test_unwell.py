@@ -145,6 +145,12 @@ def a_later_version(box):
         database.close()
 
 
+def told_by_the_system(box):
+    said = box.folder / "trouble"
+    said.write_text("the data partition cannot be read\n")
+    box.site.write_text(box.site.read_text().replace("[paths]\n", f'[paths]\ntrouble = "{said}"\n'))
+
+
 def drained(told):
     try:
         while told.recv(4096):
@@ -160,6 +166,7 @@ def drained(told):
         (another_key, 78, "does not open with this key"),
         (no_credential, 78, "no credential"),
         (a_later_version, 75, "version 900"),
+        (told_by_the_system, 75, "the data partition cannot be read"),
     ],
 )
 def test_what_cannot_begin_says_so_under_a_service_manager_and_tries_again(tmp_path, harm, exit, words):
