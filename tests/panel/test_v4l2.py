@@ -96,7 +96,12 @@ def test_its_picture_is_on_the_panel(camera):
 
 
 def test_one_that_is_busy_is_waited_for(camera):
-    camera.do("v4l2-ctl -d /dev/video0 --stream-mmap --stream-to=/dev/null >/dev/null 2>&1 &\necho $! >/run/other\n")
+    # The daemon of the test before has let go of it, and the other has it: it prints a "<" for each picture.
+    camera.stop()
+    camera.do(
+        "v4l2-ctl -d /dev/video0 --stream-mmap --stream-to=/dev/null >/run/said 2>&1 &\necho $! >/run/other\n"
+        "while ! grep -q '<' /run/said; do [ -d /proc/$(cat /run/other) ] || exit 1; usleep 20000; done"
+    )
     starts(camera)
     fails(camera, "busy")
     camera.do("kill $(cat /run/other)")
