@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::{self, BufWriter, Read, Write},
+    io::{self, BufRead as _, BufReader, BufWriter, Read, Seek as _, SeekFrom, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
@@ -530,20 +530,32 @@ enum Likeness {
 }
 
 fn likeness(there: &Path, new: &Path) -> io::Result<Likeness> {
-    // Of a file that ends within its File Meta Information there is no data set.
-    let data_set = |path: &Path| -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        File::open(path)?.take(MOST_BYTES).read_to_end(&mut bytes)?;
-        let length = bytes.get(140..144).and_then(|bytes| bytes.first_chunk::<4>());
-        let start = length.map_or(bytes.len(), |length| 144 + u32::from_le_bytes(*length) as usize);
-        Ok(bytes.split_off(start.min(bytes.len())))
-    };
-    let (there, new) = (data_set(there)?, data_set(new)?);
-    Ok(match new.strip_prefix(&there[..]) {
-        Some([]) => Likeness::Same,
-        Some(_) => Likeness::Beginning,
-        None => Likeness::Other,
-    })
+    let (mut there, mut new) = (data_set(there)?, data_set(new)?);
+    loop {
+        let (old, fresh) = (there.fill_buf()?, new.fill_buf()?);
+        if old.is_empty() {
+            return Ok(if fresh.is_empty() { Likeness::Same } else { Likeness::Beginning });
+        }
+        let length = old.len().min(fresh.len());
+        if length == 0 || old[..length] != fresh[..length] {
+            return Ok(Likeness::Other);
+        }
+        there.consume(length);
+        new.consume(length);
+    }
+}
+
+/// The data set of a file that was received; of one that ends within its File Meta Information there is none.
+fn data_set(path: &Path) -> io::Result<BufReader<File>> {
+    let mut file = File::open(path)?;
+    let mut head = Vec::new();
+    Read::by_ref(&mut file).take(144).read_to_end(&mut head)?;
+    let length = head.get(140..).and_then(|bytes| bytes.first_chunk::<4>());
+    file.seek(match length {
+        Some(length) => SeekFrom::Start(144 + u64::from(u32::from_le_bytes(*length))),
+        None => SeekFrom::End(0),
+    })?;
+    Ok(BufReader::with_capacity(1 << 16, file))
 }
 
 fn of_disk(error: &io::Error) -> NotStored {

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 import real as real_images
+from pacs import Network
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "models"), str(ROOT / "tests")]
@@ -162,3 +163,16 @@ def check_pictures():
                 assert len(values) == len(entry["tiles"]) and set(entry["tiles"]) <= set(range(len(report["he"]["tiles"])))
 
     return check
+
+
+@pytest.fixture(scope="module")
+def network():
+    """With nothing but loopback in it."""
+    network = Network()
+    yield network
+    network.close()
+
+
+@pytest.fixture
+def series(cohort) -> list[Path]:
+    return sorted(cohort.one("adenocarcinoma").ct.iterdir())

@@ -21,18 +21,6 @@ from pacs import Network, orthanc, receiver
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian, RLELossless
 
 
-@pytest.fixture(scope="module")
-def network():
-    network = Network()
-    yield network
-    network.close()
-
-
-@pytest.fixture
-def series(cohort) -> list[Path]:
-    return sorted(cohort.one("adenocarcinoma").ct.iterdir())
-
-
 def voxels(hilum, path: Path, tmp_path: Path) -> np.ndarray:
     hilum("ct", "volume", path, "--out", tmp_path / "x.nii")
     return np.asanyarray(nibabel.load(tmp_path / "x.nii").dataobj)

@@ -12,18 +12,6 @@ import pytest
 from pacs import Network, orthanc, receiver
 
 
-@pytest.fixture(scope="module")
-def network():
-    network = Network()
-    yield network
-    network.close()
-
-
-@pytest.fixture
-def series(cohort) -> list[Path]:
-    return sorted(cohort.one("adenocarcinoma").ct.iterdir())
-
-
 def openssl(folder: Path, *words: object) -> None:
     done = subprocess.run(["openssl", *map(str, words)], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
