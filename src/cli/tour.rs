@@ -58,7 +58,14 @@ fn serve(out: &Path, temporary: &Path, bundle: Option<&Path>, stopping: &Arc<Ato
 
     let mut board = simulated()?;
     board.bundle.folder = bundle.map(std::path::absolute).transpose().map_err(Failure::internal)?;
-    board.paths = Paths { data: None, runtime: None, exports: Some(out.join("exports")), trouble: None };
+    board.paths = Paths {
+        data: None,
+        runtime: None,
+        exports: Some(out.join("exports")),
+        trouble: None,
+        update: None,
+        restart: None,
+    };
     board.share = Some(Share { folder: share, poll: POLL, quiet: Duration::ZERO });
     board.mirror = Some(Mirror { listen: address, tls: None });
     // A path of a socket has about a hundred bytes: it is not for `out`, which may be longer.

@@ -9,6 +9,9 @@ use hilum_domain::{Form, MicronsPerPixel};
 pub struct Board {
     /// `name`: what the board is called, on its screen and in its log.
     pub name: String,
+    /// `compatible`: what the firmware calls the machines that this board's file is for, the first of the device tree's names
+    /// (`raspberrypi,5-model-b`). Without it any machine will do.
+    pub compatible: Option<String>,
     /// `[paths]`
     pub paths: Paths,
     /// `[bundle]`
@@ -41,6 +44,8 @@ pub struct Board {
     pub clock: ClockTrust,
     /// `[daemon]`
     pub daemon: Daemon,
+    /// `[signals]`, where the box has a lamp or a buzzer.
+    pub signals: Option<Signals>,
     /// `[mirror]`, where the panel is shown to browsers.
     pub mirror: Option<Mirror>,
     /// `[panel]`
@@ -59,6 +64,10 @@ pub struct Paths {
     pub exports: Option<PathBuf>,
     /// `trouble`: a file in which the system says why the box must not begin its work; there is none while all is well.
     pub trouble: Option<PathBuf>,
+    /// `update`: a file in which the system says what became of the last update of the box that was plugged in.
+    pub update: Option<PathBuf>,
+    /// `restart`: a file that the daemon makes where a person wants the box to start again; the system looks for it.
+    pub restart: Option<PathBuf>,
 }
 
 /// The networks, and whose signature on them is accepted.
@@ -94,6 +103,14 @@ impl PublicKey {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// What minisign calls the key: the eight bytes after the algorithm as a little-endian number, 16 hexadecimal digits.
+    #[must_use]
+    pub fn id(&self) -> String {
+        let sixes = self.0.bytes().filter_map(six_bits).flat_map(|six| (0..6).rev().map(move |bit| six >> bit & 1));
+        let bits: Vec<u32> = sixes.skip(16).take(64).collect();
+        bits.chunks(8).rev().map(|byte| format!("{:02X}", byte.iter().fold(0, |sum, bit| sum << 1 | bit))).collect()
     }
 }
 
@@ -505,6 +522,10 @@ pub struct Panel {
     pub large_letters: bool,
     /// `read-first`: a person says what they see before they are shown the result.
     pub read_first: bool,
+    /// `welcome`: a box that nobody has set up yet asks for language and PIN before anything else.
+    pub welcome: bool,
+    /// `[panel.backlight]`, where the display's light can be dimmed.
+    pub backlight: Option<Backlight>,
     /// `[panel.buttons]`, where the box has buttons.
     pub buttons: Option<Buttons>,
 }
@@ -533,6 +554,44 @@ pub struct Buttons {
     pub back: Option<GpioLine>,
     /// How the lines are wired.
     pub wiring: Wiring,
+}
+
+/// What a box says without its screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signals {
+    /// `lamp`: a lamp of which the pattern says how the box is.
+    pub lamp: Option<GpioLine>,
+    /// `buzzer`: sounds when a field was taken, or was not, and when there is a result.
+    pub buzzer: Option<Buzzer>,
+    /// `active-low`: whether a line is low while its lamp is lit.
+    pub active_low: bool,
+}
+
+/// What sounds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Buzzer {
+    /// One with a tone of its own, at a line that switches it (`gpiochip0:19`).
+    Line(GpioLine),
+    /// One that has the tone of a PWM channel (`pwm:0`).
+    Tone {
+        /// The channel.
+        channel: u8,
+        /// `tone-hz`
+        hz: u32,
+    },
+}
+
+/// A display's light at a PWM channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backlight {
+    /// `channel`
+    pub channel: u8,
+    /// `frequency-hz`
+    pub hz: u32,
+    /// `dim-after-s`: it is dimmed after so long without a touch.
+    pub dim_after: Duration,
+    /// `dim-percent`: how bright it is then.
+    pub dim_percent: u8,
 }
 
 /// A line of a GPIO chip, as `gpiochip0:17`.

@@ -17,9 +17,10 @@ mod tests;
 use std::path::Path;
 
 pub use board::{
-    Access, Attached, Board, Bundle, Buttons, Camera, CameraSource, Case, ClockTrust, Control, Controls, Daemon,
-    Delegate, Deliver, Engine, EngineName, Explanation, GpioLine, HttpCamera, KeySource, Mirror, Panel, Paths, Pedal,
-    PublicKey, Pull, RawFormat, Receive, Rotation, Sha256, Share, Store, Thermal, Tls, Wiring, Worker,
+    Access, Attached, Backlight, Board, Bundle, Buttons, Buzzer, Camera, CameraSource, Case, ClockTrust, Control,
+    Controls, Daemon, Delegate, Deliver, Engine, EngineName, Explanation, GpioLine, HttpCamera, KeySource, Mirror,
+    Panel, Paths, Pedal, PublicKey, Pull, RawFormat, Receive, Rotation, Sha256, Share, Signals, Store, Thermal, Tls,
+    Wiring, Worker,
 };
 pub use problem::{Position, Problem, Problems};
 pub use walk::{ae_title, archive};

@@ -6,16 +6,20 @@ use std::{
 };
 
 use crate::{
-    Attached, Board, Buttons, CameraSource, ClockTrust, Controls, Explanation, GpioLine, HttpCamera, KeySource, Panel,
-    Position, Problems, PublicKey, Pull, Rotation, Wiring, load,
+    Attached, Backlight, Board, Buttons, Buzzer, CameraSource, ClockTrust, Controls, Explanation, GpioLine, HttpCamera,
+    KeySource, Panel, Position, Problems, PublicKey, Pull, Rotation, Signals, Wiring, load,
 };
 
 /// Every key, each with a value that is not its default.
 const FULL: &str = r#"name = "full"
+compatible = "raspberrypi,5-model-b"
 [paths]
 data = "/var/lib/hilum"
 runtime = "/run/hilum"
 exports = "/media"
+trouble = "/run/rescue"
+update = "/run/update"
+restart = "/run/hilum/restart"
 [bundle]
 folder = "/usr/share/hilum/bundle"
 keys = ["RWQqMStUrSmTsTYuaYJRqHp9avcqRTCw7kWkSMJfGfg16vSg70KNe/xv"]
@@ -89,6 +93,11 @@ trusted = "never"
 [daemon]
 grace-s = 5
 metrics = "[::1]:9105"
+[signals]
+lamp = "pinctrl-rp1:16"
+buzzer = "pwm:1"
+tone-hz = 3000
+active-low = true
 [mirror]
 listen = "0.0.0.0:8733"
 certificate = "/etc/hilum/mirror.pem"
@@ -101,7 +110,13 @@ scale = 0.8
 language = "sw"
 large-letters = true
 read-first = true
+welcome = true
 display = "/dev/dri/card1"
+[panel.backlight]
+channel = 2
+frequency-hz = 500
+dim-after-s = 60
+dim-percent = 5
 [panel.buttons]
 next = "gpiochip0:17"
 press = "pinctrl-rp1:22"
@@ -152,7 +167,7 @@ fn board(text: &str) -> Board {
 #[test]
 fn every_default_is_as_promised() {
     let board = board("name = 'x'");
-    assert_eq!(board.name, "x");
+    assert_eq!((board.name.as_str(), &board.compatible, &board.signals), ("x", &None, &None));
     assert_eq!((&board.paths.data, &board.paths.runtime, &board.paths.exports), (&None, &None, &None));
     assert_eq!((&board.bundle.folder, board.bundle.keys.len(), board.bundle.development_key), (&None, 0, false));
     assert_eq!((board.engine.name, board.engine.threads, &board.engine.library), (None, None, &None));
@@ -177,6 +192,8 @@ fn every_default_is_as_promised() {
         language: "en",
         large_letters: false,
         read_first: false,
+        welcome: false,
+        backlight: None,
         buttons: None,
     };
     assert_eq!(board.panel, panel);
@@ -189,7 +206,10 @@ fn line(chip: &str, line: u32) -> GpioLine {
 #[test]
 fn every_key_is_heard() {
     let board = board(FULL);
-    assert_eq!(board.name, "full");
+    assert_eq!((board.name.as_str(), board.compatible.as_deref()), ("full", Some("raspberrypi,5-model-b")));
+    assert_eq!(board.paths.trouble.as_deref(), Some(Path::new("/run/rescue")));
+    assert_eq!(board.paths.update.as_deref(), Some(Path::new("/run/update")));
+    assert_eq!(board.paths.restart.as_deref(), Some(Path::new("/run/hilum/restart")));
     assert_eq!(board.paths.data.as_deref(), Some(Path::new("/var/lib/hilum")));
     assert_eq!(board.paths.runtime.as_deref(), Some(Path::new("/run/hilum")));
     assert_eq!(board.paths.exports.as_deref(), Some(Path::new("/media")));
@@ -232,6 +252,12 @@ fn every_key_is_heard() {
     assert!((board.thermal.warm_c, board.thermal.hot_c) == (70.0, 80.5));
     assert_eq!((board.thermal.poll.as_secs(), board.clock), (1, ClockTrust::Never));
     assert_eq!((board.daemon.grace.as_secs(), board.daemon.metrics), (5, "[::1]:9105".parse().ok()));
+    let signals = Signals {
+        lamp: Some(line("pinctrl-rp1", 16)),
+        buzzer: Some(Buzzer::Tone { channel: 1, hz: 3000 }),
+        active_low: true,
+    };
+    assert_eq!(board.signals, Some(signals));
     let mirror = board.mirror.expect("a mirror");
     assert_eq!(mirror.listen, "0.0.0.0:8733".parse().expect("an address"));
     let tls = mirror.tls.expect("a certificate");
@@ -248,6 +274,8 @@ fn every_key_is_heard() {
         language: "sw",
         large_letters: true,
         read_first: true,
+        welcome: true,
+        backlight: Some(Backlight { channel: 2, hz: 500, dim_after: Duration::from_secs(60), dim_percent: 5 }),
         buttons: Some(Buttons {
             next: line("gpiochip0", 17),
             press: line("pinctrl-rp1", 22),
@@ -311,6 +339,26 @@ fn buttons_have_lines_of_their_own() {
     ] {
         check(&format!("[panel.buttons]\n{keys}"), &said);
     }
+}
+
+#[test]
+fn signals_are_wired_to_something() {
+    let nothing = "1:1: there is nothing to signal with: lamp or buzzer";
+    let tone = "tone-hz has no meaning unless buzzer is a channel of the PWM, such as pwm:0";
+    for (keys, said) in [
+        ("active-low = true", nothing.to_owned()),
+        ("buzzer = 'pwm:4'", "2:10: buzzer = 'pwm:4' is not a channel of the PWM, pwm:0 to pwm:3".to_owned()),
+        ("buzzer = 'a:4'\ntone-hz = 2000", format!("3:11: {tone}")),
+        ("lamp = 'a:4'\nbuzzer = 'a:4'", "3:10: buzzer is the line of lamp".to_owned()),
+        ("lamp = 'a'", "2:8: lamp = 'a' is not a chip and one of its lines, such as gpiochip0:17".to_owned()),
+    ] {
+        check(&format!("[signals]\n{keys}"), &said);
+    }
+    let written = board("name = 'x'\n[signals]\nbuzzer = 'pwm:0'").signals.expect("signals");
+    assert_eq!((written.lamp, written.buzzer), (None, Some(Buzzer::Tone { channel: 0, hz: 2_400 })));
+    check("[panel.backlight]\ndim-percent = 5", "1:1: channel is missing in [panel.backlight]");
+    let machine = "is not a machine such as raspberrypi,5-model-b";
+    check("compatible = 'rpi5'", &format!("1:14: compatible = 'rpi5' {machine}"));
 }
 
 #[test]
@@ -830,6 +878,11 @@ fn the_base_shows_every_key_with_its_default() {
     let others = [all.bundle.folder.take(), all.worker.socket.take(), all.engine.library.take()];
     assert!(all.engine.sha256.take().is_some());
     assert!(paths.iter().chain(&others).all(Option::is_some) && all.daemon.metrics.take().is_some());
+    assert!(all.paths.update.take().is_some() && all.paths.restart.take().is_some() && all.compatible.take().is_some());
+    let signals = all.signals.take().expect("signals");
+    assert!(signals.lamp.is_some() && signals.buzzer.is_some() && !signals.active_low);
+    let light = all.panel.backlight.take().expect("a light");
+    assert_eq!((light.hz, light.dim_after.as_secs(), light.dim_percent), (1_000, 120, 20));
     let buttons = all.panel.buttons.take().expect("buttons");
     assert_eq!(buttons.wiring, wiring);
     assert_eq!(all.panel.size.take(), Some(Panel::SIZE));
@@ -843,8 +896,9 @@ fn the_base_shows_every_key_with_its_default() {
         let from = shown.iter().position(|line| *line == section).unwrap_or_default();
         let within = shown[from..].iter().enumerate().take_while(|(at, line)| *at == 0 || !line.starts_with('['));
         let found = within.map(|(_, line)| line.split(" = ").next()).any(|shown| shown == Some(key));
-        // The default source has no file; a comment says so.
-        assert!(found || (section, key) == ("[key]", "file"), "{section} {key}");
+        // The default source has no file, and a buzzer at a line no tone; comments say so.
+        let said = [("[key]", "file"), ("[signals]", "tone-hz")];
+        assert!(found || said.contains(&(section, key)), "{section} {key}");
     }
 }
 

@@ -6,9 +6,10 @@ use hilum_domain::{Form, MicronsPerPixel};
 
 use crate::{
     board::{
-        Access, Attached, Board, Bundle, Buttons, Camera, CameraSource, Case, ClockTrust, Control, Controls, Daemon,
-        Delegate, Deliver, Engine, EngineName, Explanation, GpioLine, HttpCamera, KeySource, Mirror, Panel, Paths,
-        Pedal, PublicKey, Pull, RawFormat, Receive, Rotation, Sha256, Share, Store, Thermal, Tls, Wiring, Worker,
+        Access, Attached, Backlight, Board, Bundle, Buttons, Buzzer, Camera, CameraSource, Case, ClockTrust, Control,
+        Controls, Daemon, Delegate, Deliver, Engine, EngineName, Explanation, GpioLine, HttpCamera, KeySource, Mirror,
+        Panel, Paths, Pedal, PublicKey, Pull, RawFormat, Receive, Rotation, Sha256, Share, Signals, Store, Thermal,
+        Tls, Wiring, Worker,
     },
     problem::Findings,
     section::{Section, absolute},
@@ -20,6 +21,7 @@ pub(crate) fn board(tree: Table, findings: &mut Findings) -> Option<Board> {
     Section::top(tree, findings).finish(|top| {
         let name = top.text("name", board_name);
         let name = top.required("name", name);
+        let compatible = top.text("compatible", machine_name);
         let paths = top.section("paths", paths);
         let bundle = top.section("bundle", bundle);
         let engine = top.section("engine", engine);
@@ -36,10 +38,12 @@ pub(crate) fn board(tree: Table, findings: &mut Findings) -> Option<Board> {
         let thermal = top.section("thermal", thermal);
         let clock = top.section("clock", clock);
         let daemon = top.section("daemon", daemon);
+        let signals = top.optional_section("signals", signals);
         let mirror = top.optional_section("mirror", mirror);
         let panel = top.section("panel", panel);
         Some(Board {
             name: name?,
+            compatible: compatible?,
             paths: paths?,
             bundle: bundle?,
             engine: engine?,
@@ -56,6 +60,7 @@ pub(crate) fn board(tree: Table, findings: &mut Findings) -> Option<Board> {
             thermal: thermal?,
             clock: clock?,
             daemon: daemon?,
+            signals: signals?,
             mirror: mirror?,
             panel: panel?,
         })
@@ -70,12 +75,29 @@ fn board_name(written: &str) -> Result<String, String> {
     Ok(written.to_owned())
 }
 
+/// As the device tree writes it: maker, comma, model.
+fn machine_name(written: &str) -> Result<String, String> {
+    let is_name = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_graphic());
+    match written.split_once(',') {
+        Some((maker, model)) if is_name(maker) && is_name(model) => Ok(written.to_owned()),
+        _ => Err("is not a machine such as raspberrypi,5-model-b".to_owned()),
+    }
+}
+
 fn paths(section: &mut Section) -> Option<Paths> {
     let data = section.absolute("data");
     let runtime = section.absolute("runtime");
     let exports = section.absolute("exports");
     let trouble = section.absolute("trouble");
-    Some(Paths { data: data?, runtime: runtime?, exports: exports?, trouble: trouble? })
+    let (update, restart) = (section.absolute("update"), section.absolute("restart"));
+    Some(Paths {
+        data: data?,
+        runtime: runtime?,
+        exports: exports?,
+        trouble: trouble?,
+        update: update?,
+        restart: restart?,
+    })
 }
 
 fn bundle(section: &mut Section) -> Option<Bundle> {
@@ -513,6 +535,8 @@ fn panel(section: &mut Section) -> Option<Panel> {
     let language = section.word("language", &Panel::LANGUAGES.map(|code| (code, code)), "en");
     let large_letters = section.switch("large-letters", false);
     let read_first = section.switch("read-first", false);
+    let welcome = section.switch("welcome", false);
+    let backlight = section.optional_below("backlight", "panel.backlight", backlight);
     let buttons = section.optional_below("buttons", "panel.buttons", buttons);
     let size = match size? {
         Some([width, height]) => Some([u16::try_from(width).ok()?, u16::try_from(height).ok()?]),
@@ -527,6 +551,8 @@ fn panel(section: &mut Section) -> Option<Panel> {
         language: language?,
         large_letters: large_letters?,
         read_first: read_first?,
+        welcome: welcome?,
+        backlight: backlight?,
         buttons: buttons?,
     })
 }
@@ -554,6 +580,64 @@ fn gpio_line(written: &str) -> Result<GpioLine, String> {
         Some(GpioLine { chip: chip.to_owned(), line })
     });
     line.ok_or_else(|| "is not a chip and one of its lines, such as gpiochip0:17".to_owned())
+}
+
+/// A channel of the board's PWM.
+fn channel(section: &mut Section) -> Option<u8> {
+    let channel = section.whole_if_any("channel", 0..=3, "");
+    section.required("channel", channel).and_then(|channel| u8::try_from(channel).ok())
+}
+
+fn backlight(section: &mut Section) -> Option<Backlight> {
+    let channel = channel(section);
+    let hz = section.whole("frequency-hz", 100..=100_000, "Hz", 1_000);
+    let dim_after = section.seconds("dim-after-s", 10.0..=3600.0, 120.0);
+    let dim_percent = section.whole("dim-percent", 0..=100, "percent", 20);
+    Some(Backlight {
+        channel: channel?,
+        hz: u32::try_from(hz?).ok()?,
+        dim_after: dim_after?,
+        dim_percent: u8::try_from(dim_percent?).ok()?,
+    })
+}
+
+/// What a buzzer is wired to.
+enum At {
+    Line(GpioLine),
+    Pwm(u8),
+}
+
+fn buzzer(written: &str) -> Result<At, String> {
+    if let Some(channel) = written.strip_prefix("pwm:") {
+        let channel = channel.parse().ok().filter(|channel| *channel <= 3);
+        return channel.map(At::Pwm).ok_or_else(|| "is not a channel of the PWM, pwm:0 to pwm:3".to_owned());
+    }
+    gpio_line(written).map(At::Line)
+}
+
+fn signals(section: &mut Section) -> Option<Signals> {
+    let lamp = section.text("lamp", gpio_line);
+    let buzzer = section.text("buzzer", buzzer);
+    let hz = section.whole_if_any("tone-hz", 100..=10_000, "Hz");
+    let active_low = section.switch("active-low", false);
+    let (lamp, buzzer, hz) = (lamp?, buzzer?, hz?);
+    let tone = hz.map_or(2_400, |hz| u32::try_from(hz).unwrap_or(u32::MAX));
+    let buzzer = match buzzer {
+        Some(At::Pwm(channel)) => Some(Buzzer::Tone { channel, hz: tone }),
+        _ if hz.is_some() => {
+            let message = "tone-hz has no meaning unless buzzer is a channel of the PWM, such as pwm:0";
+            return section.contradiction("tone-hz", message.to_owned());
+        }
+        Some(At::Line(line)) if lamp.as_ref() == Some(&line) => {
+            return section.contradiction("buzzer", "buzzer is the line of lamp".to_owned());
+        }
+        Some(At::Line(line)) => Some(Buzzer::Line(line)),
+        None => None,
+    };
+    if lamp.is_none() && buzzer.is_none() {
+        return section.contradiction("lamp", "there is nothing to signal with: lamp or buzzer".to_owned());
+    }
+    Some(Signals { lamp, buzzer, active_low: active_low? })
 }
 
 fn buttons(section: &mut Section) -> Option<Buttons> {

@@ -33,6 +33,7 @@ use crate::{
     office::Office,
     receive::Received,
     share::News,
+    signals::Sound,
 };
 
 /// How often the loop looks at what nobody tells it: heat, hung work, what has to be tried again.
@@ -555,7 +556,12 @@ impl Appliance {
                 let finished =
                     self.parts.office.records.with(move |store| store.finish(&work, refused, &kept, &now)).await;
                 match finished {
-                    Ok(Ok(())) => tracing::info!(%case, refused, took_ms, "kept"),
+                    Ok(Ok(())) => {
+                        if !done.work.intake.control {
+                            self.parts.office.sounds.say(Sound::Result);
+                        }
+                        tracing::info!(%case, refused, took_ms, "kept");
+                    }
                     Ok(Err(StoreFault::NoCase | StoreFault::State { .. })) => {
                         tracing::info!(%case, "was withdrawn: what was found is not kept");
                     }

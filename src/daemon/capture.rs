@@ -19,6 +19,7 @@ use crate::{
     office::Office,
     protocol::{Denied, No},
     records::Closed,
+    signals::Sound,
 };
 
 /// How long a person waits for networks that are being loaded.
@@ -87,8 +88,14 @@ impl Office {
         })
     }
 
-    /// Takes what the camera sees now as a field of a draft.
+    /// Takes what the camera sees now as a field of a draft. Who looks through the eyepieces hears whether it was taken.
     pub(crate) async fn capture(&self, case: CaseNumber, actor: Actor) -> Result<Value, Denied> {
+        let taken = self.taken(case, actor).await;
+        self.sounds.say(if taken.is_ok() { Sound::Taken } else { Sound::Denied });
+        taken
+    }
+
+    async fn taken(&self, case: CaseNumber, actor: Actor) -> Result<Value, Denied> {
         let intake = self.draft(case).await?.intake;
         let fields = self.know(case, &intake).await?;
         self.camera()?;

@@ -77,7 +77,9 @@ impl Door {
 
     /// Who is taken to ask this, if they may.
     pub(crate) async fn actor(&self, session: &mut Session, request: &Request) -> Result<Actor, Denied> {
-        let Some(allowed) = request.allowed() else { return Ok(Actor::Device) };
+        let Some(allowed) = request.allowed() else {
+            return Ok(self.role(session).map_or(Actor::Device, Actor::from));
+        };
         let (people, locked) =
             self.records.with(|store| Ok::<_, StoreFault>((store.people()?, store.is_locked()))).await??;
         if people.is_empty() {

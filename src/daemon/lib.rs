@@ -35,6 +35,7 @@ mod records;
 mod rescue;
 mod sandbox;
 mod share;
+mod signals;
 mod supervise;
 mod told;
 mod touch;
@@ -52,10 +53,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hilum_config::{Board, ClockTrust as Trusted, KeySource};
+use hilum_config::{Board, ClockTrust as Trusted, KeySource, Signals};
 use hilum_device::{
     Clock, ClockTrust, Inputs,
-    linux::{SystemClock, ThermalZones, pool_memory},
+    linux::{SystemClock, ThermalZones, machine, pool_memory},
 };
 use hilum_store::{Action, Actor, Head, Line, Overview, StoreFault, make_folder};
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -78,7 +79,7 @@ use door::{Door, Session};
 use event::Event;
 use lane::Lanes;
 use live::{Figures, Strain};
-use office::Office;
+use office::{Office, System};
 use optics::Optics;
 use reader::Limits;
 use records::{Place, Records};
@@ -127,6 +128,16 @@ pub enum Fault {
     /// 75: the system says that it must not begin: what it keeps would not be kept.
     #[error("the system is not well: {0}")]
     Told(String),
+    /// 78: the board's file is for another machine.
+    #[error("the board \"{board}\" is for a machine that calls itself {wanted}, and this one calls itself {found}")]
+    OtherMachine {
+        /// What the board is called.
+        board: String,
+        /// What it is for.
+        wanted: String,
+        /// What this machine calls itself.
+        found: String,
+    },
     /// 70: an assessment hung, and only the end of the process ends it.
     #[error("an assessment hung")]
     Hung,
@@ -141,7 +152,7 @@ impl Fault {
     #[must_use]
     pub const fn exit(&self) -> u8 {
         match self {
-            Self::Key(_) | Self::Store(StoreFault::Sealed(_)) => 78,
+            Self::Key(_) | Self::Store(StoreFault::Sealed(_)) | Self::OtherMachine { .. } => 78,
             Self::Store(_) | Self::Machine { .. } | Self::Told(_) => 75,
             Self::Hung => 70,
         }
@@ -176,6 +187,7 @@ async fn running(setup: Setup) -> Result<(), Fault> {
     if let Some(said) = board.paths.trouble.as_deref().and_then(|file| std::fs::read_to_string(file).ok()) {
         return Err(Fault::Told(said.trim().to_owned()));
     }
+    is_for(&board, &machine())?;
     for folder in [&data, &runtime] {
         make_folder(folder).map_err(Fault::machine("make the folders of the store"))?;
     }
@@ -210,6 +222,10 @@ async fn running(setup: Setup) -> Result<(), Fault> {
     let (doing, bench) = watch::channel(inference::Bench::default());
     let (strain, strained) = watch::channel(Strain::None);
     let figures = Arc::<Figures>::default();
+    let (sounds, heard) = match &board.signals {
+        Some(Signals { buzzer: Some(_), .. }) => signals::Sounds::channel(),
+        _ => (signals::Sounds::default(), mpsc::channel(1).1),
+    };
     let office = Office {
         records: records.clone(),
         clock: Arc::clone(&clock),
@@ -228,7 +244,16 @@ async fn running(setup: Setup) -> Result<(), Fault> {
         readers: Arc::new(Semaphore::new(READERS)),
         reading: Arc::default(),
         exports: board.paths.exports,
+        sounds,
+        system: System { update: board.paths.update, restart: board.paths.restart },
     };
+    let (touches, touched) = watch::channel(());
+    if board.signals.is_some() || board.panel.backlight.is_some() {
+        let (records, events) = (records.clone(), tell.clone());
+        let sources = signals::Sources { records, events, bench: bench.clone(), touched };
+        tokio::spawn(signals::run(board.signals, board.panel.backlight.clone(), heard, sources));
+    }
+    let keys = told::keys(&board.key, &board.bundle);
     let wraps = board.key == KeySource::Pin;
     let auto_lock = board.access.auto_lock;
     let door = Door::new(records.clone(), Arc::clone(&clock), tell.clone(), board.access, wraps);
@@ -251,6 +276,7 @@ async fn running(setup: Setup) -> Result<(), Fault> {
         let size = panel::size(&board.panel, display::attached(&board.panel));
         let rotation = display::rotation(&board.panel);
         let buttons: Vec<_> = board.panel.buttons.as_ref().map(touch::buttons).into_iter().chain(pedal).collect();
+        let remembered = panel::Remembered::read(&data, &board.panel);
         let (panel, back) = panel::start(board.panel, size, auto_lock, data.clone(), ended, tell.clone())
             .map_err(Fault::machine("start the panel's thread"))?;
         if let Some(wanted) = wanted {
@@ -270,7 +296,17 @@ async fn running(setup: Setup) -> Result<(), Fault> {
             let served = mirror::Served { settings, bound, auto_lock, glasses, hands, login, counts: looked };
             supervise::task_of("mirror", tell.clone(), move || mirror::serve(served.clone()));
         }
-        let parts = wishes::Parts { office: office.clone(), door, bench: bench.clone(), back, fitted, data };
+        let parts = wishes::Parts {
+            office: office.clone(),
+            door,
+            bench: bench.clone(),
+            back,
+            fitted,
+            data,
+            touches,
+            keys,
+            remembered,
+        };
         wishes::start(parts, tell.clone());
     }
     let stopping = Arc::new(AtomicBool::new(false));
@@ -380,6 +416,18 @@ async fn running(setup: Setup) -> Result<(), Fault> {
         tracing::warn!(%error, "cannot remove the socket");
     }
     Ok(())
+}
+
+/// Whether a board's file is for a machine that calls itself so.
+fn is_for(board: &Board, machine: &[String]) -> Result<(), Fault> {
+    match &board.compatible {
+        Some(wanted) if !machine.contains(wanted) => Err(Fault::OtherMachine {
+            board: board.name.clone(),
+            wanted: wanted.clone(),
+            found: machine.first().cloned().unwrap_or_else(|| "nothing (it has no device tree)".to_owned()),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Cases in a list, as JSON.

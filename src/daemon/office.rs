@@ -32,6 +32,7 @@ use crate::{
     protocol::{Denied, No, Request},
     reader::{self, Item, Label, Limits, NotRead, What},
     records::{Closed, Records},
+    signals::Sounds,
 };
 
 /// A case has no more fields than this.
@@ -70,6 +71,19 @@ pub(crate) struct Office {
     pub(crate) reading: Arc<Mutex<BTreeSet<String>>>,
     /// The one folder below which exports may go, where there is one.
     pub(crate) exports: Option<PathBuf>,
+    /// What is to be heard.
+    pub(crate) sounds: Sounds,
+    /// How the daemon and the system that it runs on tell each other something.
+    pub(crate) system: System,
+}
+
+/// Files by which the daemon and the system that it runs on tell each other something.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct System {
+    /// In which the system says what became of an update.
+    pub(crate) update: Option<PathBuf>,
+    /// That the daemon makes where a person wants the box to start again.
+    pub(crate) restart: Option<PathBuf>,
 }
 
 impl From<Closed> for Denied {
@@ -225,6 +239,10 @@ impl Office {
                 let trend = self.records.with(|store| control::trend(store)).await??;
                 Ok(json!({"controls": trend.iter().map(control::Point::described).collect::<Vec<_>>()}))
             }
+            Request::Restart => {
+                self.restart(actor)?;
+                Ok(json!({}))
+            }
             Request::Control => Ok(stated(self.control(actor).await?, State::Queued)),
             Request::Verify { head } => {
                 let saved: Option<Head> = head
@@ -269,6 +287,15 @@ impl Office {
         let now = self.clock.now();
         self.records.with(move |store| store.review(case, &review, &now)).await??;
         self.tell(Event::Touched).await
+    }
+
+    /// Has the system start the box again, if it lets itself be asked.
+    pub(crate) fn restart(&self, actor: Actor) -> Result<(), Denied> {
+        let not = |why: String| Denied::of(No::NotReady, why);
+        let file =
+            self.system.restart.as_ref().ok_or_else(|| not("the system does not let itself be asked".to_owned()))?;
+        tracing::warn!(by = actor.name(), "the box is to start again");
+        std::fs::write(file, []).map_err(|error| not(format!("the system cannot be asked: {error}")))
     }
 
     /// Has a control case assessed now.

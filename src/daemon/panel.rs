@@ -68,6 +68,8 @@ pub(crate) struct Back {
 pub(crate) struct Remembered {
     pub(crate) language: Language,
     pub(crate) large: bool,
+    /// The box was set up, or somebody said that it need not be.
+    pub(crate) set_up: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -75,15 +77,18 @@ pub(crate) struct Remembered {
 struct Record {
     language: String,
     large_letters: bool,
+    #[serde(default)]
+    set_up: bool,
 }
 
 impl Remembered {
     fn of(settings: &Settings) -> Self {
-        Self { language: language(settings.language).unwrap_or(Language::English), large: settings.large_letters }
+        let language = language(settings.language).unwrap_or(Language::English);
+        Self { language, large: settings.large_letters, set_up: false }
     }
 
     /// What was picked last, or what the board says. A file that cannot be read is as good as none.
-    fn read(folder: &Path, settings: &Settings) -> Self {
+    pub(crate) fn read(folder: &Path, settings: &Settings) -> Self {
         let bytes = match std::fs::read(folder.join(REMEMBERED)) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Self::of(settings),
@@ -93,8 +98,9 @@ impl Remembered {
             }
         };
         let record: Option<Record> = serde_json::from_slice(&bytes).ok();
-        let read =
-            record.and_then(|record| Some(Self { language: language(&record.language)?, large: record.large_letters }));
+        let read = record.and_then(|Record { language: code, large_letters: large, set_up }| {
+            Some(Self { language: language(&code)?, large, set_up })
+        });
         read.unwrap_or_else(|| {
             tracing::warn!("what was picked at the panel is damaged and is ignored");
             Self::of(settings)
@@ -103,7 +109,8 @@ impl Remembered {
 
     /// Keeps it, whole.
     pub(crate) fn write(self, folder: &Path) -> io::Result<()> {
-        let record = Record { language: self.language.code().to_owned(), large_letters: self.large };
+        let record =
+            Record { language: self.language.code().to_owned(), large_letters: self.large, set_up: self.set_up };
         replace(&folder.join(REMEMBERED), &serde_json::to_vec(&record)?)
     }
 }
@@ -132,6 +139,7 @@ fn setup(settings: &Settings, size: [u16; 2], auto_lock: Duration, picked: Remem
         language: picked.language,
         auto_lock,
         read_first: settings.read_first,
+        welcome: settings.welcome && !picked.set_up,
     }
 }
 
@@ -285,13 +293,15 @@ pub(crate) mod tests {
             language: "sw",
             large_letters: false,
             read_first: false,
+            welcome: false,
+            backlight: None,
             buttons: None,
         }
     }
 
     #[test]
     fn a_turned_display_is_seen_turned() {
-        let picked = Remembered { language: Language::Thai, large: true };
+        let picked = Remembered { language: Language::Thai, large: true, set_up: false };
         for (rotation, seen) in
             [(Rotation::None, (1280, 800)), (Rotation::Left, (800, 1280)), (Rotation::Half, (1280, 800))]
         {
@@ -305,9 +315,9 @@ pub(crate) mod tests {
     fn what_was_picked_outlives_a_start_and_damage_does_not_matter() {
         let folder = tempfile::tempdir().expect("a folder");
         let settings = settings(Rotation::None);
-        let board = Remembered { language: Language::Swahili, large: false };
+        let board = Remembered { language: Language::Swahili, large: false, set_up: false };
         assert_eq!(Remembered::read(folder.path(), &settings), board);
-        let picked = Remembered { language: Language::Arabic, large: true };
+        let picked = Remembered { language: Language::Arabic, large: true, set_up: true };
         picked.write(folder.path()).expect("written");
         assert_eq!(Remembered::read(folder.path(), &settings), picked);
         for damaged in ["", "{\"language\":\"ar\"", "{\"language\":\"xx\",\"large-letters\":true}"] {

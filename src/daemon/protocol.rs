@@ -157,8 +157,10 @@ pub enum Request {
     List,
     /// What became of the control cases.
     Controls,
-    /// Has a control case assessed now.
+    /// Has a control case assessed now. It is nobody's, and needs nobody: the system asks for it after an update.
     Control,
+    /// Has the system start the box again.
+    Restart,
     /// Checks the whole store.
     Verify {
         /// A head of the log that was saved.
@@ -209,7 +211,7 @@ impl Request {
     /// Who may ask this, where PINs are set; `None` for everybody who reaches the socket.
     pub(crate) const fn allowed(&self) -> Option<&'static [Role]> {
         match self {
-            Self::Status | Self::Login { .. } => None,
+            Self::Status | Self::Login { .. } | Self::Control | Self::Controls | Self::Wait { .. } => None,
             Self::SetPin { .. } | Self::Scale { .. } | Self::White { .. } => Some(&[Role::Administrator]),
             Self::Review { .. } => Some(&[Role::Reviewer]),
             Self::Export { identity: true, .. } => Some(&[Role::Reviewer, Role::Administrator]),
@@ -224,11 +226,9 @@ impl Request {
             | Self::Cancel { .. }
             | Self::ReadFirst { .. }
             | Self::Submit { .. }
-            | Self::Wait { .. }
             | Self::Show { .. }
             | Self::List
-            | Self::Controls
-            | Self::Control
+            | Self::Restart
             | Self::Log { .. }
             | Self::Export { .. }
             | Self::Verify { .. }

@@ -102,6 +102,8 @@ const UNKNOWN: Settings = Settings {
     language: "en",
     large_letters: false,
     read_first: false,
+    welcome: false,
+    backlight: None,
     buttons: None,
 };
 

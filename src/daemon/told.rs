@@ -3,15 +3,16 @@
 use std::{fmt::Display, sync::Arc};
 
 use hilum_assess::ExplainMethod;
+use hilum_config::{Bundle, KeySource, PublicKey};
 use hilum_domain::{CaseNumber, Modality, Moment, PerClass};
 use hilum_screen::{
     event::Denied as No,
     model::{
-        Assessment, Condition, Explanation, Export, Health, LogLine, Note, Opinion, Outcome, Part, Patient, Picture,
-        Progress, Role, Row, Shown, Step,
+        Assessment, Condition, Explanation, Export, Health, Keys, LogLine, Note, Opinion, Outcome, Part, Patient,
+        Picture, Progress, Role, Row, Shown, Step,
     },
 };
-use hilum_store::{Case, Entry, Intake, Line, Overview, Role as Kept, State};
+use hilum_store::{Case, Entry, Intake, Line, Overview, Role as Kept, State, Store, StoreFault};
 use serde_json::Value;
 
 use crate::{
@@ -182,6 +183,38 @@ fn amount(bytes: u64) -> String {
     }
 }
 
+/// How the disk of a store is.
+pub(crate) fn storage(store: &mut Store) -> Storage {
+    match (store.room(), store.free()) {
+        (Ok(()), Ok(free)) => Storage::Free(free),
+        (Err(StoreFault::Full { .. }), Ok(free)) => Storage::Full(free),
+        _ => Storage::Failed,
+    }
+}
+
+/// What the box's keys are, as the panel says it.
+pub(crate) fn keys(key: &KeySource, bundle: &Bundle) -> Keys {
+    let sealed_by = match key {
+        KeySource::Credential { .. } => "key-box",
+        KeySource::Pin => "key-pin",
+        KeySource::File { .. } => "key-file",
+    };
+    let mut signers: Vec<String> = bundle.keys.iter().map(PublicKey::id).collect();
+    signers.sort();
+    Keys { sealed_by, signers, development: bundle.development_key }
+}
+
+/// What the system says of an update; nothing if it makes no sense.
+pub(crate) fn update(said: &str) -> Option<Part> {
+    let (condition, word) = match said.split_whitespace().next()? {
+        "installing" => (Condition::Unknown, "update-installing"),
+        "installed" => (Condition::Warn, "update-installed"),
+        "refused" => (Condition::Stop, "update-refused"),
+        _ => return None,
+    };
+    Some(part("part-update", condition, word, ""))
+}
+
 /// How the device is.
 pub(crate) fn health(vitals: &Vitals, storage: Storage, fitted: Fitted) -> Health {
     let storage = match storage {
@@ -232,6 +265,8 @@ pub(crate) fn health(vitals: &Vitals, storage: Storage, fitted: Fitted) -> Healt
         parts: vec![camera, share, storage, temperature, clock, control, networks],
         claimed: vitals.now.claimed.clone(),
         trusted: vitals.now.trusted,
+        can_restart: false,
+        keys: None,
         about,
     }
 }

@@ -18,7 +18,7 @@ use hilum_imaging::{Volume, lesion_candidates};
 use hilum_intake::{KeptCt, field_from_bytes};
 use hilum_screen::{
     event::{Opened, Preview, Told, Wish},
-    model::{Ct, Draft, Health, LogPart, NO_CAMERA, Picture, Role, Row, Sight, Step, Waiting},
+    model::{Ct, Draft, Health, Keys, LogPart, NO_CAMERA, Picture, Role, Row, Sight, Step, Waiting},
 };
 use hilum_store::{Actor, BlobName, Case, Files, Intake, State, Store, StoreFault};
 use rustix::fs::{Access, access};
@@ -34,12 +34,12 @@ use crate::{
     export::Order,
     inference::Benches,
     live,
-    office::{Admitted, Office},
+    office::{Admitted, Office, System},
     panel::{Back, Remembered},
     protocol::{Denied, No, Request},
     records::Closed,
     supervise::task_of,
-    told::{self, Fitted, Storage},
+    told::{self, Fitted},
 };
 
 /// A list has no more cases than this.
@@ -79,17 +79,26 @@ pub(crate) struct Parts {
     pub(crate) fitted: Fitted,
     /// Where what a person picked is kept.
     pub(crate) data: PathBuf,
+    /// Marked whenever somebody touches the panel.
+    pub(crate) touches: watch::Sender<()>,
+    /// What seals the records, and whose bundles are taken.
+    pub(crate) keys: Keys,
+    /// What a person picked so far.
+    pub(crate) remembered: Remembered,
 }
 
 /// Starts to answer, until the screen's thread is gone.
 pub(crate) fn start(parts: Parts, events: mpsc::Sender<Event>) {
-    let Parts { office, door, bench, back: Back { asks, told, live }, fitted, data } = parts;
+    let Parts { office, door, bench, back: Back { asks, told, live }, fitted, data, touches, keys, remembered } = parts;
     let clerk = Arc::new(Clerk {
         office,
         door,
         bench,
         fitted,
         data,
+        touches,
+        keys,
+        remembered: tokio::sync::Mutex::new(remembered),
         told,
         live: Arc::new(live),
         here: Mutex::default(),
@@ -108,6 +117,9 @@ struct Clerk {
     bench: Benches,
     fitted: Fitted,
     data: PathBuf,
+    touches: watch::Sender<()>,
+    keys: Keys,
+    remembered: tokio::sync::Mutex<Remembered>,
     told: mpsc::Sender<Told>,
     live: Arc<watch::Sender<Sight>>,
     here: Mutex<Here>,
@@ -276,7 +288,10 @@ impl Clerk {
                 let term = self.leave();
                 tokio::spawn(async move { clerk.refresh(term).await });
             }
-            Ask::Touched => self.door.touched(&mut self.here().session),
+            Ask::Touched => {
+                self.touches.send_replace(());
+                self.door.touched(&mut self.here().session);
+            }
             Ask::Wish(Wish::Logout) => {
                 // The screen locked itself, and knows it.
                 let term = self.leave();
@@ -359,13 +374,15 @@ impl Clerk {
 
     async fn health(&self) -> Result<Health, Denied> {
         let vitals = self.ask(Event::Vitals).await?;
-        let storage = |store: &mut Store| match (store.room(), store.free()) {
-            (Ok(()), Ok(free)) => Storage::Free(free),
-            (Err(StoreFault::Full { .. }), Ok(free)) => Storage::Full(free),
-            _ => Storage::Failed,
-        };
-        let storage = self.office.records.with(storage).await?;
-        Ok(told::health(&vitals, storage, self.fitted))
+        let storage = self.office.records.with(told::storage).await?;
+        let System { update, restart } = &self.office.system;
+        // A line in a file in memory.
+        let update = update.as_ref().and_then(|file| fs::read_to_string(file).ok());
+        let mut health = told::health(&vitals, storage, self.fitted);
+        health.parts.extend(update.as_deref().and_then(told::update));
+        health.can_restart = restart.is_some();
+        health.keys = Some(self.keys.clone());
+        Ok(health)
     }
 
     /// Who asks, if they may: what a session may at the panel is what it may on the socket.
@@ -497,6 +514,14 @@ impl Clerk {
                 vec![Told::Exported(case, file), self.state_of(term, case, None).await?]
             }
             Wish::Log(skipped) => vec![Told::Log(self.log(skipped).await?)],
+            Wish::Restart => {
+                office.restart(actor)?;
+                vec![Told::Done(Ok("done-restart"))]
+            }
+            Wish::SetUp => {
+                self.remember(|remembered| remembered.set_up = true).await?;
+                Vec::new()
+            }
             Wish::Control => {
                 office.control(actor).await?;
                 vec![Told::Done(Ok("done-control"))]
@@ -518,15 +543,25 @@ impl Clerk {
                 told
             }
             Wish::Remember(language, large) => {
-                let data = self.data.clone();
-                let kept = spawn_blocking(move || Remembered { language, large }.write(&data)).await;
-                if let Err(error) = kept.map_err(|_| Denied::from(Closed))? {
-                    tracing::warn!(%error, "cannot keep what was picked at the panel");
-                    return Err(Denied::of(No::NotReady, "cannot keep the language"));
-                }
+                self.remember(|remembered| (remembered.language, remembered.large) = (language, large)).await?;
                 Vec::new()
             }
         })
+    }
+
+    /// Keeps something that a person picked, beside what was picked before.
+    async fn remember(&self, pick: impl FnOnce(&mut Remembered)) -> Result<(), Denied> {
+        let mut remembered = self.remembered.lock().await;
+        let mut picked = *remembered;
+        pick(&mut picked);
+        let data = self.data.clone();
+        let kept = spawn_blocking(move || picked.write(&data)).await;
+        if let Err(error) = kept.map_err(|_| Denied::from(Closed))? {
+            tracing::warn!(%error, "cannot keep what was picked at the panel");
+            return Err(Denied::of(No::NotReady, "cannot keep what was picked"));
+        }
+        *remembered = picked;
+        Ok(())
     }
 
     /// What is done for a case follows what was wished for it before.
@@ -927,6 +962,8 @@ const fn case_of(wish: &Wish) -> Option<CaseNumber> {
         | Wish::Logout
         | Wish::Refresh
         | Wish::Open(..)
+        | Wish::Restart
+        | Wish::SetUp
         | Wish::Live(_)
         | Wish::Objective(_)
         | Wish::Log(_)
@@ -950,7 +987,7 @@ fn refused(case: Option<CaseNumber>, is_opening: bool, denied: &Denied) -> Told 
 fn request(wish: &Wish) -> Option<Request> {
     let of = |case: &CaseNumber| case.to_string();
     Some(match wish {
-        Wish::Login(..) | Wish::Logout | Wish::Refresh | Wish::Remember(..) => return None,
+        Wish::Login(..) | Wish::Logout | Wish::Refresh | Wish::Remember(..) | Wish::SetUp => return None,
         Wish::Open(..) => Request::Open {
             first: String::new(),
             second: String::new(),
@@ -981,6 +1018,7 @@ fn request(wish: &Wish) -> Option<Request> {
         }
         Wish::Log(_) => Request::Log { from: 1 },
         Wish::Control => Request::Control,
+        Wish::Restart => Request::Restart,
         Wish::Verify => Request::Verify { head: None },
         Wish::SetPin(role, _) => Request::SetPin { role: told::kept(*role), pin: String::new() },
     })
@@ -992,7 +1030,7 @@ mod tests {
     use hilum_device::{Clock, ClockTrust, linux::SystemClock};
     use hilum_domain::{Identity, Metadata, MicronsPerPixel};
     use hilum_intake::picture_to_bytes;
-    use hilum_screen::model::Progress;
+    use hilum_screen::{model::Progress, words::Language};
     use hilum_store::{Action, DataKey, FieldFile, Role as Kept};
 
     use super::*;
@@ -1046,6 +1084,8 @@ mod tests {
                 readers: Arc::new(tokio::sync::Semaphore::new(1)),
                 reading: Arc::default(),
                 exports: Some(exports),
+                sounds: crate::signals::Sounds::default(),
+                system: crate::office::System::default(),
             };
             let (asks, asked) = mpsc::channel(32);
             let (told, telling) = mpsc::channel(32);
@@ -1057,6 +1097,9 @@ mod tests {
                     back: Back { asks: asked, told, live: watch::channel(Err(NO_CAMERA)).0 },
                     fitted: Fitted { camera: false, share: false },
                     data: folder.path().to_owned(),
+                    touches: watch::channel(()).0,
+                    keys: Keys { sealed_by: "key-file", signers: Vec::new(), development: true },
+                    remembered: Remembered { language: Language::English, large: false, set_up: false },
                 },
                 events,
             );

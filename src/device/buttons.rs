@@ -58,16 +58,19 @@ pub(crate) struct Line {
     request: Request,
 }
 
-/// Why a button cannot be had.
+/// Why a line cannot be had.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NoLine {
+pub enum NoLine {
+    /// There is no chip of this name and label.
     #[error("there is no chip {0}")]
     NoChip(String),
+    /// The kernel does not give it.
     #[error(transparent)]
     Refused(#[from] gpiocdev::Error),
 }
 
-fn chip(named: &str) -> Result<PathBuf, NoLine> {
+/// The node of a chip, by its name or its label.
+pub(crate) fn chip(named: &str) -> Result<PathBuf, NoLine> {
     for path in chips()? {
         let info = Chip::from_path(&path)?.info()?;
         if info.name == named || info.label == named {

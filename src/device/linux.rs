@@ -30,6 +30,15 @@ impl SystemClock {
     }
 }
 
+/// What the firmware calls this machine, from the device tree: the board first, what it resembles after it. Nothing where the firmware
+/// has no device tree, as on a PC.
+#[must_use]
+pub fn machine() -> Vec<String> {
+    let written = std::fs::read("/proc/device-tree/compatible").unwrap_or_default();
+    let names = written.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    names.map(|name| String::from_utf8_lossy(name).into_owned()).collect()
+}
+
 /// Time since the machine started, sleep included.
 #[must_use]
 pub fn since_boot() -> Duration {

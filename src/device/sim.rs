@@ -11,10 +11,30 @@ use std::{
 };
 
 use crate::{
-    Display, Hands,
+    Display, Hands, Output,
     hands::Deed,
+    output::NoOutput,
     placement::{Extent, Format, Part, Picture, Placement},
 };
+
+/// Something that is switched, and remembers how. Clones are the same: whoever tests keeps one.
+#[derive(Debug, Clone, Default)]
+pub struct PhantomOutput(Arc<Mutex<Vec<u8>>>);
+
+impl PhantomOutput {
+    /// What it was set to, in its order.
+    #[must_use]
+    pub fn was(&self) -> Vec<u8> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Output for PhantomOutput {
+    fn set(&mut self, percent: u8) -> Result<(), NoOutput> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(percent);
+        Ok(())
+    }
+}
 
 /// A display in memory. Clones are the same display: whoever tests keeps one.
 #[derive(Debug, Clone)]

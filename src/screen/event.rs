@@ -182,6 +182,10 @@ pub enum Wish {
     Export(CaseNumber, bool),
     /// The log: so many entries before the newest.
     Log(u64),
+    /// That the box starts again.
+    Restart,
+    /// To remember that the box was set up.
+    SetUp,
     /// A control case now.
     Control,
     /// To check the whole store.

@@ -126,6 +126,21 @@ pub struct Health {
     pub trusted: bool,
     /// Version, bundle, engine: lines for the settings.
     pub about: Vec<(&'static str, String)>,
+    /// Whether the system starts the box again where a person wants it.
+    pub can_restart: bool,
+    /// What seals the records, and whose bundles are taken; nothing before the daemon has said it.
+    pub keys: Option<Keys>,
+}
+
+/// What the box's keys are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keys {
+    /// What seals the records: a message in the catalogues.
+    pub sealed_by: &'static str,
+    /// The keys of which a bundle may have the signature, as minisign calls them.
+    pub signers: Vec<String>,
+    /// Whether anybody can sign one.
+    pub development: bool,
 }
 
 /// A patient's case: what every page about one says at its top.

@@ -16,6 +16,7 @@ mod refusal;
 mod result;
 mod review;
 mod settings;
+mod welcome;
 
 pub use std::sync::Arc;
 
@@ -34,6 +35,7 @@ pub use read_first::ReadFirst;
 pub use result::{Result, Tab};
 pub use review::Review;
 pub use settings::Settings;
+pub use welcome::Welcome;
 
 use std::time::Duration;
 
@@ -158,6 +160,12 @@ pub enum Act {
     Log,
     /// The whole store is checked.
     Verify,
+    /// The box starts again; the first time it is asked whether that is meant.
+    Restart,
+    /// On with setting the box up.
+    Onward,
+    /// Nobody gets a PIN for now.
+    NoPin,
 }
 
 /// What an act makes of a page.
@@ -173,6 +181,8 @@ pub enum Turn {
     Case(CaseNumber),
     /// The page that one comes back to.
     Home,
+    /// The same: the box need not be set up any more.
+    SetUp,
 }
 
 /// What every page may look at.
@@ -224,6 +234,8 @@ pub enum Page {
     SetPin(SetPin),
     /// The log.
     Audit(Audit),
+    /// A box that nobody has set up yet.
+    Welcome(Welcome),
 }
 
 impl Page {
@@ -246,6 +258,7 @@ impl Page {
             Self::Speech(page) => page.draw(sheet, area),
             Self::SetPin(page) => page.draw(sheet, area),
             Self::Audit(page) => page.draw(sheet, area),
+            Self::Welcome(page) => page.draw(sheet, area, around),
         }
     }
 
@@ -269,6 +282,7 @@ impl Page {
             Self::Speech(_) => Turn::Stay,
             Self::SetPin(page) => page.act(act),
             Self::Audit(page) => page.act(act),
+            Self::Welcome(page) => page.act(act),
         }
     }
 
@@ -282,6 +296,7 @@ impl Page {
             Self::Speech(_) => Some("settings-language"),
             Self::SetPin(_) => Some("settings-pins"),
             Self::Audit(_) => Some("settings-log"),
+            Self::Welcome(page) => Some(page.title()),
             _ => None,
         }
     }
@@ -300,7 +315,8 @@ impl Page {
             Self::Export(page) => {
                 Turn::To(Box::new(Self::Result(Box::new(Result::new(page.shown.clone())))), Vec::new())
             }
-            Self::SetPin(_) | Self::Audit(_) => Turn::To(Box::new(Self::Settings(Settings)), Vec::new()),
+            Self::SetPin(_) | Self::Audit(_) => Turn::To(Box::new(Self::Settings(Settings::default())), Vec::new()),
+            Self::Welcome(page) => return page.back(),
             Self::Speech(page) => page.back(),
             _ => Turn::Home,
         })
@@ -325,7 +341,8 @@ impl Page {
             | Self::Settings(_)
             | Self::Speech(_)
             | Self::SetPin(_)
-            | Self::Audit(_) => return None,
+            | Self::Audit(_)
+            | Self::Welcome(_) => return None,
         })
     }
 
@@ -342,12 +359,9 @@ impl Page {
             Self::Review(page) => page.busy = false,
             Self::Export(page) => page.busy = false,
             Self::SetPin(page) => page.busy = false,
-            Self::Settings(_)
-            | Self::Home(_)
-            | Self::Viewing(_)
-            | Self::Result(_)
-            | Self::Speech(_)
-            | Self::Audit(_) => {}
+            Self::Welcome(page) => page.failed(),
+            Self::Settings(page) => page.failed(),
+            Self::Home(_) | Self::Viewing(_) | Self::Result(_) | Self::Speech(_) | Self::Audit(_) => {}
         }
     }
 }

@@ -8,8 +8,8 @@ use crate::{
     event::{Denied, Event, Key, Opened, Phase, Told, Touch, Wish},
     keyboard::{Layer, Stroke},
     model::{
-        Assessment, Condition, Ct, Draft, Explanation, Export, Health, Live, LogLine, LogPart, Note, Opinion, Outcome,
-        Part, Patient, Picture, Progress, Role, Row, Shown, Step, Waiting,
+        Assessment, Condition, Ct, Draft, Explanation, Export, Health, Keys, Live, LogLine, LogPart, Note, Opinion,
+        Outcome, Part, Patient, Picture, Progress, Role, Row, Shown, Step, Waiting,
     },
     page::{Act, Field, Tab},
     picture::Plane,
@@ -49,7 +49,12 @@ impl Person {
     /// Before a panel that has just begun.
     #[must_use]
     pub fn new(look: Look, language: Language, read_first: bool) -> Self {
-        let setup = Setup { look, language, auto_lock: Duration::from_secs(300), read_first };
+        Self::before(Setup { look, language, auto_lock: Duration::from_secs(300), read_first, welcome: false })
+    }
+
+    /// Before a panel that is set up so.
+    #[must_use]
+    pub fn before(setup: Setup) -> Self {
         Self { screen: Screen::new(setup, Duration::ZERO), now: Duration::from_secs(1) }
     }
 
@@ -168,6 +173,7 @@ pub fn health(well: bool) -> Health {
             part("part-clock", Condition::Warn, "part-not-trusted", ""),
             part("part-control", Condition::Warn, "part-overdue", ""),
             part("part-networks", Condition::Warn, "part-loading", ""),
+            part("part-update", Condition::Warn, "update-installed", ""),
         ]
     };
     Health {
@@ -181,6 +187,8 @@ pub fn health(well: bool) -> Health {
             ("about-bundle", "reference 1 (b1946ac92492d234)".to_owned()),
             ("about-engine", "tract".to_owned()),
         ],
+        can_restart: !well,
+        keys: Some(Keys { sealed_by: "key-box", signers: vec!["6F8C3C0A7C0AD193".to_owned()], development: !well }),
     }
 }
 
@@ -641,6 +649,10 @@ pub fn pages(look: Look, language: Language) -> Vec<Page> {
     person.tap(Act::Speech);
     add("speech", person.scene());
     person.tap(Act::Back);
+    person.told(Told::Health(health(false)));
+    person.tap(Act::Restart);
+    add("settings-restart", person.scene());
+    person.told(Told::Health(health(true)));
     person.tap(Act::Log);
     let line = |number: u64| LogLine {
         number,
@@ -673,6 +685,15 @@ pub fn pages(look: Look, language: Language) -> Vec<Page> {
         }
     }
     add("pin-setting", person.scene());
+    let setup = Setup { look, language, auto_lock: Duration::from_secs(300), read_first: false, welcome: true };
+    let mut person = Person::before(setup);
+    person.told(Told::Health(health(false)));
+    person.told(Told::People(Vec::new()));
+    add("welcome", person.scene());
+    person.tap(Act::Onward);
+    add("welcome-keys", person.scene());
+    person.tap(Act::Onward);
+    add("welcome-pin", person.scene());
     let problems = [
         "/etc/hilum/site.toml:14:10: poll-s = 0 is outside 0.5 to 60 seconds".to_owned(),
         "/etc/hilum/site.toml:22:1: there is no section [scren]".to_owned(),

@@ -10,7 +10,9 @@ use crate::{
     event::{Denied, Event, Key, Opened, Phase, Told, Touch, Wish},
     keyboard::Stroke,
     model::{Draft as Kept, Health, Patient, Role, Row, Shown},
-    page::{Act, Around, Draft, Home, Lock, Page, Processing, ReadFirst, Result, SetPin, Settings, Turn, Viewing},
+    page::{
+        Act, Around, Draft, Home, Lock, Page, Processing, ReadFirst, Result, SetPin, Settings, Turn, Viewing, Welcome,
+    },
     scene::{Item, Scene, Sign},
     sheet::{Button, Sheet, size},
     theme::{FAINT, INK, Look, PAPER, PLATE, WARN},
@@ -28,6 +30,8 @@ pub struct Setup {
     pub auto_lock: Duration,
     /// A person says what they think before they see the result.
     pub read_first: bool,
+    /// The box was not set up yet: it asks for language and PIN before anything else, unless somebody has one.
+    pub welcome: bool,
 }
 
 /// After another page came up, what is touched in this time was meant for the one before.
@@ -333,7 +337,7 @@ impl State {
             _ => {}
         }
         // The page is taken out so that it can look at the rest.
-        let mut page = std::mem::replace(&mut self.page, Page::Settings(Settings));
+        let mut page = std::mem::replace(&mut self.page, Page::Settings(Settings::default()));
         let turn = page.act(act, &self.around());
         self.page = page;
         self.turn(turn)
@@ -349,6 +353,12 @@ impl State {
                 vec![Wish::Case(case)]
             }
             Turn::Home => self.home(),
+            Turn::SetUp => {
+                self.setup.welcome = false;
+                let mut wishes = self.home();
+                wishes.push(Wish::SetUp);
+                wishes
+            }
         }
     }
 
@@ -364,6 +374,9 @@ impl State {
                 self.people = Some(people);
                 if open && !self.unlocked {
                     self.unlocked = true;
+                    if self.setup.welcome {
+                        return self.show(Page::Welcome(Welcome::default()));
+                    }
                     return self.home();
                 }
                 if !open && self.unlocked && self.role.is_none() {
@@ -457,6 +470,8 @@ impl State {
             Told::Done(done) => {
                 match &done {
                     Ok(_) if matches!(self.page, Page::SetPin(_)) => self.page = Page::SetPin(SetPin::default()),
+                    // Whoever has set the first PIN logs in with it.
+                    Ok(_) if matches!(self.page, Page::Welcome(_)) => self.setup.welcome = false,
                     Ok(_) => {}
                     Err(_) => self.page.failed(),
                 }

@@ -96,7 +96,7 @@ impl Home {
     pub(super) fn act(&mut self, act: &Act, around: &Around<'_>) -> Turn {
         match act {
             Act::New => Turn::To(Box::new(Page::Form(Form::default())), Vec::new()),
-            Act::Settings => Turn::To(Box::new(Page::Settings(Settings)), Vec::new()),
+            Act::Settings => Turn::To(Box::new(Page::Settings(Settings::default())), Vec::new()),
             Act::Case(case) => Turn::Case(*case),
             Act::Control => Turn::Wish(vec![Wish::Control]),
             Act::Page(by) => {

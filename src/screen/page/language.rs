@@ -29,7 +29,7 @@ impl Speech {
     }
 
     pub(super) fn back(self) -> Turn {
-        let page = if self.before_login { Page::Lock(Lock::default()) } else { Page::Settings(Settings) };
+        let page = if self.before_login { Page::Lock(Lock::default()) } else { Page::Settings(Settings::default()) };
         Turn::To(Box::new(page), Vec::new())
     }
 
@@ -40,23 +40,31 @@ impl Speech {
     }
 
     pub(super) fn draw(self, sheet: &mut Sheet<'_, Act>, area: Area) {
-        let gap = sheet.gap();
-        let mut area = area.inside(gap);
-        let letters = area.bottom(sheet.button_height());
-        area.bottom(gap / 2);
-        let warning = area.bottom(sheet.line(size::SMALL) * if sheet.look.is_low() { 1 } else { 2 });
-        area.bottom(gap / 2);
-        let now = sheet.words.language();
-        let places = area.rows(4, gap / 2).into_iter().flat_map(|row| row.columns(2, gap));
-        for (place, language) in places.zip(Language::ALL) {
-            sheet.button(place, language.name(), Button::Choice(language == now), Act::Language(language));
-        }
-        if !now.is_reviewed() {
-            sheet.said(warning, Sign::Warn, sheet.words.say("language-unreviewed"), size::SMALL, PAPER);
-        }
-        let large = sheet.look.large;
-        let halves = letters.columns(2, gap);
-        sheet.button(halves[0], sheet.words.say("letters-plain"), Button::Choice(!large), Act::Large(false));
-        sheet.button(halves[1], sheet.words.say("letters-large"), Button::Choice(large), Act::Large(true));
+        languages(sheet, area, None);
+    }
+}
+
+/// Every language, how large the letters are, and a way on where there is one.
+pub(super) fn languages(sheet: &mut Sheet<'_, Act>, area: Area, onward: Option<&'static str>) {
+    let gap = sheet.gap();
+    let mut area = area.inside(gap);
+    let letters = area.bottom(sheet.button_height());
+    area.bottom(gap / 2);
+    let warning = area.bottom(sheet.line(size::SMALL) * if sheet.look.is_low() { 1 } else { 2 });
+    area.bottom(gap / 2);
+    let now = sheet.words.language();
+    let places = area.rows(4, gap / 2).into_iter().flat_map(|row| row.columns(2, gap));
+    for (place, language) in places.zip(Language::ALL) {
+        sheet.button(place, language.name(), Button::Choice(language == now), Act::Language(language));
+    }
+    if !now.is_reviewed() {
+        sheet.said(warning, Sign::Warn, sheet.words.say("language-unreviewed"), size::SMALL, PAPER);
+    }
+    let large = sheet.look.large;
+    let parts = letters.columns(if onward.is_some() { 3 } else { 2 }, gap);
+    sheet.button(parts[0], sheet.words.say("letters-plain"), Button::Choice(!large), Act::Large(false));
+    sheet.button(parts[1], sheet.words.say("letters-large"), Button::Choice(large), Act::Large(true));
+    if let Some(word) = onward {
+        sheet.button(parts[2], sheet.words.say(word), Button::Call, Act::Onward);
     }
 }

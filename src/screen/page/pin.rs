@@ -22,6 +22,8 @@ pub struct SetPin {
     digits: String,
     /// The two were not the same.
     differ: bool,
+    /// Nobody else's can be set.
+    only: bool,
     pub(super) busy: bool,
 }
 
@@ -32,17 +34,24 @@ impl std::fmt::Debug for SetPin {
 }
 
 impl SetPin {
+    /// The first PIN of a box: the administrator's.
+    pub(super) fn first() -> Self {
+        Self { role: Some(Role::Administrator), only: true, ..Self::default() }
+    }
+
     pub(super) fn draw(&self, sheet: &mut Sheet<'_, Act>, area: Area) {
         let gap = sheet.gap();
         let words = sheet.words;
         let mut area = area.inside(gap);
         let width = area.width.min(sheet.look.px(620));
         area = Area { x: area.x + (area.width - width) / 2, width, ..area };
-        let roles = area.top(sheet.button_height());
-        for (place, role) in roles.columns(3, gap).into_iter().zip(Role::ALL) {
-            sheet.button(place, words.say(role.word()), Button::Choice(self.role == Some(role)), Act::Role(role));
+        if !self.only {
+            let roles = area.top(sheet.button_height());
+            for (place, role) in roles.columns(3, gap).into_iter().zip(Role::ALL) {
+                sheet.button(place, words.say(role.word()), Button::Choice(self.role == Some(role)), Act::Role(role));
+            }
+            area.top(gap / 2);
         }
-        area.top(gap / 2);
         let shown = area.top((sheet.line(size::TITLE) + gap).max(sheet.line(size::SMALL) * 2 + gap));
         let inside = sheet.plate(shown);
         let ask = match (self.role, &self.first) {
@@ -64,7 +73,7 @@ impl SetPin {
 
     pub(super) fn act(&mut self, act: &Act) -> Turn {
         match act {
-            Act::Role(role) => *self = Self { role: Some(*role), ..Self::default() },
+            Act::Role(role) if !self.only => *self = Self { role: Some(*role), ..Self::default() },
             Act::Stroke(Stroke::Key(Key::Character(digit)))
                 if digit.is_ascii_digit() && self.digits.len() < *DIGITS.end() && self.role.is_some() && !self.busy =>
             {

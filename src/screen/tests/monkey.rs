@@ -149,7 +149,8 @@ impl Daemon {
             Wish::Control => Told::Done(Ok("done-control")),
             Wish::Verify => Told::Done(Ok("done-verified")),
             Wish::SetPin(..) => Told::Done(Ok("done-pin-set")),
-            Wish::Remember(..) => return,
+            Wish::Remember(..) | Wish::SetUp => return,
+            Wish::Restart => Told::Done(Ok("done-restart")),
         };
         self.late.push_back(told);
     }
