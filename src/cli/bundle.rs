@@ -21,6 +21,9 @@ pub(crate) enum Command {
     Inspect {
         /// The bundle.
         folder: PathBuf,
+        /// Whose signature counts; without it the development key's.
+        #[command(flatten)]
+        by: locate::BoardFiles,
         /// Print JSON: what is printed in any case.
         #[arg(long)]
         json: bool,
@@ -29,6 +32,9 @@ pub(crate) enum Command {
     Verify {
         /// The bundle.
         folder: PathBuf,
+        /// Whose signature counts; without it the development key's.
+        #[command(flatten)]
+        by: locate::BoardFiles,
         /// Which engine; no other stands in for it.
         #[arg(long, value_enum, default_value = "tract")]
         engine: locate::EngineName,
@@ -94,8 +100,8 @@ struct Verified {
 
 pub(crate) fn run(command: &Command) -> Result<(), Failure> {
     match command {
-        Command::Inspect { folder, json: _ } => {
-            let bundle = locate::open(Some(folder))?;
+        Command::Inspect { folder, by, json: _ } => {
+            let bundle = locate::open_signed(folder, by)?;
             let manifest = bundle.manifest();
             print_json(&Inspected {
                 name: &manifest.name,
@@ -107,8 +113,8 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
                 files: manifest.files.keys().map(String::as_str).collect(),
             })
         }
-        Command::Verify { folder, engine, json } => {
-            let loaded = locate::load_only(Some(folder), *engine)?;
+        Command::Verify { folder, by, engine, json } => {
+            let loaded = locate::load_signed(folder, by, *engine)?;
             let agreement = loaded.used().agreement;
             loaded.explainable().map_err(|error| Failure::Rejected(error.into()))?;
             let engine = loaded.engine().name();

@@ -75,6 +75,11 @@ pub(crate) fn say_if_it_fell(loaded: &Ready, before: &Used) {
     }
 }
 
+/// Verifies a bundle by the keys of a board, where one is named, and has the very engine that is meant prove itself.
+pub(crate) fn load_signed(folder: &Path, by: &BoardFiles, engine: EngineName) -> Result<Ready, Failure> {
+    itself(chosen(open_signed(folder, by)?, engine, usize::MAX, None)?)
+}
+
 /// Verifies the bundle, and has the very engine that is meant prove itself, on all golden outputs.
 pub(crate) fn load_only(given: Option<&Path>, engine: EngineName) -> Result<Ready, Failure> {
     itself(proved(given, engine, usize::MAX, None)?)
@@ -96,7 +101,10 @@ fn proved(
     goldens: usize,
     threads: Option<NonZeroUsize>,
 ) -> Result<Ready, Failure> {
-    let bundle = open(given)?;
+    chosen(open(given)?, engine, goldens, threads)
+}
+
+fn chosen(bundle: Bundle, engine: EngineName, goldens: usize, threads: Option<NonZeroUsize>) -> Result<Ready, Failure> {
     let mut choice = engine_choice(some_board()?.as_ref(), engine.kind())?;
     // Unless somebody did before.
     choice.use_threads();
@@ -171,6 +179,16 @@ pub(crate) fn bundle_folder(given: Option<&Path>) -> Result<PathBuf, Failure> {
 /// The bundle at `given`, or the first that is found, verified.
 pub(crate) fn open(given: Option<&Path>) -> Result<Bundle, Failure> {
     Bundle::open(&bundle_folder(given)?, &trust(&[], true)?).map_err(|error| Failure::Rejected(error.into()))
+}
+
+/// The bundle at `folder`, verified by the keys that a board accepts; by the development key, if no board is named.
+pub(crate) fn open_signed(folder: &Path, by: &BoardFiles) -> Result<Bundle, Failure> {
+    if by.board.is_none() {
+        return open(Some(folder));
+    }
+    let board = by.read()?;
+    let trust = trust(&board.bundle.keys, board.bundle.development_key)?;
+    Bundle::open(folder, &trust).map_err(|error| Failure::Rejected(error.into()))
 }
 
 /// Whose signature is accepted.
