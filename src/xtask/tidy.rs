@@ -94,7 +94,7 @@ pub(crate) fn check(root: &Path) -> anyhow::Result<Checked> {
 }
 
 /// The folders and files in a folder.
-fn entries(folder: &Path) -> anyhow::Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+pub(crate) fn entries(folder: &Path) -> anyhow::Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     let listed = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let mut paths = listed.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
     paths.sort();
@@ -102,7 +102,7 @@ fn entries(folder: &Path) -> anyhow::Result<(Vec<PathBuf>, Vec<PathBuf>)> {
 }
 
 /// The path within the checkout, with `/` on every system.
-fn shown(root: &Path, path: &Path) -> String {
+pub(crate) fn shown(root: &Path, path: &Path) -> String {
     let inside = path.strip_prefix(root).unwrap_or(path);
     inside.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
 }
