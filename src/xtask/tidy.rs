@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context as _;
 use toml::{Table, Value};
 
-use crate::source::Parts;
+use crate::{source::Parts, trace};
 
 /// The order in which crates may depend on one another: only on what stands further down. `src/README.md` says it in
 /// words. Crates that are planned have their place already.
@@ -89,6 +89,7 @@ pub(crate) fn check(root: &Path) -> anyhow::Result<Checked> {
         checked.problems.extend(source(&shown(root, path), &read(path)?));
     }
     checked.problems.extend(lock(&read(&root.join("Cargo.lock"))?));
+    checked.problems.extend(trace::check(root)?);
     (checked.crates, checked.files) = (manifests.len(), sources.len());
     Ok(checked)
 }
