@@ -27,12 +27,13 @@ const SKIPPED: [&str; 2] = ["tests/fuzz/corpus", "tests/golden"];
 /// What a tag line begins with, behind the comment's own sign.
 const TAG: &str = "verifies:";
 /// Programs that are a test as a whole, or one in each of their steps: there, a tag may stand before any function or statement.
-const SCRIPTS: [&str; 6] = [
+const SCRIPTS: [&str; 7] = [
     "cross/boot-test",
     "cross/test",
     "tests/daemon/kill9",
     "tests/power/many",
     "tests/supply/advisories",
+    "tests/supply/sbom",
     "tests/supply/units",
 ];
 /// Columns of a line, as everywhere in the documentation.
@@ -219,7 +220,7 @@ impl Language {
             Some((_, "rs")) => Some(Self::Rust),
             Some((_, "py")) => Some(Self::Python),
             // Any other program: a tag there is one too many, and is said.
-            None => Some(Self::Script),
+            None | Some((_, "sh")) => Some(Self::Script),
             Some(_) => None,
         }
     }
@@ -738,6 +739,7 @@ mod tests {
         check_tags("tests/peers/test_x.py", "# verifies: REQ-A-01\ndef helper():", none);
         check_tags("tests/peers/pacs.py", "# verifies: REQ-A-01\ndef test_one():", none);
         check_tags("tests/bench/scaling", "# verifies: REQ-A-01\ndef test_one():", none);
+        check_tags("tests/hil/bench.sh", "# verifies: REQ-A-01\nbench() {", none);
         check_tags("cross/boot-test", "# verifies: REQ-A-01\n\ntold(\"x\")", none);
     }
 
