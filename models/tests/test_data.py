@@ -59,6 +59,7 @@ def test_a_patient_in_two_splits_is_rejected(prepared, tmp_path):
         data.load(root)
 
 
+# verifies: REQ-RESULT-01
 def test_other_classes_or_schema_are_rejected(prepared, tmp_path):
     root = copied(prepared, tmp_path)
     about = json.loads((root / "prepared.json").read_text())

@@ -64,6 +64,7 @@ def test_temperature_undoes_a_scale():
     assert fusion.fit_temperature(3 * z, truth) == pytest.approx(3, rel=0.06)
 
 
+# verifies: REQ-RESULT-08
 def test_a_faultless_validation_split_does_not_mean_certainty():
     truth = np.arange(30) % 5
     z = 4.0 * np.eye(5)[truth]

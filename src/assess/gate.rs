@@ -51,6 +51,7 @@ mod tests {
     use super::*;
     use crate::scores;
 
+    // verifies: REQ-RESULT-04
     #[test]
     fn only_two_sure_branches_disagree() {
         let (adeno, small, unsure) = (

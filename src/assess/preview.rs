@@ -125,6 +125,7 @@ mod tests {
         Arc::new(Thumb::of(&imageops::crop_imm(slide, x, y, SIZE[0], SIZE[1]).to_image()))
     }
 
+    // verifies: REQ-SLIDE-05
     #[test]
     fn a_field_is_taken_once_where_the_slide_rests_and_not_where_one_was_taken() {
         let slide = slide();
@@ -169,6 +170,7 @@ mod tests {
         }
     }
 
+    // verifies: REQ-EXPLAIN-02
     #[test]
     fn a_map_is_moved_with_its_picture_or_not_shown() {
         let slide = slide();

@@ -212,6 +212,7 @@ mod tests {
         assert_eq!(left(&files, &["field.png"]).expect("cleaned"), ["field.png"]);
     }
 
+    // verifies: REQ-INPUT-03
     #[test]
     fn an_input_is_never_removed() {
         let said = left(&[("report.json", REPORT), ("he-gradcam++-1.png", "")], &["he-gradcam++-1.png"]);

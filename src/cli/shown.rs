@@ -117,6 +117,7 @@ mod tests {
         assert_eq!(lines(&case), wanted);
     }
 
+    // verifies: REQ-RESULT-04, REQ-RESULT-08
     #[test]
     fn a_result_says_its_limits_and_what_it_does_not_exclude() {
         let case = json!({

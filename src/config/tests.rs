@@ -506,6 +506,7 @@ fn what_nobody_knows_is_unknown() {
     check("[store]\ninherit = 'a'", "2:1: unknown key inherit in [store]");
 }
 
+// verifies: REQ-SERVICE-03
 #[test]
 fn all_problems_come_at_once_in_order() {
     check(
@@ -663,6 +664,7 @@ fn keys_come_from_where_they_can() {
     }
 }
 
+// verifies: REQ-SERVICE-02
 #[test]
 fn hot_is_above_warm() {
     check("[thermal]\nwarm-c = 80\nhot-c = 80", "3:9: hot-c = 80 is not above warm-c = 80");
@@ -671,6 +673,7 @@ fn hot_is_above_warm() {
     board("name = 'x'\n[thermal]\nwarm-c = 80\nhot-c = 80.1");
 }
 
+// verifies: REQ-NET-05
 #[test]
 fn a_mirror_that_others_reach_has_a_certificate() {
     let files = "certificate = '/c.pem'\nkey = '/k.pem'";
@@ -695,6 +698,7 @@ fn a_mirror_that_others_reach_has_a_certificate() {
     );
 }
 
+// verifies: REQ-NET-01
 #[test]
 fn metrics_stay_on_the_machine() {
     check(
@@ -836,6 +840,7 @@ fn boards() -> Vec<PathBuf> {
     files.filter(|path| path.extension().is_some_and(|extension| extension == "toml")).collect()
 }
 
+// verifies: REQ-BUNDLE-03
 #[test]
 fn every_board_is_in_order() {
     let mut names = BTreeSet::new();

@@ -187,6 +187,7 @@ mod tests {
         assert_eq!(limit(points, DAY, now).map(|limit| limit.code), want);
     }
 
+    // verifies: REQ-CONTROL-01
     #[test]
     fn a_control_case_holds_for_its_interval_and_a_quarter() {
         let then = at("a", 1, "2026-01-01T00:00:00Z", false);
@@ -197,6 +198,7 @@ mod tests {
         check(&[point(None, then.clone())], &then, Some(LimitCode::ControlOverdue));
     }
 
+    // verifies: REQ-STORE-06
     #[test]
     fn across_boots_only_a_trusted_clock_counts() {
         let then = at("a", 1, "2026-11-01T08:00:00Z", true);
@@ -211,6 +213,7 @@ mod tests {
         }
     }
 
+    // verifies: REQ-CONTROL-01
     #[test]
     fn the_first_answer_must_be_right_and_the_others_the_same() {
         use hilum_store::{DataKey, Kept};
@@ -252,6 +255,7 @@ mod tests {
         assert_eq!(answered(1, "tract", "adenocarcinoma", 0.8).good, Some(false), "and stays so");
     }
 
+    // verifies: REQ-CONTROL-01
     #[test]
     fn the_last_answer_counts() {
         let then = at("a", 1, "2026-11-01T08:00:00Z", true);

@@ -232,6 +232,7 @@ mod tests {
         (runtime, door, session)
     }
 
+    // verifies: REQ-ACCESS-03
     #[test]
     fn silence_locks_and_asking_keeps_open() {
         for (auto_lock, open) in [(Duration::from_secs(3600), true), (Duration::ZERO, false)] {
@@ -244,6 +245,7 @@ mod tests {
         }
     }
 
+    // verifies: REQ-ACCESS-02
     #[test]
     fn waits_double() {
         let folder = tempfile::tempdir().expect("a folder");

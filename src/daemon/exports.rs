@@ -349,6 +349,7 @@ mod tests {
         Ok(Taken::ByNobody(label(id)))
     }
 
+    // verifies: REQ-PATIENT-04
     #[test]
     fn one_is_read_at_a_time_and_of_several_of_a_patient_none_goes_by_itself() {
         let (mut exports, now) = (Exports::default(), Instant::now());

@@ -65,6 +65,7 @@ impl Lanes {
 mod tests {
     use super::*;
 
+    // verifies: REQ-SERVICE-01
     #[tokio::test]
     async fn what_panics_ends_nothing() {
         let lanes = Lanes::new().expect("threads");

@@ -419,6 +419,7 @@ mod tests {
 
     use super::*;
 
+    // verifies: REQ-EXPLAIN-02
     #[test]
     fn a_map_moves_with_its_picture() {
         let picture = RgbImage::from_pixel(6, 4, Rgb([9, 9, 9]));

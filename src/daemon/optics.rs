@@ -246,6 +246,7 @@ mod tests {
         optics.used().borrow().scale(size).map(MicronsPerPixel::um)
     }
 
+    // verifies: REQ-SLIDE-02
     #[test]
     fn a_scale_is_for_a_camera_an_objective_and_a_size_and_outlives_a_start() {
         let folder = tempfile::tempdir().expect("a folder");

@@ -334,6 +334,7 @@ pub(crate) mod tests {
         assert_eq!(runtime.block_on(found), Ok(true));
     }
 
+    // verifies: REQ-ACCESS-03
     #[test]
     fn it_shows_itself_locked_and_opens_where_nobody_has_a_pin() {
         let folder = tempfile::tempdir().expect("a folder");

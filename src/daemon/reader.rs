@@ -465,6 +465,7 @@ mod tests {
     }
 
     /// What a reader that has been taken over may say to the daemon.
+    // verifies: REQ-INPUT-01
     #[test]
     fn fuzz_protocol() {
         let line = |said: &Said, bytes: &[u8]| {

@@ -129,6 +129,7 @@ pub(crate) fn clear(folder: &Path, keep: Duration, now: SystemTime) -> io::Resul
 mod tests {
     use super::*;
 
+    // verifies: REQ-PRIVACY-04
     #[test]
     fn what_came_long_ago_is_removed() {
         let folder = tempfile::tempdir().expect("temporary folder");

@@ -63,6 +63,7 @@ pub(crate) fn task_of<F: Future<Output = ()> + Send + 'static>(
 mod tests {
     use super::*;
 
+    // verifies: REQ-SERVICE-01
     #[test]
     fn a_part_that_dies_is_started_again_and_the_loop_hears_of_it() {
         let (tell, mut events) = mpsc::channel(4);

@@ -468,6 +468,7 @@ mod tests {
         );
     }
 
+    // verifies: REQ-RESULT-07
     #[test]
     fn what_has_no_result_is_not_shown_as_one() {
         let none = |state, report: Option<&Value>| shown(&case(state), report, &picture, None).is_none();

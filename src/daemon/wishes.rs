@@ -1270,6 +1270,7 @@ mod tests {
         });
     }
 
+    // verifies: REQ-ACCESS-01, REQ-ACCESS-03
     #[test]
     fn the_door_decides_who_may_and_when_it_is_over() {
         run(|| async {
@@ -1346,6 +1347,7 @@ mod tests {
         assert_eq!(destination(&folder.path().join("gone")), None);
     }
 
+    // verifies: REQ-ACCESS-01
     #[test]
     fn every_wish_of_a_case_is_asked_for_as_on_the_socket() {
         let case = CaseNumber(7);

@@ -430,6 +430,7 @@ mod tests {
 
     /// Whatever a device tells, what comes of it makes sense: a finger comes down before it moves, is lifted or lost, nothing is
     /// beside the picture, and once the device is gone nobody touches anything.
+    // verifies: REQ-SCREEN-02
     #[test]
     fn whatever_is_told_every_touch_is_whole() {
         let mut random: u64 = 20_260_101;

@@ -231,6 +231,7 @@ mod tests {
         check(&[(enter, 1), (enter, 2), (enter, 0), (a, 1), (a, 2), (a, 2)], "<enter>a");
     }
 
+    // verifies: REQ-IMAGE-03
     #[test]
     fn what_is_a_command_types_nothing() {
         let control = KeyCode::KEY_LEFTCTRL;

@@ -182,6 +182,7 @@ mod tests {
         assert!(SystemClock::new(ClockTrust::Always).now().trusted, "this machine's clock is after 2026");
     }
 
+    // verifies: REQ-SERVICE-02
     #[test]
     fn the_hottest_zone_speaks() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -212,6 +213,7 @@ mod tests {
         assert!(!ThermalZones::new(Vec::new(), None).is_throttled());
     }
 
+    // verifies: REQ-SERVICE-02
     #[test]
     fn a_reading_grows_old() {
         let reading = Reading::Last { value: 1, at: Duration::from_secs(10) };

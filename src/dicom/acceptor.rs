@@ -260,6 +260,7 @@ mod tests {
         }
     }
 
+    // verifies: REQ-INPUT-01
     #[test]
     fn bytes_at_random_make_no_association_and_no_panic() {
         /// Reads what is given to it, and takes what is written.

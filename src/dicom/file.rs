@@ -19,6 +19,7 @@ mod tests {
 
     use super::*;
 
+    // verifies: REQ-INPUT-01
     #[test]
     fn only_a_regular_file_is_opened() {
         let folder = tempfile::tempdir().expect("temporary folder");

@@ -152,6 +152,7 @@ fn slice(object: InMemDicomObject) -> Result<CtSlice, ReadError> {
     }
 }
 
+// verifies: REQ-CT-03
 #[test]
 fn every_coding_gives_the_same_values() {
     let want: Vec<i16> = stored().into_iter().map(|value| value.cast_signed() - 1024).collect();
@@ -174,6 +175,7 @@ fn next(state: &mut u64) -> usize {
     usize::try_from(*state >> 33).expect("31 bits")
 }
 
+// verifies: REQ-INPUT-01
 #[test]
 fn damaged_files_never_panic() {
     let mut state = 20_261_123;
@@ -234,6 +236,7 @@ fn check_damaged(bytes: Vec<u8>, want: &str) {
     }
 }
 
+// verifies: REQ-INPUT-01
 #[test]
 fn sequences_in_one_another_are_no_attack() {
     let explicit = uids::EXPLICIT_VR_LITTLE_ENDIAN;
@@ -248,6 +251,7 @@ fn sequences_in_one_another_are_no_attack() {
     }
 }
 
+// verifies: REQ-INPUT-01
 #[test]
 fn lengths_that_lie_are_not_believed() {
     let explicit = uids::EXPLICIT_VR_LITTLE_ENDIAN;
@@ -270,6 +274,7 @@ fn lengths_that_lie_are_not_believed() {
     check_damaged(file_of(explicit, &separators), "its header is larger than any scanner's");
 }
 
+// verifies: REQ-INPUT-01
 #[test]
 fn a_deflate_bomb_is_not_inflated() {
     let mut object = image();
@@ -340,6 +345,7 @@ fn files_that_end_early_never_panic() {
     }
 }
 
+// verifies: REQ-INPUT-01
 #[test]
 fn headers_that_lie_about_the_pixels_never_panic() {
     let coded = [
@@ -368,6 +374,7 @@ fn headers_that_lie_about_the_pixels_never_panic() {
     }
 }
 
+// verifies: REQ-CT-01
 #[test]
 fn coded_frames_that_are_cut_off_are_no_slice() {
     for (transfer_syntax, frame) in [(uids::RLE_LOSSLESS, rle()), (uids::JPEG_LOSSLESS_SV1, lossless_jpeg())] {
@@ -401,6 +408,7 @@ fn a_coded_picture_has_the_size_of_the_slice() {
     }
 }
 
+// verifies: REQ-CT-03
 #[test]
 fn hu_that_16_bits_cannot_say_are_kept_as_floats() {
     let rescaled = |slope: &str, intercept: &str| {
@@ -560,6 +568,7 @@ fn frames_that_are_not_those_that_are_told_are_no_slices() {
     }
 }
 
+// verifies: REQ-INPUT-01
 #[test]
 fn fuzz_files() {
     let seeds = codings().into_iter().map(|(_, bytes)| bytes).chain([

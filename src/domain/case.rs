@@ -119,6 +119,7 @@ mod tests {
         }
     }
 
+    // verifies: REQ-PATIENT-03, REQ-PRIVACY-02
     #[test]
     fn identities_are_two_words_that_nobody_prints_by_accident() {
         let identity = Identity::new(" 4711 ", "1954-03-02").expect("two words");

@@ -95,6 +95,7 @@ impl std::str::FromStr for Class {
 mod tests {
     use super::*;
 
+    // verifies: REQ-RESULT-01
     #[test]
     fn the_order_is_the_contract() {
         let names = Class::ALL.map(Class::name).join(",");
@@ -105,6 +106,7 @@ mod tests {
         }
     }
 
+    // verifies: REQ-RESULT-01
     #[test]
     fn large_cell_is_not_diagnosed_on_small_specimens() {
         let large = Class::LargeCellCarcinoma;

@@ -71,6 +71,7 @@ impl Point {
 mod tests {
     use super::*;
 
+    // verifies: REQ-SLIDE-02
     #[test]
     fn screen_resolutions_are_no_microscope_scale() {
         for dpi in [72.0, 96.0, 300.0] {

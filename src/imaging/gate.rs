@@ -263,6 +263,7 @@ mod tests {
     }
 
     /// Frames of every kind between good and hopeless: the gate and the reading of a captured field never disagree.
+    // verifies: REQ-SLIDE-01
     #[test]
     fn a_frame_that_passes_can_be_read() {
         let mut random = Random::new(12, "frames");

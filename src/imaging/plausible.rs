@@ -187,6 +187,7 @@ mod tests {
         assert_eq!(found.verdict, want, "{found:?}");
     }
 
+    // verifies: REQ-SLIDE-03
     #[test]
     fn stained_tissue_is_plausible_and_its_mirror_is_named() {
         let mut image = stained();
@@ -195,6 +196,7 @@ mod tests {
         check(&image, Plausibility::Swapped);
     }
 
+    // verifies: REQ-SLIDE-03
     #[test]
     fn other_things_are_not_stained() {
         let skin = coloured(|light| [110.0 + 100.0 * light, 70.0 + 85.0 * light, 55.0 + 70.0 * light]);

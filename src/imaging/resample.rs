@@ -384,6 +384,7 @@ mod tests {
         assert_eq!(trilinear(&ramp([4, 4, 1], [1.0; 3]), [1.0, 0.0, 0.3]), Some(10.0));
     }
 
+    // verifies: REQ-CT-05
     #[test]
     fn the_patch_is_centred_on_the_lesion() {
         // x runs by 10 HU a mm: the mean over a centred patch is the value at the centre.

@@ -414,6 +414,7 @@ mod tests {
         }
     }
 
+    // verifies: REQ-SLIDE-04
     #[test]
     fn the_contract_says_by_which_method_tiles_are_normalised() {
         let of = |stain, max_stain_distance_deg| {
@@ -433,6 +434,7 @@ mod tests {
         }
     }
 
+    // verifies: REQ-SLIDE-01, REQ-SLIDE-02
     #[test]
     fn every_kind_of_bad_field_has_its_refusal() {
         let flat = |level: u8| RgbImage::from_pixel(256, 256, image::Rgb([level; 3]));
@@ -448,6 +450,7 @@ mod tests {
         check(vec![field(imageops::blur(&tissue(256, 256), 6.0), Some(0.5))], Err(RefusalCode::Blurred));
     }
 
+    // verifies: REQ-RESULT-04
     #[test]
     fn a_bad_field_beside_a_good_one_is_a_limit() {
         let white = RgbImage::from_pixel(256, 256, image::Rgb([255; 3]));

@@ -294,6 +294,7 @@ mod tests {
         }
     }
 
+    // verifies: REQ-SLIDE-04
     #[test]
     fn what_shows_no_two_stains_is_degenerate_by_every_method() {
         let of = |colour: &dyn Fn(u32, u32) -> [u8; 3]| RgbImage::from_fn(64, 64, |x, y| image::Rgb(colour(x, y)));

@@ -174,6 +174,7 @@ mod tests {
         }
     }
 
+    // verifies: REQ-ENGINE-02
     #[test]
     fn a_library_that_is_not_the_one_that_is_meant_is_not_loaded() {
         let folder = tempfile::tempdir().expect("a folder");

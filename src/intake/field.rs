@@ -180,6 +180,7 @@ mod tests {
         path
     }
 
+    // verifies: REQ-SLIDE-02
     #[test]
     fn the_scale_comes_from_the_person_then_the_file_then_the_folder() {
         let folder = tempfile::tempdir().expect("temporary folder");

@@ -97,6 +97,7 @@ mod tests {
         }
     }
 
+    // verifies: REQ-INPUT-01
     #[test]
     fn a_jpeg_that_claims_to_be_enormous_is_not_begun() {
         let mut bytes = jpeg(64, 64, 50);

@@ -55,6 +55,7 @@ fn check(prepare: impl FnOnce(&Path), want: Result<[usize; 3], RefusalCode>) {
 
 const ALL: [usize; 6] = [0, 1, 2, 3, 4, 5];
 
+// verifies: REQ-CT-02
 #[test]
 fn slices_are_ordered_by_position_and_keep_their_values() {
     let folder = tempfile::tempdir().expect("temporary folder");
@@ -68,6 +69,7 @@ fn slices_are_ordered_by_position_and_keep_their_values() {
     }
 }
 
+// verifies: REQ-CT-02
 #[test]
 fn a_tilted_gantry_is_a_sheared_grid() {
     let folder = tempfile::tempdir().expect("temporary folder");
@@ -78,6 +80,7 @@ fn a_tilted_gantry_is_a_sheared_grid() {
     assert!(study.volume.grid().point(corner).distance_mm(written.grid().point(corner)) < 1e-3);
 }
 
+// verifies: REQ-CT-01
 #[test]
 fn a_missing_slice_is_refused_with_its_place() {
     check(
@@ -90,6 +93,7 @@ fn a_missing_slice_is_refused_with_its_place() {
     assert!(refusal.message.contains("between slices 3 and 4"), "{}", refusal.message);
 }
 
+// verifies: REQ-PATIENT-01
 #[test]
 fn two_patients_are_never_mixed() {
     check(
@@ -108,6 +112,7 @@ fn two_patients_are_never_mixed() {
     );
 }
 
+// verifies: REQ-CT-01
 #[test]
 fn a_second_copy_of_the_files_changes_nothing_and_a_second_image_in_one_place_does() {
     check(
@@ -128,6 +133,7 @@ fn a_second_copy_of_the_files_changes_nothing_and_a_second_image_in_one_place_do
     );
 }
 
+// verifies: REQ-CT-01
 #[test]
 fn uneven_steps_and_mixed_sizes_are_refused() {
     check(
@@ -150,6 +156,7 @@ fn uneven_steps_and_mixed_sizes_are_refused() {
     );
 }
 
+// verifies: REQ-CT-01
 #[test]
 fn several_series_need_a_choice_and_single_images_are_none() {
     let folder = tempfile::tempdir().expect("temporary folder");
@@ -171,6 +178,7 @@ fn several_series_need_a_choice_and_single_images_are_none() {
     );
 }
 
+// verifies: REQ-PRIVACY-02
 #[test]
 fn what_cannot_be_read_is_no_refusal() {
     let folder = tempfile::tempdir().expect("temporary folder");
@@ -209,6 +217,7 @@ fn check_unreadable(folder: &Path, said: &str) {
     assert!(list(folder).is_err());
 }
 
+// verifies: REQ-CT-01
 #[test]
 fn what_is_left_of_a_slice_is_not_passed_over() {
     for name in ["IM0000", "1.2.840.99", "0", "aaa", "x.IMA"] {
@@ -338,6 +347,7 @@ fn a_whole_series_that_cannot_be_read_is_not_passed_over_unless_another_is_chose
     ));
 }
 
+// verifies: REQ-CT-01
 #[test]
 fn few_slices_with_one_missing_are_incomplete_and_not_uneven() {
     let slices = |which: &'static [usize]| {
@@ -414,6 +424,7 @@ fn directory(names: &[&[&str]]) -> Vec<u8> {
     bytes
 }
 
+// verifies: REQ-INPUT-01, REQ-INPUT-03
 #[test]
 fn fuzz_directories() {
     let folder = tempfile::tempdir().expect("temporary folder");

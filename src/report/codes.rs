@@ -85,6 +85,7 @@ pub(crate) const fn class(class: Class, specimen: Option<Specimen>) -> Code {
 mod tests {
     use super::*;
 
+    // verifies: REQ-RESULT-01
     #[test]
     fn large_cell_is_not_coded_on_small_specimens() {
         let coded = |specimen| class(Class::LargeCellCarcinoma, specimen).value;

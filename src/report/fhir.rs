@@ -397,6 +397,7 @@ mod tests {
         assert!(report["conclusion"].as_str().expect("words").starts_with(crate::NOTICE));
     }
 
+    // verifies: REQ-RESULT-07
     #[test]
     fn a_refused_case_has_its_reason_and_no_figure() {
         let bundle = check(true);

@@ -314,6 +314,7 @@ mod tests {
         assert_eq!([at(0, 0), at(0, right), at(bottom, 0), at(bottom, right)], corners);
     }
 
+    // verifies: REQ-CT-05
     #[test]
     fn slices_hang_as_radiologists_hang_them() {
         // Left of the patient at the right; the back below.
@@ -324,6 +325,7 @@ mod tests {
         check(Plane::Sagittal, -8.0, [102, 122, 2, 22]);
     }
 
+    // verifies: REQ-CT-05
     #[test]
     fn a_point_is_seen_where_it_is_touched() {
         let area = Area::new(50, 60, 300, 200);

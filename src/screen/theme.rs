@@ -124,6 +124,7 @@ mod tests {
         assert!(contrast(Rgb888::new(119, 119, 119), Rgb888::WHITE) < 4.5);
     }
 
+    // verifies: REQ-SCREEN-01
     #[test]
     fn letters_can_be_read_on_every_ground_they_stand_on() {
         for (ink, grounds) in [

@@ -233,6 +233,7 @@ mod tests {
         found
     }
 
+    // verifies: REQ-SCREEN-01
     #[test]
     fn every_catalogue_says_the_same_messages_with_the_same_values() {
         let english = messages(Language::English);

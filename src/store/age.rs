@@ -319,6 +319,7 @@ mod tests {
         Ok(plain)
     }
 
+    // verifies: REQ-PRIVACY-03
     #[test]
     fn what_is_sealed_opens_for_whom_it_was_sealed() {
         let (recipient, identity) = pair();

@@ -182,6 +182,7 @@ mod tests {
         Arc::new(OnceLock::from(DataKey::new(&[byte; 32])))
     }
 
+    // verifies: REQ-PRIVACY-01, REQ-STORE-02
     #[test]
     fn a_file_is_what_was_kept_or_nothing() {
         let folder = tempfile::tempdir().expect("a folder");

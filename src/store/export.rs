@@ -465,6 +465,7 @@ mod tests {
         bytes
     }
 
+    // verifies: REQ-STORE-07
     #[test]
     fn a_file_says_what_is_in_it_and_every_flipped_bit_is_found() {
         let bytes = packed();
@@ -495,6 +496,7 @@ mod tests {
         }
     }
 
+    // verifies: REQ-STORE-07
     #[test]
     fn a_delivery_is_whole_or_nothing() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -519,6 +521,7 @@ mod tests {
         assert_eq!(names, ["a.tar", "victim"]);
     }
 
+    // verifies: REQ-PATIENT-06
     #[test]
     fn what_is_there_is_never_replaced() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -557,6 +560,7 @@ mod tests {
         assert!(!at("none").exists() && !at("part").exists());
     }
 
+    // verifies: REQ-INPUT-03
     #[test]
     fn exports_go_nowhere_else() {
         let folder = tempfile::tempdir().expect("a folder");

@@ -216,6 +216,7 @@ mod tests {
         }
     }
 
+    // verifies: REQ-PRIVACY-04
     #[test]
     fn what_is_old_is_due_and_what_waits_is_not() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -251,6 +252,7 @@ mod tests {
         store.verify(None).expect("whole");
     }
 
+    // verifies: REQ-STORE-06
     #[test]
     fn a_clock_that_may_be_wrong_removes_nothing() {
         let folder = tempfile::tempdir().expect("a folder");

@@ -197,6 +197,7 @@ pub(crate) fn row_hash(database: &rusqlite::Connection, role: Role) -> Result<Ha
 mod tests {
     use super::*;
 
+    // verifies: REQ-ACCESS-02
     #[test]
     fn a_pin_is_digits_that_are_not_the_first_to_be_tried() {
         for typed in ["194603", "0000001", "123457"] {

@@ -89,6 +89,7 @@ fn a_case_goes_its_way_and_the_log_says_so() {
     assert_eq!(head.to_string().parse(), Ok(head));
 }
 
+// verifies: REQ-RESULT-09
 #[test]
 fn who_disagrees_says_why() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -215,6 +216,7 @@ fn what_is_withdrawn_is_a_draft_again_and_no_attempt_ends_it() {
     store.verify(None).expect("whole");
 }
 
+// verifies: REQ-RESULT-09
 #[test]
 fn what_was_read_first_is_said_once_and_bound_to_the_log() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -244,6 +246,7 @@ fn what_was_read_first_is_said_once_and_bound_to_the_log() {
     assert!(matches!(Store::open(folder.path(), 0, &now()), Err(StoreFault::BothLost)));
 }
 
+// verifies: REQ-STORE-05
 #[test]
 fn an_input_that_kills_twice_is_set_aside_and_the_next_is_done() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -296,6 +299,7 @@ fn a_folder_has_a_store_or_none() {
     assert!(!Store::is_in(folder.path()));
 }
 
+// verifies: REQ-PATIENT-02
 #[test]
 fn an_override_of_an_identifier_is_in_the_log_with_the_change() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -326,6 +330,7 @@ fn one_process_has_the_store() {
     assert!(matches!(Store::open(folder.path(), 0, &now()), Err(StoreFault::InUse)));
 }
 
+// verifies: REQ-STORE-04
 #[test]
 fn a_full_disk_stops_intake_before_results() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -340,6 +345,7 @@ fn a_full_disk_stops_intake_before_results() {
     assert_eq!(store.case(case).expect("there").state, State::Assessed);
 }
 
+// verifies: REQ-PRIVACY-01
 #[test]
 fn nothing_on_the_disk_names_a_person() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -386,6 +392,7 @@ fn the_same_person_is_found_again() {
     assert_eq!(store.same_person(&again).expect("readable"), [first]);
 }
 
+// verifies: REQ-PRIVACY-04
 #[test]
 fn what_expires_leaves_its_number_and_its_log() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -417,6 +424,7 @@ fn spoilt(spoil: impl Fn(&rusqlite::Connection)) -> (tempfile::TempDir, Head) {
     (folder, head)
 }
 
+// verifies: REQ-STORE-03
 #[test]
 fn every_edit_is_found_and_the_copy_stands_in() {
     for edit in [
@@ -445,6 +453,7 @@ fn every_edit_is_found_and_the_copy_stands_in() {
     }
 }
 
+// verifies: REQ-STORE-03
 #[test]
 fn a_log_that_was_cut_or_written_again_does_not_have_the_saved_head() {
     let (folder, head) = spoilt(|_| ());
@@ -488,6 +497,7 @@ fn told(folder: &Path) -> [String; 2] {
     })
 }
 
+// verifies: REQ-STORE-03
 #[test]
 fn a_log_that_was_written_again_does_not_replace_the_other() {
     for tampered in BOTH {
@@ -517,6 +527,7 @@ fn a_log_that_was_written_again_does_not_replace_the_other() {
     }
 }
 
+// verifies: REQ-STORE-02
 #[test]
 fn one_that_lacks_the_last_changes_is_made_anew_and_the_log_says_so() {
     for (behind, wanted, action) in
@@ -560,6 +571,7 @@ fn a_copy_that_cannot_be_read_is_made_anew_and_the_log_says_so() {
     }
 }
 
+// verifies: REQ-STORE-02
 #[test]
 fn what_a_later_version_wrote_is_not_replaced() {
     for later in BOTH {
@@ -572,6 +584,7 @@ fn what_a_later_version_wrote_is_not_replaced() {
     }
 }
 
+// verifies: REQ-STORE-02
 #[test]
 fn a_missing_database_does_not_stand_in_for_a_damaged_one() {
     for [damaged, missing] in [["hilum.db", "copy/hilum.db"], ["copy/hilum.db", "hilum.db"]] {
@@ -585,6 +598,7 @@ fn a_missing_database_does_not_stand_in_for_a_damaged_one() {
     }
 }
 
+// verifies: REQ-STORE-02
 #[test]
 fn any_damaged_page_is_restored_from_the_copy() {
     let (folder, head) =
@@ -606,6 +620,7 @@ fn any_damaged_page_is_restored_from_the_copy() {
     assert!(restored * page_bytes > whole.len() / 2, "{restored}");
 }
 
+// verifies: REQ-STORE-05
 #[test]
 fn an_input_that_kills_its_reader_twice_is_not_read_again() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -637,6 +652,7 @@ fn what_no_case_names_is_gone_at_the_next_start() {
     store.files().get(&store.case(case).expect("there").intake.fields[0].picture).expect("still there");
 }
 
+// verifies: REQ-PRIVACY-04
 #[test]
 fn what_a_draft_does_not_name_any_more_is_gone() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -677,6 +693,7 @@ fn pin(typed: &str) -> Pin {
     Pin::typed(typed)
 }
 
+// verifies: REQ-ACCESS-02
 #[test]
 fn a_pin_opens_the_records_and_wrong_ones_are_counted_across_starts() {
     for wraps in [true, false] {
@@ -714,6 +731,7 @@ fn a_pin_opens_the_records_and_wrong_ones_are_counted_across_starts() {
     }
 }
 
+// verifies: REQ-ACCESS-02
 #[test]
 fn a_lock_that_was_changed_from_outside_is_found() {
     for edit in ["UPDATE people SET failures = 0", "UPDATE people SET sealed = x'00'", "DELETE FROM people"] {
@@ -751,6 +769,7 @@ fn the_first_pin_brings_its_key_and_only_before_there_are_records() {
     assert_eq!(store.list().expect("readable").len(), 1);
 }
 
+// verifies: REQ-BUNDLE-02
 #[test]
 fn the_highest_serial_of_a_bundle_is_remembered() {
     let folder = tempfile::tempdir().expect("a folder");

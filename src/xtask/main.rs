@@ -1,14 +1,15 @@
-//! The project's own chores: `cargo xtask tidy` checks what the compiler cannot, `cargo xtask engines fetch` gets the libraries of
-//! the fast engines.
+//! The project's own chores: `cargo xtask tidy` checks what the compiler cannot, `cargo xtask trace` writes which test verifies which
+//! requirement, `cargo xtask engines fetch` gets the libraries of the fast engines.
 
 #![forbid(unsafe_code)]
 
 mod engines;
 mod source;
 mod tidy;
+mod trace;
 
 use std::{
-    env,
+    env, fs,
     io::{Write as _, stdout},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -17,6 +18,7 @@ use std::{
 use anyhow::Context as _;
 
 const USAGE: &str = "usage: cargo xtask tidy
+       cargo xtask trace
        cargo xtask engines fetch [--to DIR] [--architecture x86_64|aarch64]";
 /// Where the program looks for libraries in the source tree.
 const ENGINES: &str = ".cache/engines";
@@ -25,6 +27,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["tidy"] => tidy(),
+        ["trace"] => write_trace(),
         ["engines", "fetch", ref options @ ..] => match fetching(options) {
             Some((to, architecture)) => fetch(to, architecture),
             None => return usage(),
@@ -76,6 +79,23 @@ fn tidy() -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     }
     writeln!(stdout().lock(), "tidy: {} crates, {} source files in order", checked.crates, checked.files)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the table of requirements, risks and tests; what is wrong with them is said, and then nothing is written.
+fn write_trace() -> anyhow::Result<ExitCode> {
+    let repository = repository()?;
+    let traced = trace::trace(&repository)?;
+    for problem in &traced.problems {
+        eprintln!("trace: {problem}");
+    }
+    if !traced.problems.is_empty() {
+        return Ok(ExitCode::FAILURE);
+    }
+    fs::write(repository.join(trace::TABLE), traced.table).with_context(|| format!("cannot write {}", trace::TABLE))?;
+    let [requirements, risks, tests, untested] = traced.counts;
+    let counts = format!("{requirements} requirements, {untested} without a test; {risks} risks; {tests} tests");
+    writeln!(stdout().lock(), "{}: {counts}", trace::TABLE)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context as _;
 use toml::{Table, Value};
 
-use crate::source::Parts;
+use crate::{source::Parts, trace};
 
 /// The order in which crates may depend on one another: only on what stands further down. `src/README.md` says it in
 /// words. Crates that are planned have their place already.
@@ -89,12 +89,13 @@ pub(crate) fn check(root: &Path) -> anyhow::Result<Checked> {
         checked.problems.extend(source(&shown(root, path), &read(path)?));
     }
     checked.problems.extend(lock(&read(&root.join("Cargo.lock"))?));
+    checked.problems.extend(trace::check(root)?);
     (checked.crates, checked.files) = (manifests.len(), sources.len());
     Ok(checked)
 }
 
 /// The folders and files in a folder.
-fn entries(folder: &Path) -> anyhow::Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+pub(crate) fn entries(folder: &Path) -> anyhow::Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     let listed = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let mut paths = listed.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
     paths.sort();
@@ -102,7 +103,7 @@ fn entries(folder: &Path) -> anyhow::Result<(Vec<PathBuf>, Vec<PathBuf>)> {
 }
 
 /// The path within the checkout, with `/` on every system.
-fn shown(root: &Path, path: &Path) -> String {
+pub(crate) fn shown(root: &Path, path: &Path) -> String {
     let inside = path.strip_prefix(root).unwrap_or(path);
     inside.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
 }

@@ -50,6 +50,7 @@ def test_nothing_else_would_pass(cases):
     assert share_found(mixed) <= 0.25
 
 
+# verifies: REQ-CT-06
 def test_suggestions_are_ranked_and_say_what_they_are(folder):
     words = [HILUM, "ct", "candidates", folder / "case-0001" / "ct"]
     said = json.loads(subprocess.run([*words, "--json"], check=True, capture_output=True).stdout)
@@ -61,6 +62,7 @@ def test_suggestions_are_ranked_and_say_what_they_are(folder):
     assert "does not mean that there is none" in said["note"]
 
 
+# verifies: REQ-CT-06
 def test_an_empty_list_does_not_say_that_there_is_no_lesion(tmp_path):
     """A box of water has no lungs to look in."""
     import pydicom

@@ -28,6 +28,7 @@ def refused(exit, what, *words, **fields):
     return str(denied.value)
 
 
+# verifies: REQ-ACCESS-01, REQ-ACCESS-02
 def test_roles(tmp_path):
     with Appliance(tmp_path).start() as appliance, appliance.desk() as desk:
         case = desk.open_case("4711")["case"]
@@ -50,6 +51,7 @@ def test_roles(tmp_path):
         refused(64, desk.ask, "list")
 
 
+# verifies: REQ-ACCESS-02
 def test_wrong_pins_wait_and_a_restart_does_not_help(tmp_path):
     appliance = Appliance(tmp_path, "[access]\nwrong-pins = 3\nwait-s = 3600\n")
     with appliance.start():
@@ -69,6 +71,7 @@ def test_wrong_pins_wait_and_a_restart_does_not_help(tmp_path):
         assert pin not in log
 
 
+# verifies: REQ-PRIVACY-01
 def test_the_pin_is_the_key(tmp_path):
     appliance = Appliance(tmp_path, '[key]\nsource = "pin"\n')
     with appliance.start():
@@ -109,6 +112,7 @@ def test_a_queued_case_waits_for_the_pin(tmp_path, picture):
             assert desk.wait(case) == "assessed"
 
 
+# verifies: REQ-PRIVACY-01
 def test_a_credential_is_the_key(tmp_path):
     credentials = tmp_path / "credentials"
     credentials.mkdir()

@@ -59,6 +59,7 @@ def denied(box: Appliance, case: str) -> str:
     return f"{no.value.exit} {no.value}"
 
 
+# verifies: REQ-SLIDE-05, REQ-SERVICE-04
 def test_a_stream_that_stalls_is_cut_repeats_itself_and_comes_back(appliance, pictures):
     with Lens(pictures) as lens:
         box = box_of(appliance, lens.uri).start()
@@ -87,6 +88,7 @@ def test_a_stream_that_stalls_is_cut_repeats_itself_and_comes_back(appliance, pi
         assert captured(box, case)["fields"] == 1
 
 
+# verifies: REQ-SERVICE-04
 def test_a_camera_that_is_unplugged_and_plugged_in(appliance, pictures):
     with Lens(pictures) as lens:
         box = box_of(appliance, lens.uri).start()
@@ -109,6 +111,7 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+# verifies: REQ-INPUT-01
 def test_corrupt_pictures_end_nothing(appliance, pictures):
     with Lens(pictures, rate_hz=40) as lens:
         box = box_of(appliance, lens.uri).start()
@@ -201,6 +204,7 @@ def test_a_command_that_ends_is_started_again(appliance, folder, pictures):
     assert said
 
 
+# verifies: REQ-SERVICE-04
 @pytest.mark.parametrize(
     ("uri", "code"),
     [

@@ -17,6 +17,7 @@ def assessed(desk, picture, first):
     return case
 
 
+# verifies: REQ-CONTROL-01
 def test_a_control_case_comes_by_itself_and_its_trend_is_kept(tmp_path, picture):
     with Appliance(tmp_path, control_h=24).start() as appliance:
         good = appliance.until(lambda status: (status["control"] or {}).get("good") is not None)
@@ -45,6 +46,7 @@ def test_a_control_case_comes_by_itself_and_its_trend_is_kept(tmp_path, picture)
         assert len(inputs) < 30, "the same phantom is kept once"
 
 
+# verifies: REQ-CONTROL-01
 def test_without_a_control_case_every_result_says_so(tmp_path, picture):
     appliance = Appliance(tmp_path, control_h=24)
     hot = tmp_path / "zone"
@@ -67,6 +69,7 @@ def test_without_a_control_case_every_result_says_so(tmp_path, picture):
             assert limits(desk, case) == (set() if number[first] else {"control-overdue"})
 
 
+# verifies: REQ-CONTROL-01
 def test_a_control_case_without_an_answer_is_a_limit(tmp_path, picture):
     appliance = Appliance(tmp_path, control_h=24)
     with appliance:
@@ -85,6 +88,7 @@ def test_a_control_case_without_an_answer_is_a_limit(tmp_path, picture):
             assert limits(desk, assessed(desk, picture, "4712")) == set()
 
 
+# verifies: REQ-STORE-06
 def test_an_untrusted_clock_is_a_limit(tmp_path, picture):
     appliance = Appliance(tmp_path, '[clock]\ntrusted = "never"\n')
     with appliance.start(), appliance.desk() as desk:

@@ -79,6 +79,7 @@ def checked(report: dict) -> dict:
 # --- the way of a case ---
 
 
+# verifies: REQ-RESULT-02
 def test_from_draft_to_review(explaining, phantoms):
     box, hilum = explaining, Commands(explaining)
     patient = phantoms[0]
@@ -120,6 +121,7 @@ def test_from_draft_to_review(explaining, phantoms):
     assert not any("reason" in entry or patient["patient_id"] in json.dumps(entry) for entry in box.audit())
 
 
+# verifies: REQ-RESULT-02
 def test_the_result_is_the_one_that_analyze_gives(explaining, phantoms, tmp_path):
     """Bit for bit: the same steps on the same pixels."""
     box, hilum = explaining, Commands(explaining)
@@ -143,6 +145,7 @@ def test_the_result_is_the_one_that_analyze_gives(explaining, phantoms, tmp_path
         assert kept == alone
 
 
+# verifies: REQ-RESULT-07
 def test_what_is_refused_is_a_result(box, hilum, tmp_path):
     white(tmp_path / "white.png")
     box.start()
@@ -259,6 +262,7 @@ def test_a_case_that_waits_is_a_draft_again(box, hilum, phantoms):
     box.verified()
 
 
+# verifies: REQ-RESULT-09
 def test_what_a_person_saw_before_the_result_is_said_once(box, hilum, phantoms):
     patient = phantoms[0]
     box.start()
@@ -281,6 +285,7 @@ def test_what_a_person_saw_before_the_result_is_said_once(box, hilum, phantoms):
 # --- what is denied ---
 
 
+# verifies: REQ-PATIENT-02
 def test_another_patients_ct(box, hilum, phantoms):
     box.start()
     case = hilum.open("SOMEBODY")
@@ -301,6 +306,7 @@ def test_another_patients_ct(box, hilum, phantoms):
     assert actions.count("identity-overridden") == 1
 
 
+# verifies: REQ-PATIENT-02
 def test_an_override_ends_with_its_ct(box, hilum, phantoms, picture):
     box.start()
     case = hilum.open(phantoms[0]["patient_id"])
@@ -319,6 +325,7 @@ def test_an_id_in_other_letters_is_the_same_patients(box, hilum, phantoms):
     hilum("case", "ct", case, phantoms[0]["ct"])
 
 
+# verifies: REQ-PATIENT-03
 def test_an_earlier_case_is_named(box, hilum):
     box.start()
     assert hilum("case", "open", "--first", "P1", "--second", "x") == "H000001 draft"
@@ -329,6 +336,7 @@ def test_an_earlier_case_is_named(box, hilum):
     assert (answer["same-person"], answer["other-second"]) == (["H000001", "H000003"], [])
 
 
+# verifies: REQ-PATIENT-03
 def test_another_second_identifier_is_asked_about(box, hilum):
     box.start()
     hilum("case", "open", "--first", "A1", "--second", "1950-01-01")
@@ -484,6 +492,7 @@ def test_status(box, hilum, picture):
         assert word in text
 
 
+# verifies: REQ-STORE-03
 def test_every_look_is_in_the_log(box, hilum, picture):
     with box.start().desk() as desk:
         case = desk.field_case("P1", picture)
@@ -497,6 +506,7 @@ def test_every_look_is_in_the_log(box, hilum, picture):
     assert {entry["actor"] for entry in views} == {"operator"}
 
 
+# verifies: REQ-STORE-03
 def test_a_changed_log_is_seen(box, picture):
     """Whoever may write the files, and changes both databases alike, is seen by the head that was saved."""
     with box.start().desk() as desk:
@@ -514,6 +524,7 @@ def test_a_changed_log_is_seen(box, picture):
     assert code == 70 and "saved head" in str(answer), answer
 
 
+# verifies: REQ-PATIENT-04
 @pytest.mark.parametrize("first", ["the draft", "the export"])
 def test_a_ct_by_the_share(appliance, phantoms, folder, first):
     share = folder / "share"
@@ -538,6 +549,7 @@ def test_a_ct_by_the_share(appliance, phantoms, folder, first):
     assert (share / "export").is_dir(), "nothing on the share is touched"
 
 
+# verifies: REQ-PATIENT-04
 def test_an_export_goes_to_one_case(appliance, phantoms, folder):
     """The CT of an earlier case does not come into a new one because the daemon was started in between."""
     share = folder / "share"
@@ -557,6 +569,7 @@ def test_an_export_goes_to_one_case(appliance, phantoms, folder):
         assert desk.ask("show", case=second)["ct"] is False
 
 
+# verifies: REQ-INPUT-02
 def test_a_damaged_export_does_no_harm(appliance, phantoms, folder):
     share = folder / "share"
     share.mkdir()
@@ -600,6 +613,7 @@ class Manager:
             assert time.monotonic() < end, f"{word} was not heard"
 
 
+# verifies: REQ-SERVICE-01
 def test_the_service_manager_is_told(box, folder):
     manager = Manager(folder)
     box.start(wait=False, env=manager.env(900_000))
@@ -613,6 +627,7 @@ def test_the_service_manager_is_told(box, folder):
     assert box.process.wait(PATIENCE_S) == 0
 
 
+# verifies: REQ-SERVICE-01
 def test_the_watchdog_is_not_fed_while_the_store_hangs(box, folder):
     """A disk that does not answer, played by a lock on the database: a write waits for it for up to 5 s."""
     manager = Manager(folder)
@@ -726,6 +741,7 @@ def told(appliance, planted, folder):
     return box, answers
 
 
+# verifies: REQ-PRIVACY-01, REQ-PRIVACY-02
 def test_no_name_is_on_the_disk_or_in_the_log(told):
     box, answers = told
     assert scanned(box) == {}, "while it runs"
@@ -751,6 +767,7 @@ def memory(pid: int) -> bytes | None:
     return b"".join(parts)
 
 
+# verifies: REQ-PRIVACY-02
 def test_no_person_is_in_the_memory_of_a_daemon_at_rest(told):
     """Names of files on the share stay in the C library's buffers; that no core is written is the daemon's own limit."""
     box, _ = told
@@ -786,6 +803,7 @@ def journal(mounted):
         reader.join()
 
 
+# verifies: REQ-PRIVACY-02
 def test_no_name_is_in_the_journal(appliance, planted, journal):
     inputs, field, series = planted
     box = appliance()

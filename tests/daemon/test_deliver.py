@@ -52,6 +52,7 @@ def held(network, port: int) -> list[dict]:
     return [json.loads(network.get(f"http://127.0.0.1:{port + 1}/instances/{one['ID']}/simplified-tags")) for one in instances]
 
 
+# verifies: REQ-PATIENT-07
 def test_results_go_to_the_archive_once(appliance, phantoms, folder, network):
     box = appliance(ARCHIVE)
     wrap = network.words()

@@ -91,6 +91,7 @@ def fill(folder: Path, left: int) -> Path:
     return filler
 
 
+# verifies: REQ-STORE-04
 def test_a_full_disk(appliance, phantoms, picture, mounted):
     """The running case's result waits for room and is kept."""
     box = appliance()
@@ -132,6 +133,7 @@ def test_a_full_disk_is_not_the_fault_of_the_case(appliance, phantoms, mounted):
     assert attempts[case] == 0
 
 
+# verifies: REQ-STORE-04
 def test_a_disk_below_the_watermark(appliance, picture, mounted):
     """New cases are denied, what was handed over is assessed and kept."""
     box = appliance("[store]\nwatermark-mb = 48\n" + QUICK)
@@ -168,6 +170,7 @@ def test_an_export_that_comes_while_the_disk_is_full(appliance, phantoms, mounte
         until(lambda: desk.ask("show", case=case)["ct"], RECOVERY_S)
 
 
+# verifies: REQ-STORE-04
 def test_a_start_on_a_full_disk(appliance, picture, mounted):
     """It either works, or ends with 75 and a sentence, and works as soon as there is room."""
     box = appliance("[store]\nwatermark-mb = 16\n" + QUICK)
@@ -206,6 +209,7 @@ def ext4(mounted, tmp_path):
     subprocess.run(["losetup", "--detach", device], check=False)
 
 
+# verifies: REQ-STORE-04
 def test_a_disk_that_goes_read_only(appliance, picture, ext4):
     """What Linux does at an error of the disk: the files that are open stay so, and every write fails. The daemon lives, says
     no with 75, and after a repair and a new start everything acknowledged is there."""
@@ -245,6 +249,7 @@ def test_a_disk_that_goes_read_only(appliance, picture, ext4):
     well(box, {case: "reviewed", queued: "assessed"})
 
 
+# verifies: REQ-STORE-04
 def test_a_start_on_a_read_only_disk(appliance, picture, mounted):
     """It ends with 75 as often as the service manager starts it, and works once the disk can be written."""
     box = appliance(QUICK)
@@ -306,6 +311,7 @@ def kept(appliance, picture):
     return box, {cases[0]: "assessed", cases[1]: "reviewed"}
 
 
+# verifies: REQ-STORE-02
 @pytest.mark.parametrize("name, opened", [("hilum.db", "restored"), ("copy/hilum.db", "copied")])
 def test_a_damaged_database(kept, picture, name, opened):
     box, promised = kept
@@ -321,6 +327,7 @@ def test_a_damaged_database(kept, picture, name, opened):
     well(box, promised)
 
 
+# verifies: REQ-STORE-02
 def test_both_databases_damaged(kept):
     """It ends with 75 and a sentence, and touches nothing: somebody may still save what is there."""
     box, _ = kept
@@ -329,6 +336,7 @@ def test_both_databases_damaged(kept):
     left_alone(box, "neither the database nor its second copy can be used")
 
 
+# verifies: REQ-STORE-03
 @pytest.mark.parametrize("name", ["hilum.db", "copy/hilum.db"])
 def test_a_log_that_was_written_again(kept, name):
     """By somebody who knows how it is chained: the other database is the only witness, and must not be replaced."""
@@ -364,6 +372,7 @@ def test_two_daemons_on_one_folder(kept, appliance, picture):
 # --- share and camera ---
 
 
+# verifies: REQ-SERVICE-04
 def test_a_share_that_goes_and_comes_back(appliance, phantoms, folder):
     share, away = folder / "share", folder / "away"
     share.mkdir()
@@ -390,6 +399,7 @@ def lens(appliance, phantoms, folder):
     return appliance(f'[camera]\nuri = "dir:{there}"\num-per-px = 0.5\n{QUICK}'), there, away
 
 
+# verifies: REQ-SERVICE-04
 def test_a_camera_that_comes(lens):
     box, there, away = lens
     box.start().until(lambda status: status["camera"] is False, RECOVERY_S)
@@ -419,6 +429,7 @@ def test_a_pipe_among_the_pictures_of_a_camera(lens):
     box.start().until(lambda status: status["camera"] is True, RECOVERY_S)
 
 
+# verifies: REQ-SERVICE-01
 def test_a_camera_whose_reader_hangs_is_no_hung_daemon(appliance, phantoms, folder):
     """The watchdog is fed while the camera waits for its reader."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, socket.socket(socket.AF_UNIX) as readers:
@@ -444,6 +455,7 @@ def test_a_camera_whose_reader_hangs_is_no_hung_daemon(appliance, phantoms, fold
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 
 
+# verifies: REQ-STORE-06
 @pytest.mark.skipif(FAKETIME is None, reason="the package faketime is missing")
 def test_a_clock_that_jumps(appliance, picture, folder):
     """20 years back, 20 on, and back again while it runs: cases keep their order, nothing is removed for its age."""
@@ -516,6 +528,7 @@ def endless(folder, picture) -> Path:
     return path
 
 
+# verifies: REQ-INPUT-02
 def test_a_reader_that_is_stopped(appliance, picture, endless):
     box = appliance(f"[worker]\ntime-s = 5\n{QUICK}")
     with box.start().desk() as desk:
@@ -534,6 +547,7 @@ def test_a_reader_that_is_stopped(appliance, picture, endless):
     well(box, {case: "draft", other: "assessed"})
 
 
+# verifies: REQ-INPUT-02
 def test_a_reader_does_not_outlive_a_killed_daemon(appliance, endless):
     box = appliance().start()
     with box.desk() as desk:
@@ -559,6 +573,7 @@ def huge(path: Path, side: int = 12_000) -> Path:
     return path
 
 
+# verifies: REQ-STORE-05, REQ-INPUT-02
 def test_a_reader_without_memory(appliance, picture, folder):
     """Twice the reader dies, the third time none is started."""
     box = appliance(f"[worker]\nmemory-mb = 256\n{QUICK}")
@@ -604,6 +619,7 @@ def test_a_stop_is_not_the_fault_of_what_is_being_read(appliance, endless, pictu
 # --- heat ---
 
 
+# verifies: REQ-SERVICE-02
 def test_heat(appliance, picture, folder):
     zone = folder / "zone"
     zone.write_text("95000\n")
@@ -629,6 +645,7 @@ def test_heat(appliance, picture, folder):
 # --- the end of the process ---
 
 
+# verifies: REQ-STORE-05
 def test_an_input_that_kills_twice(appliance, phantoms, picture):
     """It is set aside, the next one is assessed, and a person may hand it over once more."""
     box = appliance(QUICK)
@@ -696,6 +713,7 @@ print(stream.recv(4096))
 """
 
 
+# verifies: REQ-ACCESS-01
 @root
 def test_another_user(appliance):
     """Kept out by the folder; and by the daemon, should somebody open the folder."""

@@ -92,6 +92,7 @@ NO_FIELDS = {
 }
 
 
+# verifies: REQ-SLIDE-01, REQ-SLIDE-03
 def test_what_is_no_field_is_named_and_not_taken(appliance, slide):
     pictures = Shown(slide)
     with Lens(pictures) as lens:
@@ -107,6 +108,7 @@ def test_what_is_no_field_is_named_and_not_taken(appliance, slide):
         assert asked(box, "capture", case=case)["fields"] == 1
 
 
+# verifies: REQ-SLIDE-05
 def test_a_place_is_taken_once(appliance, slide):
     pictures = Pictures(slide)
     with Lens(pictures) as lens:
@@ -153,6 +155,7 @@ def run(box: Appliance, *words: object, code: int = 0, **environment: str) -> st
     return ended.stdout + ended.stderr
 
 
+# verifies: REQ-SLIDE-02
 def test_an_objective_is_calibrated_and_one_that_is_not_is_refused(appliance, slide, tmp_path):
     pictures = Pictures(slide)
     with Lens(pictures) as lens:
@@ -210,6 +213,7 @@ def test_the_light_is_made_even(appliance, slide):
         run(box, "calibrate", "white", "--forget")
 
 
+# verifies: REQ-ACCESS-01
 def test_only_an_administrator_calibrates(appliance, slide):
     with Lens(Pictures(slide)) as lens:
         box = box_of(appliance, lens, 'objective = "20x"')

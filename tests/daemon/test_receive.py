@@ -61,6 +61,7 @@ def slices(desk, case: str) -> int | None:
     return desk.ask("show", case=case)["origin"]["slices"]
 
 
+# verifies: REQ-PATIENT-04, REQ-NET-02
 def test_what_a_scanner_sends_goes_to_its_patients_draft(appliance, phantoms, folder, port):
     files = sorted(phantoms[0]["ct"].iterdir())
     box = listening(appliance(site(port)))
@@ -80,6 +81,7 @@ def test_what_a_scanner_sends_goes_to_its_patients_draft(appliance, phantoms, fo
         until(lambda: slices(desk, other) == len(files))
 
 
+# verifies: REQ-CT-04
 def test_late_slices_by_the_network_reopen_the_series(appliance, phantoms, port):
     files = sorted(phantoms[0]["ct"].iterdir())
     box = listening(appliance(site(port)))
@@ -91,6 +93,7 @@ def test_late_slices_by_the_network_reopen_the_series(appliance, phantoms, port)
         until(lambda: slices(desk, case) == len(files))
 
 
+# verifies: REQ-NET-04
 def test_a_restart_in_the_middle_loses_nothing_that_was_answered(appliance, phantoms, port):
     files = sorted(phantoms[0]["ct"].iterdir())
     box = listening(appliance(site(port)))
@@ -111,6 +114,7 @@ def test_a_port_that_is_taken_is_tried_again(appliance, port):
     box.until(lambda status: status["received"]["listening"], PATIENCE_S)
 
 
+# verifies: REQ-PATIENT-04
 def test_a_disk_of_two_patients_is_taken_series_by_series(appliance, phantoms, folder):
     share = folder / "share"
     share.mkdir()
@@ -153,6 +157,7 @@ def test_an_archive_on_the_share_is_an_export(appliance, phantoms, folder):
         until(lambda: slices(desk, case) == len(files))
 
 
+# verifies: REQ-NET-04
 def test_a_full_disk_is_said_to_the_sender(appliance, phantoms, picture, folder, port, mounted):
     """Before an object, and in the middle of one; it takes more once there is room, and everything else goes on."""
     files = sorted(phantoms[0]["ct"].iterdir())

@@ -56,6 +56,7 @@ def slices(desk, case: str) -> int | None:
 # --- late slices ---
 
 
+# verifies: REQ-CT-04
 def test_late_slices_come_to_the_draft(appliance, phantoms, share):
     files = sorted(phantoms[0]["ct"].iterdir())
     half = files[: len(files) // 2]
@@ -85,6 +86,7 @@ def test_slices_that_are_taken_away_again_change_nothing(appliance, phantoms, sh
         assert slices(desk, case) == len(files)
 
 
+# verifies: REQ-CT-04
 @pytest.mark.parametrize("known", ["before the result", "after the result"])
 def test_slices_after_the_hand_over_are_told(appliance, phantoms, share, folder, known):
     files = sorted(phantoms[0]["ct"].iterdir())
@@ -120,6 +122,7 @@ def test_slices_after_the_hand_over_are_told(appliance, phantoms, share, folder,
 # --- which one ---
 
 
+# verifies: REQ-PATIENT-04
 def test_of_several_exports_of_a_patient_a_person_picks(appliance, phantoms, share):
     files = sorted(phantoms[0]["ct"].iterdir())
     box = appliance(site(share))

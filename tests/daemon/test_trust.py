@@ -91,6 +91,7 @@ def entries(data: bytes) -> dict[str, bytes]:
         return {member.name: tar.extractfile(member).read() for member in members}
 
 
+# verifies: REQ-STORE-07
 def test_a_case_goes_out_whole_and_says_so(box):
     code, answer = export(box, box.reviewed)
     assert code == 0, answer
@@ -138,6 +139,7 @@ def test_a_case_goes_out_whole_and_says_so(box):
     assert (box.stick / answer["file"]).read_bytes() == data
 
 
+# verifies: REQ-PATIENT-06
 def test_a_stick_that_goes_from_box_to_box(tmp_path):
     """Each box has a first case, and they are different patients: no export replaces another, whoever wrote it."""
     stick = tmp_path / "stick"
@@ -173,6 +175,7 @@ def test_a_stick_that_goes_from_box_to_box(tmp_path):
     assert [line.split()[1] for line in (stick / "hilum-head.txt").read_text().splitlines()] == [names[0]] * 2 + [names[1]] * 2
 
 
+# verifies: REQ-PRIVACY-03
 def test_with_the_identity_only_on_purpose(box):
     code, answer = export(box, box.reviewed, "--with-identity")
     assert code == 0, answer
@@ -184,6 +187,7 @@ def test_with_the_identity_only_on_purpose(box):
     assert check(box.stick / answer["file"])[1]["identity"]
 
 
+# verifies: REQ-STORE-07
 def test_every_flipped_byte_is_found(box, tmp_path):
     code, answer = export(box, box.plain)
     assert code == 0, answer
@@ -212,6 +216,7 @@ def test_every_flipped_byte_is_found(box, tmp_path):
         assert check(spoilt)[0] == 65, end
 
 
+# verifies: REQ-PRIVACY-03
 def test_an_encrypted_export_opens_with_the_reference_tool(box, tmp_path):
     pyrage = pytest.importorskip("pyrage")
     identity = pyrage.x25519.Identity.generate()
@@ -252,6 +257,7 @@ def test_flips_in_an_encrypted_export_are_found(box, tmp_path):
         assert check(spoilt, "--age-identity", key)[0] == 65, at
 
 
+# verifies: REQ-PRIVACY-03
 def test_what_may_not_leave_and_where_it_may_not_go(box, tmp_path):
     before = log(box)
     outside = tmp_path / "outside"
@@ -271,6 +277,7 @@ def test_what_may_not_leave_and_where_it_may_not_go(box, tmp_path):
     assert log(box) == before
 
 
+# verifies: REQ-STORE-07
 def test_a_full_stick_leaves_nothing(tmp_path):
     """A file system of its own in a mount namespace of its own, so that nothing of the machine is touched."""
     wrap = ["unshare", "-m", "--propagation", "private"]
@@ -322,6 +329,7 @@ def head_of(lines: list[str]) -> str:
     return f"{len(lines)}-{head.hex()}"
 
 
+# verifies: REQ-STORE-03
 def test_the_log_is_a_chain(box):
     lines = log(box)
     with box.desk() as desk:
@@ -334,6 +342,7 @@ def test_the_log_is_a_chain(box):
     assert "the day's head" in box.said()
 
 
+# verifies: REQ-PRIVACY-02
 def test_support_has_nothing_of_a_patient(box, tmp_path):
     out = tmp_path / "support.tar"
     words = ["support", "--out", out, "--board", box.board, "--site", box.site]
@@ -359,6 +368,7 @@ def test_support_has_nothing_of_a_patient(box, tmp_path):
     assert "no daemon answers" in said
 
 
+# verifies: REQ-STORE-03
 def test_every_flip_in_the_log_is_found(tmp_path):
     """Both copies changed alike: then only the chain and a saved head can tell."""
     box = Appliance(tmp_path / "box", "[case]\nexplain = []\n")
@@ -427,6 +437,7 @@ def edited(path: Path, statement: str, rows: list[tuple] = [()]) -> None:
             database.execute(statement, row)
 
 
+# verifies: REQ-PRIVACY-04, REQ-STORE-06
 def test_what_is_over_is_removed_by_the_rules(tmp_path):
     """Drafts a day old, by a clock that is trusted; and by one that is not, nothing."""
     site = "[store]\ndrafts-days = 1\nretention-days = 1\n[case]\nexplain = []\n"

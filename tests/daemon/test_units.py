@@ -30,6 +30,7 @@ def read_one(box, picture) -> str:
         return desk.wait(desk.field_case("P1", picture))
 
 
+# verifies: REQ-INPUT-02
 def test_a_filter_that_lacks_a_call_is_noticed():
     """What the others rely on: the list is held to, and in the way that the unit says."""
     forbidden = "import os; os.sched_setaffinity(0, {0})"
@@ -39,6 +40,7 @@ def test_a_filter_that_lacks_a_call_is_noticed():
     assert worker.returncode == -31, "SIGSYS"
 
 
+# verifies: REQ-INPUT-02
 def test_the_daemons_own_readers_confine_themselves(appliance, picture):
     free, held = appliance(), appliance()
     free.start().networks()
@@ -48,6 +50,7 @@ def test_the_daemons_own_readers_confine_themselves(appliance, picture):
     assert held.stop() == 0, held.said()
 
 
+# verifies: REQ-INPUT-02
 def test_a_reader_of_the_service_manager_does_its_work(appliance, picture):
     """A connection, a process: hilum-worker.socket and hilum-worker@.service, but for their folders."""
     free, held = appliance(), appliance()
@@ -64,6 +67,7 @@ def test_a_reader_of_the_service_manager_does_its_work(appliance, picture):
     assert [reader.wait(10) for reader in workers.readers] == [0]
 
 
+# verifies: REQ-INPUT-02
 def test_boards_with_hardware_have_their_readers_started_for_them():
     """…by the socket that the unit listens on: there, a reader has a user of its own, and neither store nor key in reach."""
     listens = re.search(r"^ListenStream=(.+)$", (ROOT / "board" / "hilum-worker.socket").read_text(), re.MULTILINE)[1]

@@ -20,6 +20,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+# verifies: REQ-PRIVACY-02
 def test_metrics_are_on_loopback_and_name_nobody(tmp_path, picture):
     port = free_port()
     appliance = Appliance(tmp_path, f'[daemon]\nmetrics = "127.0.0.1:{port}"\n')
@@ -44,6 +45,7 @@ def test_metrics_are_on_loopback_and_name_nobody(tmp_path, picture):
     assert ended.returncode == 78 and "loopback" in ended.stderr
 
 
+# verifies: REQ-BUNDLE-02
 def test_an_older_bundle_is_refused(tmp_path):
     bundles = {}
     for serial in (5, 4):
@@ -66,6 +68,7 @@ def test_an_older_bundle_is_refused(tmp_path):
             assert appliance.stop() == 0
 
 
+# verifies: REQ-NET-01
 def test_nothing_listens_unless_it_is_configured(tmp_path):
     with Appliance(tmp_path).start() as appliance:
         pid = appliance.process.pid
@@ -74,6 +77,7 @@ def test_nothing_listens_unless_it_is_configured(tmp_path):
         assert not [row for row in tables if len(row) > 9 and f"socket:[{row[9]}]" in inodes]
 
 
+# verifies: REQ-SERVICE-03
 def test_a_rejected_configuration_is_a_rescue_under_a_service_manager(tmp_path, picture):
     runtime = tmp_path / "runtime"
     told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -159,6 +163,7 @@ def drained(told):
         return
 
 
+# verifies: REQ-SERVICE-03
 @pytest.mark.parametrize(
     "harm, exit, words",
     [

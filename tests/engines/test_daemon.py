@@ -66,6 +66,7 @@ def test_the_fast_engine_in_the_daemon(box, patient):
     assert report["bundle"]["libraries"] == [{"file": TFLITE.name, "sha256": sha256(TFLITE)}]
 
 
+# verifies: REQ-ENGINE-01
 def test_a_wrong_engine_is_never_used(box, patient, made):
     library = made("odd.c", "shifted", "-DSHIFTED", str(TFLITE))
     with ready(box(f"library = '{library}'\nsha256 = '{sha256(library)}'")) as desk:
@@ -75,6 +76,7 @@ def test_a_wrong_engine_is_never_used(box, patient, made):
         assert assessed(desk, patient, "P1")["bundle"]["engine"] == "tract"
 
 
+# verifies: REQ-ENGINE-01
 def test_an_engine_that_goes_away_in_the_middle_of_a_case(box, patient, made):
     """All golden pictures go well, twice, and some of the case."""
     delegate = made("delegate.c", "delegate")

@@ -66,6 +66,7 @@ STRANGE = {
 }
 
 
+# verifies: REQ-ENGINE-01
 @pytest.mark.parametrize("what", STRANGE)
 def test_a_strange_library_is_not_used(made, board, analyze, by_tract, what):
     recipe, why = STRANGE[what]
@@ -76,6 +77,7 @@ def test_a_strange_library_is_not_used(made, board, analyze, by_tract, what):
     same(report, by_tract)
 
 
+# verifies: REQ-ENGINE-01
 def test_a_library_that_hangs_is_given_up(made, board, analyze, by_tract):
     library = made(*odd("hangs", "-DHANGS"))
     report, said = analyze("auto", board(f"library = '{library}'\nsha256 = '{sha256(library)}'"))
@@ -83,6 +85,7 @@ def test_a_library_that_hangs_is_given_up(made, board, analyze, by_tract):
     same(report, by_tract)
 
 
+# verifies: REQ-ENGINE-01
 @pytest.mark.parametrize("after", [6, 12])
 def test_a_library_that_fails_in_the_middle_of_a_case(made, board, analyze, by_tract, after):
     """All of the case is done by the engine that stands in, and nothing is lost."""
@@ -97,6 +100,7 @@ def test_a_library_that_fails_in_the_middle_of_a_case(made, board, analyze, by_t
     assert run([HILUM, "bundle", "verify", BUNDLE, "--engine", "tflite"], env={"PATH": "/usr/bin:/bin", **env}).returncode == 78
 
 
+# verifies: REQ-ENGINE-02
 def test_another_file_is_not_even_started(made, board, analyze, by_tract):
     """The hash is compared before anything of the library runs: this one would crash."""
     library = made(*odd("crashes", "-DCRASHES"))
@@ -106,6 +110,7 @@ def test_another_file_is_not_even_started(made, board, analyze, by_tract):
     same(report, by_tract)
 
 
+# verifies: REQ-ENGINE-02
 def test_a_usual_place_with_another_file(tmp_path, analyze, by_tract):
     (tmp_path / TFLITE.name).write_bytes(TFLITE.read_bytes()[:-1] + b"\0\0")
     report, said = analyze("auto", {"HILUM_ENGINES": str(tmp_path)})
@@ -126,6 +131,7 @@ def test_a_folder_for_a_library(tmp_path, board, analyze, by_tract):
     same(report, by_tract)
 
 
+# verifies: REQ-ENGINE-02
 def test_a_library_without_a_hash_must_be_a_known_one(made, hilum, board, case, tmp_path):
     """A board file that names a library of its own says what it is."""
     library = made(*odd("shifted", "-DSHIFTED"))
@@ -160,6 +166,7 @@ def test_a_vendors_delegate_runs_apart(made, board, hilum, analyze, by_tract):
     agree(report, by_tract)
 
 
+# verifies: REQ-ENGINE-01
 @pytest.mark.parametrize("mode", DELEGATES)
 def test_a_delegate_that_is_no_good(made, board, analyze, by_tract, mode):
     report, said = analyze("auto", with_delegate(board, made("delegate.c", "delegate"), mode))

@@ -171,6 +171,7 @@ def framed(picture: Image.Image) -> bool:
     return least.histogram()[255] > 1000
 
 
+# verifies: REQ-CT-05, REQ-ACCESS-03
 def test_from_name_to_result(clinic, phantoms):
     person, patient = clinic.person, phantoms[0]
     clinic.people()
@@ -317,6 +318,7 @@ def test_a_ct_that_comes_is_seen_at_once(clinic, phantoms):
     person.keep("draft")
 
 
+# verifies: REQ-RESULT-07
 def test_a_refusal_is_no_result(clinic, phantoms, tmp_path):
     """A colleague took the fields and went; whoever hands the case over reads why it is none."""
     person, blurred = clinic.person, tmp_path / "blurred.png"
@@ -342,6 +344,7 @@ def test_a_refusal_is_no_result(clinic, phantoms, tmp_path):
     person.keep("home")
 
 
+# verifies: REQ-ACCESS-02
 def test_wrong_pins_open_nothing(clinic):
     person = clinic.person
     clinic.people()

@@ -62,6 +62,7 @@ def test_a_browser_is_connected_until_the_daemon_stops(chromium, mirrored):
     assert "in time" not in appliance.said(), "the store closed in time"
 
 
+# verifies: REQ-NET-05
 def test_other_sites_get_nothing(mirrored):
     address = f"127.0.0.1:{free_port()}"
     until_said(mirrored("one", address).start(), "mirror")
@@ -79,6 +80,7 @@ def test_an_address_that_is_taken_keeps_no_daemon_from_working(mirrored):
         assert desk.ask("status")["ok"]
 
 
+# verifies: REQ-NET-05
 def test_an_address_that_others_reach_needs_a_certificate(mirrored):
     with pytest.raises(Gone, match="78"):
         mirrored("one", "0.0.0.0:8733").start()

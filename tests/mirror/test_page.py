@@ -26,6 +26,7 @@ def person(chromium, panel):
         yield person.connected(), shown
 
 
+# verifies: REQ-SCREEN-02
 def test_every_pixel_is_the_panels(person):
     person, panel = person
     assert person.size() == (800, 480) and same(seen(person), panel.picture)
@@ -43,6 +44,7 @@ def test_every_pixel_is_the_panels(person):
     assert f"seen {panel.serial}" in panel.said
 
 
+# verifies: REQ-SCREEN-02
 def test_taps_are_where_they_are_made(person):
     person, panel = person
     for x, y in [(0, 0), (799, 479), (400, 240), (17, 333)]:

@@ -86,6 +86,7 @@ def goes_on(guest: Guest, page: Image.Image) -> Image.Image:
     return until(lambda: title(frame := guest.frame()) != title(page) and frame, "another page comes")
 
 
+# verifies: REQ-SCREEN-02
 @pytest.mark.parametrize("turn", TURNS)
 def test_pixels_and_fingers_are_where_they_belong(virtio, turn):
     page = opens(virtio, f"rotation = {turn}\n")

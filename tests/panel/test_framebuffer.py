@@ -34,6 +34,7 @@ def kept(bits: int):
     return keep
 
 
+# verifies: REQ-SCREEN-02
 def test_the_panel_is_on_the_framebuffer(framed):
     guest, (width, height, bits) = framed
     assert guest.do("cat /sys/class/graphics/fb0/bits_per_pixel; ls -d /dev/dri 2>/dev/null || true") == f"{bits}\n"
@@ -49,6 +50,7 @@ def test_the_panel_is_on_the_framebuffer(framed):
     until(lambda: not np.asarray(guest.screen()).any(), "nothing of a patient stays there")
 
 
+# verifies: REQ-SERVICE-03
 def test_a_box_that_cannot_begin_says_why_on_its_display(framed):
     guest, (width, height, bits) = framed
     # Under a service manager it is a rescue.

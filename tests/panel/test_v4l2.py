@@ -108,6 +108,7 @@ def test_one_that_is_busy_is_waited_for(camera):
     comes(camera)
 
 
+# verifies: REQ-SERVICE-04
 def test_one_that_is_pulled_out_comes_back(camera):
     starts(camera)
     comes(camera)

@@ -95,6 +95,7 @@ def test_text_beside_slices(check, series, lesion):
     check(["--ct", series[0].parent, *lesion], 65, ["DICOM"])
 
 
+# verifies: REQ-CT-01
 @pytest.mark.parametrize("share, said", [(0.6, "cut off"), (0.004, "DICOM")])
 def test_truncated_slice(check, series, lesion, share, said):
     middle = series[len(series) // 2]
@@ -103,6 +104,7 @@ def test_truncated_slice(check, series, lesion, share, said):
     check(["--ct", series[0].parent, *lesion], 65, ["DICOM", said])
 
 
+# verifies: REQ-CT-01
 @pytest.mark.parametrize("name", ["IM0001", "1.2.840.113619.2.5"])
 @pytest.mark.parametrize("kept", [0, 100])
 @pytest.mark.parametrize("which", [0, -1])
@@ -147,17 +149,20 @@ def test_damaged_image(check, tmp_path):
 # --- CT that would give a wrong volume ---
 
 
+# verifies: REQ-CT-01
 def test_missing_slice(check, series, lesion):
     series[len(series) // 2].unlink()
     check(["--ct", series[0].parent, *lesion], 2, ["missing"], "missing-slice")
 
 
+# verifies: REQ-CT-01
 def test_missing_slice_of_four(check, series, lesion):
     for path in [*series[:20], series[22], *series[24:]]:
         path.unlink()
     check(["--ct", series[0].parent, *lesion], 2, ["1 slice is missing"], "missing-slice")
 
 
+# verifies: REQ-PATIENT-01
 def test_patient_without_id(check, series, lesion):
     slice_ = pydicom.dcmread(series[3])
     slice_.PatientID = ""
@@ -165,6 +170,7 @@ def test_patient_without_id(check, series, lesion):
     check(["--ct", series[0].parent, *lesion], 2, ["no patient id"], "two-patients")
 
 
+# verifies: REQ-PATIENT-01
 def test_two_patients(check, series, lesion):
     for path in series[: len(series) // 2]:
         slice_ = pydicom.dcmread(path)
@@ -173,6 +179,7 @@ def test_two_patients(check, series, lesion):
     check(["--ct", series[0].parent, *lesion], 2, ["patients"], "two-patients")
 
 
+# verifies: REQ-CT-06
 @pytest.mark.parametrize("place", ["9000,0,0", "0,-9000,0", "-32,10,-9611"])
 def test_lesion_outside(check, series, place):
     check(["--ct", series[0].parent, "--lesion", place], 2, ["lesion"], "lesion-outside-volume")
@@ -181,22 +188,27 @@ def test_lesion_outside(check, series, place):
 # --- images that must not be read ---
 
 
+# verifies: REQ-SLIDE-01
 def test_white(check, field):
     check(field(lambda image: Image.new("RGB", image.size, (255, 255, 255))), 2, ["image 1"], "blank-image")
 
 
+# verifies: REQ-SLIDE-01
 def test_black(check, field):
     check(field(lambda image: Image.new("RGB", image.size, (0, 0, 0))), 2, ["image 1"], "too-dark")
 
 
+# verifies: REQ-SLIDE-01
 def test_blurred(check, field):
     check(field(lambda image: image.filter(ImageFilter.GaussianBlur(6))), 2, ["image 1"], "blurred-image")
 
 
+# verifies: REQ-SLIDE-01
 def test_greyscale(check, field):
     check(field(lambda image: image.convert("L")), 2, ["image 1"], "not-colour")
 
 
+# verifies: REQ-SLIDE-01
 def test_grey_in_three_channels(check, field):
     check(field(lambda image: image.convert("L").convert("RGB")), 2, ["image 1"], "not-colour")
 
@@ -206,22 +218,26 @@ def test_greyscale_without_scale(check, field):
     check(field(lambda image: image.convert("L"), scale=False), 2, ["image 1"], "not-colour")
 
 
+# verifies: REQ-SLIDE-02
 def test_unknown_scale(check, field):
     check(field(lambda image: image, scale=False), 2, ["scale"], "scale-unknown")
 
 
+# verifies: REQ-SLIDE-02
 def test_screen_resolution_is_no_scale(check, field, tmp_path):
     words = field(lambda image: image, scale=False)
     Image.open(tmp_path / "field.png").save(tmp_path / "field.png", dpi=(96, 96))
     check(words, 2, ["scale"], "scale-unknown")
 
 
+# verifies: REQ-SLIDE-02
 @pytest.mark.parametrize("um_per_px", [2.1, 5, 20, 100, 1e9])
 def test_coarse_scale(check, field, um_per_px):
     """Refused before anything is enlarged: at 100 µm that would take 100 GB."""
     check([*field(lambda image: image), "--um-per-px", um_per_px], 2, ["nuclei"], "scale-too-coarse")
 
 
+# verifies: REQ-SLIDE-04
 def test_one_colour(check, field):
     """Pixels of one hue: no two stains can be told apart."""
 
@@ -290,11 +306,13 @@ def flipped(bundle: Path, tmp_path: Path, name: str) -> Path:
     return copy
 
 
+# verifies: REQ-BUNDLE-01
 @pytest.mark.parametrize("name", ["ct.onnx", "he.onnx", "mil.onnx", "metadata.onnx", "ct_head.npy", "manifest.toml", "manifest.sig"])
 def test_changed_bundle(check, cohort, bundle, tmp_path, name):
     check([*cohort.one("normal").words, "--bundle", flipped(bundle, tmp_path, name)], 78, ["manifest" if name.startswith("manifest") else name])
 
 
+# verifies: REQ-BUNDLE-01
 @pytest.mark.parametrize("name", ["manifest.sig", "manifest.toml", "ct.onnx"])
 def test_incomplete_bundle(check, cohort, bundle, tmp_path, name):
     copy = tmp_path / "bundle"
@@ -310,6 +328,7 @@ def test_no_bundle(check, cohort, tmp_path):
 # --- what is left behind ---
 
 
+# verifies: REQ-PATIENT-06
 def test_an_old_report_does_not_survive_a_failure(hilum, cohort, tmp_path):
     """Whoever looks into the folder after a failure must not find the last patient's result."""
     (tmp_path / "report.json").write_text("{}")
@@ -317,6 +336,7 @@ def test_an_old_report_does_not_survive_a_failure(hilum, cohort, tmp_path):
     assert not (tmp_path / "report.json").exists()
 
 
+# verifies: REQ-PATIENT-06
 def test_a_refusal_replaces_the_last_result(hilum, check_report, cohort, tmp_path):
     case = cohort.one("adenocarcinoma")
     hilum("analyze", *case.words, "--out", tmp_path)
@@ -326,6 +346,7 @@ def test_a_refusal_replaces_the_last_result(hilum, check_report, cohort, tmp_pat
     assert not list(tmp_path.glob("**/*.png")), "the last patient's pictures"
 
 
+# verifies: REQ-RESULT-04
 def test_a_bad_field_beside_a_good_one_is_a_limit(hilum, check_report, cohort, tmp_path):
     white = tmp_path / "white.png"
     Image.new("RGB", (896, 896), (255, 255, 255)).save(white, dpi=HALF_UM)

@@ -21,6 +21,7 @@ def field(cohort, tmp_path) -> Path:
     return Path(shutil.copy(cohort.one("normal").he / "field-1.png", folder / "he.png"))
 
 
+# verifies: REQ-PATIENT-06
 def test_reports_of_two_patients_never_mix(hilum, cohort, check_report, tmp_path):
     out = tmp_path / "out"
     hilum("analyze", *cohort.one("adenocarcinoma").he_words, "--out", out)
@@ -31,6 +32,7 @@ def test_reports_of_two_patients_never_mix(hilum, cohort, check_report, tmp_path
     assert "letter.txt" in left and not any(name.startswith("he-") for name in left), left
 
 
+# verifies: REQ-INPUT-03
 def test_an_input_outlives_its_report(hilum, field):
     """The report goes into the folder of the image, twice; the image is there afterwards and nothing else was read."""
     before = field.read_bytes()
@@ -40,6 +42,7 @@ def test_an_input_outlives_its_report(hilum, field):
     assert field.read_bytes() == before
 
 
+# verifies: REQ-INPUT-03
 def test_an_input_with_a_name_of_ours_is_not_written_over(hilum, field):
     taken = field.rename(field.with_name("result.png"))
     ended = hilum("analyze", "--he", taken, "--out", taken.parent, code=64)
@@ -130,6 +133,7 @@ def test_quality_says_which_image_of_a_folder_it_means(hilum, field, tmp_path):
     assert "image 3" in hilum("quality", field, folder, code=65).err
 
 
+# verifies: REQ-RESULT-02
 def test_figures_do_not_depend_on_threads(program, field, tmp_path):
     """Sums of floats depend on their order, and the order must not depend on who is done first."""
     said = set()
@@ -169,6 +173,7 @@ def test_an_empty_variable_names_no_bundle(program, bundle, cohort, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+# verifies: REQ-BUNDLE-01
 def test_no_byte_of_a_signature_is_free(hilum, bundle, tmp_path):
     spoilt = tmp_path / "bundle"
     shutil.copytree(bundle, spoilt)

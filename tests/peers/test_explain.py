@@ -103,6 +103,7 @@ def check_said(said: dict, method: str) -> None:
     assert ("completeness_gap" in said) == (method == "integrated-gradients")
 
 
+# verifies: REQ-EXPLAIN-03
 def test_saliency(explain, networks, image):
     found, said = explain(image, "saliency")
     check_said(said, "saliency")
@@ -112,6 +113,7 @@ def test_saliency(explain, networks, image):
     assert said["twin_gap"] == pytest.approx(logits[CHOSEN] - networks.quantised(levels(image))[0][CHOSEN], abs=0.05)
 
 
+# verifies: REQ-EXPLAIN-03
 def test_integrated_gradients(explain, networks, image):
     found, said = explain(image, "integrated-gradients")
     check_said(said, "integrated-gradients")
@@ -136,6 +138,7 @@ def test_smoothgrad_is_steady_and_smoother(explain, image):
     assert rough(found) < rough(single)
 
 
+# verifies: REQ-EXPLAIN-03
 def test_occlusion_runs_the_quantised_network(explain, networks, image):
     found, said = explain(image, "occlusion")
     check_said(said, "occlusion")
@@ -154,6 +157,7 @@ def test_occlusion_runs_the_quantised_network(explain, networks, image):
     assert apart(found, total / times) < 0.15
 
 
+# verifies: REQ-EXPLAIN-03
 @pytest.mark.parametrize("method", ["gradcam", "gradcam++"])
 def test_class_activation(explain, networks, image, method):
     found, said = explain(image, method)
@@ -181,6 +185,7 @@ def test_tiles_have_a_map_each(explain, bundle, method):
     check_said(said, method)
 
 
+# verifies: REQ-EXPLAIN-01
 def test_a_class_that_nothing_speaks_for_has_no_map(explain):
     found, said = explain(np.full((128, 128, 3), -127 / 128, np.float32), "integrated-gradients")
     assert said["verdict"] == "blank" and said["insertion_auc"] is None, "a picture that is its own baseline"
@@ -239,6 +244,7 @@ def test_all_six_of_a_case(all_six, check_pictures):
             assert entry["tiles"] == list(wanted)
 
 
+# verifies: REQ-EXPLAIN-03
 def test_maps_lie_on_the_scanners_slices(all_six):
     out, report = all_six
     lesion = np.array(report["ct"]["lesion_lps_mm"])

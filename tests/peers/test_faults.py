@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 
+# verifies: REQ-PATIENT-01, REQ-CT-01, REQ-INPUT-01, REQ-INPUT-03
 @pytest.mark.parametrize("fault", faults.FAULTS, ids=lambda fault: fault.name)
 def test_verdict(hilum, tmp_path, fault):
     path = fault.make(tmp_path / "export") or tmp_path / "export"

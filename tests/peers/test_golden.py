@@ -76,6 +76,7 @@ def quantised(session, contract: dict, levels: np.ndarray) -> dict[str, np.ndarr
     }
 
 
+# verifies: REQ-RESULT-03
 def test_ct_network(whole, session, manifest, arrays):
     """Within four quanta of ONNX Runtime: engines round sums differently, rarely and by little."""
     contract = manifest["quantisation"]["ct"]["onnx"]
@@ -84,6 +85,7 @@ def test_ct_network(whole, session, manifest, arrays):
     assert whole["ct"]["logits"] == pytest.approx(logits, abs=4.01 * quantum)
 
 
+# verifies: REQ-RESULT-03
 def test_he_network_and_attention(whole, session, manifest, arrays):
     contract, network = manifest["quantisation"]["he"]["onnx"], session("he.onnx")
     embeddings = np.concatenate([quantised(network, contract, tile)["embedding"] for tile in arrays[1]])
@@ -100,6 +102,7 @@ def test_attention_sums_to_one(whole):
     assert min(attention) >= 0 and sum(attention) == pytest.approx(1, abs=1e-4)
 
 
+# verifies: REQ-RESULT-03
 def test_weights_are_the_metadata_networks(whole, session, manifest, case):
     person = [float(case.row["age"]), SEX[case.row["sex"]], SMOKING[case.row["smoking"]]]
     standard = (np.array(person) - manifest["metadata"]["mean"]) / manifest["metadata"]["std"]
@@ -109,6 +112,7 @@ def test_weights_are_the_metadata_networks(whole, session, manifest, case):
     assert whole["metadata"]["missing"] == []
 
 
+# verifies: REQ-RESULT-01, REQ-RESULT-03, REQ-RESULT-08
 def test_fusion_and_calibration(whole, manifest):
     weights = whole["weights"]
     assert weights["ct"] + weights["he"] == pytest.approx(1, abs=1e-5)
@@ -125,6 +129,7 @@ def codes(report: dict) -> set[str]:
     return {limit["code"] for limit in report["limits"]}
 
 
+# verifies: REQ-RESULT-04
 def test_ct_alone(analyze, case, manifest, whole):
     report = analyze(*case.ct_words, *case.person_words)
     assert report["outcome"] == "assessed" and "no-he" in codes(report) and "no-ct" not in codes(report)
@@ -134,6 +139,7 @@ def test_ct_alone(analyze, case, manifest, whole):
     assert report["fused"]["probabilities"] == pytest.approx(wanted, abs=1e-4), "the branch's own temperature"
 
 
+# verifies: REQ-RESULT-04
 def test_he_alone(analyze, case, manifest, whole):
     report = analyze(*case.he_words, *case.person_words)
     assert report["outcome"] == "assessed" and "no-ct" in codes(report) and "no-he" not in codes(report)
@@ -143,6 +149,7 @@ def test_he_alone(analyze, case, manifest, whole):
     assert report["fused"]["probabilities"] == pytest.approx(wanted, abs=1e-4), "the branch's own temperature"
 
 
+# verifies: REQ-RESULT-04
 def test_no_metadata(analyze, case, session):
     report = analyze(*case.ct_words, *case.he_words)
     assert set(report["metadata"]["missing"]) >= {"age", "sex", "smoking"} and "metadata-missing" in codes(report)
@@ -151,21 +158,25 @@ def test_no_metadata(analyze, case, session):
     assert [report["weights"]["ct"], report["weights"]["he"]] == pytest.approx(weights[0], abs=1e-4)
 
 
+# verifies: REQ-RESULT-04
 def test_one_value_missing(analyze, case):
     words = case.person_words
     report = analyze(*case.ct_words, *case.he_words, *words[2:])
     assert "age" in report["metadata"]["missing"] and not {"sex", "smoking"} & set(report["metadata"]["missing"])
 
 
+# verifies: REQ-CT-06
 def test_lesion_not_marked(analyze, case):
     report = analyze("--ct", case.ct, *case.he_words, *case.person_words)
     assert "lesion-suggested" in codes(report) and report["outcome"] == "assessed"
 
 
+# verifies: REQ-RESULT-06
 def test_phantom_bundle_says_so(whole, manifest):
     assert ("phantom-bundle" in codes(whole)) == (manifest["training"]["trained_on"] == "phantom")
 
 
+# verifies: REQ-RESULT-02
 def test_same_input_same_report(analyze, case, whole):
     def steady(report: dict) -> str:
         kept = {key: value for key, value in report.items() if key != "timing_ms"}
@@ -175,6 +186,7 @@ def test_same_input_same_report(analyze, case, whole):
     assert steady(analyze(*case.words)) == steady(whole)
 
 
+# verifies: REQ-EXPLAIN-01
 def test_explanations(whole):
     assert [entry["modality"] for entry in whole["explanations"]] == ["ct", "he"]
     for entry in whole["explanations"]:

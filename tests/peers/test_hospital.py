@@ -99,6 +99,7 @@ def test_a_refusal_is_valid(refused):
     assert "Error" not in verified(out / "sr.dcm"), verified(out / "sr.dcm")
 
 
+# verifies: REQ-PATIENT-07
 def test_they_stand_in_the_study_of_the_ct(assessed):
     case, out = assessed
     source = slices_of(case)[0]
@@ -116,6 +117,7 @@ def test_they_stand_in_the_study_of_the_ct(assessed):
     assert len(series) == len(instances) == 3 and source.SeriesInstanceUID not in series
 
 
+# verifies: REQ-PATIENT-07
 @pytest.mark.parametrize("charset", NAMES)
 def test_names_come_out_as_they_went_in(hilum, cohort, tmp_path, charset):
     """Byte for byte, whatever the character set."""
@@ -161,6 +163,7 @@ def words_in(item: pydicom.Dataset) -> list[str]:
     return [item.TextValue, *below] if "TextValue" in item else below
 
 
+# verifies: REQ-RESULT-01, REQ-RESULT-05
 def test_the_report_is_read_by_highdicom(assessed):
     """TID 1500: every figure of report.json, the lesion's place, the segments."""
     case, out = assessed
@@ -200,6 +203,7 @@ def test_the_report_is_read_by_highdicom(assessed):
     assert report["bundle"]["sha256"] in text and report["bundle"]["name"] in text
 
 
+# verifies: REQ-RESULT-07
 def test_a_refusal_says_why(refused):
     _, out = refused
     refusal = json.loads((out / "report.json").read_text())["refusal"]
@@ -365,6 +369,7 @@ def pages(path: Path) -> list[str]:
         return [" ".join(page.get_textpage().get_text_range().split()) for page in document]
 
 
+# verifies: REQ-RESULT-04, REQ-RESULT-05
 def test_the_pdf_says_what_the_report_says(assessed):
     case, out = assessed
     report = json.loads((out / "report.json").read_text())
@@ -392,6 +397,7 @@ def test_the_pdf_says_what_the_report_says(assessed):
             assert drawn.max() == 255 and 0.005 < (drawn < 128).mean() < 0.6
 
 
+# verifies: REQ-RESULT-07
 def test_the_pdf_of_a_refusal(refused):
     _, out = refused
     refusal = json.loads((out / "report.json").read_text())["refusal"]

@@ -49,6 +49,7 @@ def hounsfield(slices: list[pydicom.Dataset]) -> np.ndarray:
     return np.stack([slice_.pixel_array * float(slice_.RescaleSlope) + float(slice_.RescaleIntercept) for slice_ in slices], -1).transpose(1, 0, 2)
 
 
+# verifies: REQ-CT-03
 @pytest.mark.parametrize("slope, intercept, dtype", [("1", "-1024", "int16"), ("0.5", "-1000.25", "float32"), ("20", "-1024", "float32")])
 def test_hu_are_exact(volume, slices, slope, intercept, dtype):
     """Fractions and values beyond 16 bits are not rounded, cut off or wrapped."""
@@ -330,6 +331,7 @@ def test_frames_without_a_place_are_told(hilum, slices, tmp_path):
     assert "Number of Frames" in hilum("ct", "volume", tmp_path, "--out", tmp_path / "x.nii", code=65).err
 
 
+# verifies: REQ-CT-03
 def test_values_that_are_not_rescaled(hilum, slices, tmp_path):
     """Air is -1000 HU: without a sign and a rescale they would be shifted by a thousand."""
     whole = hounsfield(slices)

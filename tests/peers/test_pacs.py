@@ -59,6 +59,7 @@ def test_other_transfer_syntaxes_come_as_they_are(network, hilum, program, serie
     assert np.array_equal(voxels(hilum, tmp_path / "in", tmp_path), voxels(hilum, series[0].parent, tmp_path))
 
 
+# verifies: REQ-NET-02
 def test_who_may_send(network, program, series, tmp_path):
     with receiver(network, program, tmp_path / "in", "--allow", "CT1", "--allow", "CT2") as receiving:
         send = ["storescu", "127.0.0.1", receiving.port, series[0]]
@@ -69,6 +70,7 @@ def test_who_may_send(network, program, series, tmp_path):
         assert len(receiving.files()) == 1
 
 
+# verifies: REQ-NET-04
 def test_a_full_disk_is_said(network, program, series, tmp_path):
     with receiver(network, program, tmp_path / "in", "--keep-free", 10**9) as receiving:
         sent = network.run("storescu", "-v", "-aec", "HILUM", "127.0.0.1", receiving.port, series[0], code=None)
@@ -77,6 +79,7 @@ def test_a_full_disk_is_said(network, program, series, tmp_path):
         assert "no room on the disk" in receiving.stop()
 
 
+# verifies: REQ-NET-04
 def test_one_uid_on_two_pictures_keeps_both(network, hilum, program, tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
     faults.save(first, faults.chest())
@@ -90,6 +93,7 @@ def test_one_uid_on_two_pictures_keeps_both(network, hilum, program, tmp_path):
     assert "duplicate-slices" in hilum("ct", "volume", tmp_path / "in", "--json", "--out", tmp_path / "x.nii", code=2).out
 
 
+# verifies: REQ-NET-04
 def test_what_a_power_cut_left_gives_way(network, hilum, program, series, tmp_path):
     """The beginnings that a cut may leave under the last names; nothing else gives way."""
     with receiver(network, program, tmp_path / "in") as receiving:
@@ -183,6 +187,7 @@ def still_works(network: Network, receiving, series: list[Path]) -> None:
     assert len(receiving.files()) == before + 3
 
 
+# verifies: REQ-NET-03
 @pytest.mark.parametrize(
     "name, command, data, status",
     [
@@ -204,6 +209,7 @@ def test_objects_that_are_attacks_are_refused(network, program, series, tmp_path
         still_works(network, receiving, series)
 
 
+# verifies: REQ-NET-03
 def test_a_deep_object_is_kept_raw_and_never_ends_a_reader(network, hilum, program, series, tmp_path):
     """After the series: it is written as it came, and refused by whoever reads it."""
     head = explicit(0x8, 0x16, b"UI", CT + b"\0") + explicit(0x8, 0x18, b"UI", b"1.2.3.4\0") + SERIES
@@ -218,6 +224,7 @@ def test_a_deep_object_is_kept_raw_and_never_ends_a_reader(network, hilum, progr
     assert "deep in one another" in hilum("ct", "list", file, code=65).err
 
 
+# verifies: REQ-NET-03
 @pytest.mark.parametrize(
     "message",
     [
@@ -238,6 +245,7 @@ def test_messages_without_sense_end_the_association(network, program, series, tm
         assert "an association broke" in receiving.stop()
 
 
+# verifies: REQ-NET-03
 def test_a_sender_that_stops_half_way_is_cut(network, program, series, tmp_path):
     with receiver(network, program, tmp_path / "in", "--idle", 1) as receiving:
         began = time.monotonic()
@@ -261,6 +269,7 @@ sys.stdin.read()
 """
 
 
+# verifies: REQ-NET-03
 def test_ten_thousand_connections_that_say_nothing(network, program, series, tmp_path):
     """They are turned away beyond the limit, and those within it are cut; memory and threads stay bounded; senders get through."""
     with receiver(network, program, tmp_path / "in") as receiving:
@@ -285,6 +294,7 @@ def test_ten_thousand_connections_that_say_nothing(network, program, series, tmp
             drain.wait(10)
 
 
+# verifies: REQ-NET-04
 def test_what_was_answered_outlives_a_kill(network, hilum, program, series, tmp_path):
     """A sender reads the answers while the receiver is killed: every object that was taken is there, whole."""
     with receiver(network, program, tmp_path / "in") as receiving:

@@ -60,6 +60,7 @@ def trilinear(ct, points_lps_mm: np.ndarray) -> np.ndarray:
     return value
 
 
+# verifies: REQ-CT-02
 def test_resampled_voxels_lie_where_they_lay(hilum, ct, tmp_path):
     out = tmp_path / "x.nii.gz"
     hilum("ct", "volume", ct.series, "--spacing", 2, "--out", out)
@@ -74,6 +75,7 @@ def test_resampled_voxels_lie_where_they_lay(hilum, ct, tmp_path):
     assert found[tuple(voxels.T)] == pytest.approx(trilinear(ct, points), abs=1.0), "HU"
 
 
+# verifies: REQ-CT-05
 def test_the_network_sees_the_lesion(hilum, real, ct, tmp_path):
     """The patch of the training and of the device, pixel by pixel, from the NRRD: 96 mm around the lesion, three planes."""
     case = tmp_path / "cohort" / "case-1"
@@ -136,6 +138,7 @@ def test_analyze(hilum, real, check_report, check_pictures, tmp_path, lung, slid
     assert "REAL-" not in (tmp_path / "report.json").read_text(encoding="utf-8"), "no patient identifier"
 
 
+# verifies: REQ-SLIDE-04
 def test_stain_is_torchstains(hilum, field, tmp_path):
     out = tmp_path / "normalised.png"
     said = hilum("stain", field.path, "--out", out, "--json").json

@@ -52,6 +52,7 @@ def test_a_series_comes_over_tls(network, program, keys, series, tmp_path):
     assert said == f"{len(series)} objects taken, 0 were there already, 0 not taken\n"
 
 
+# verifies: REQ-NET-02
 @pytest.mark.parametrize("trusted, welcome, others", [("clinic", "scanner", "stranger"), ("stranger", "stranger", "scanner")])
 def test_whoever_connects_needs_a_certificate(network, program, keys, series, tmp_path, trusted, welcome, others):
     """One that an authority signed, or one that is known as it is."""
@@ -94,6 +95,7 @@ while peer.recv(4096):
 """
 
 
+# verifies: REQ-NET-03
 @pytest.mark.parametrize("how", ["half", "record", "nothing", "noise"])
 def test_greetings_without_an_end(network, program, keys, series, tmp_path, how):
     """Whoever hangs up in the middle of one is let go at once, and leaves no thread that turns in circles."""
@@ -134,6 +136,7 @@ def listening(network: Network, port: int) -> None:
         time.sleep(0.1)
 
 
+# verifies: REQ-NET-02
 @pytest.mark.parametrize("name, trusted", [("archive", "clinic"), ("archive", "archive"), ("stranger", "stranger")])
 def test_objects_go_to_storescp_over_tls(network, program, keys, series, tmp_path, name, trusted):
     """Its certificate is signed by whom we trust, or is known as it is, be it for another name."""

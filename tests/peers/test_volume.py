@@ -42,6 +42,7 @@ def turned(slices: list[pydicom.Dataset], rows, columns) -> list[pydicom.Dataset
     return slices
 
 
+# verifies: REQ-CT-02
 @pytest.mark.parametrize("angle", [None, 0.0, 0.3, -0.5])
 def test_a_regular_series_is_highdicoms_volume(hilum, slices, cohort, tmp_path, angle):
     if angle is not None:
@@ -86,6 +87,7 @@ def middle(image: nibabel.Nifti1Image) -> np.ndarray:
     return (image.affine @ [*centre, 1])[:3] * [-1, -1, 1]
 
 
+# verifies: REQ-CT-02
 @pytest.mark.parametrize("degrees", [10, -15])
 def test_a_tilted_gantry_is_dcm2niixs_volume(hilum, tmp_path, degrees):
     """The same grid and the same values. dcm2niix 1.0.20220720 misplaces one of the two directions by 12 mm along the patient:
@@ -121,6 +123,7 @@ def linear(volume: np.ndarray, at: np.ndarray) -> np.ndarray:
     return sampled
 
 
+# verifies: REQ-CT-02
 def test_dcm2niix_reads_what_we_write(hilum, cohort, tmp_path):
     """The phantom's own series, through dcm2niix: the same voxels at the same places."""
     series = cohort.one("normal").ct

@@ -16,6 +16,7 @@ def slide(request):
     return [part for to_um in (0.25, 0.5, 1.0) for whole in [at_scale(pixels, um, to_um)] for part in (whole, *tiles(whole, 512))]
 
 
+# verifies: REQ-SLIDE-03
 def test_stained_tissue_is_plausible(slide):
     rows = [row for row in seen("colours", slide) if row["tissue"] >= 0.05]
     assert rows and {row["verdict"] for row in rows} <= {PLAUSIBLE, TOO_LITTLE}
@@ -24,6 +25,7 @@ def test_stained_tissue_is_plausible(slide):
     assert np.mean([verdict == EXCHANGED for verdict in told]) >= 0.8
 
 
+# verifies: REQ-SLIDE-03
 def test_photographs_are_not_stained():
     for name, row in zip(photos(CACHE), seen("colours", list(photos(CACHE).values()))):
         assert row["verdict"] == NOT_STAINED, name

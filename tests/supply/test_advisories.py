@@ -110,6 +110,7 @@ def test_a_safe_version_passes(checkout, version):
     assert checkout([version]) == 0
 
 
+# verifies: REQ-SERVICE-05
 @pytest.mark.parametrize("version", ["1.1.9", "0.9.0", "1.2.0-rc.1", "0.9.0-rc.1"])
 def test_an_affected_version_fails(checkout, version):
     assert checkout([version]) == 1
@@ -169,6 +170,7 @@ def test_a_careless_acceptance_fails(checkout, old, new):
     assert checkout(accepted=ENTRY.replace(old, new)) == 1
 
 
+# verifies: REQ-SERVICE-05
 def test_an_old_snapshot_fails(checkout, capsys):
     assert checkout(["1.2.0"], today="2027-04-30") == 0  # 180 days
     assert checkout(["1.2.0"], today="2027-05-01") == 1

@@ -28,6 +28,7 @@ def test_in_order(sbom, document):
     assert sbom.check(document, WANTED) == []
 
 
+# verifies: REQ-SERVICE-05
 def test_a_package_that_is_missing(sbom, document):
     assert sbom.check(document, WANTED | {("inner", "0.5.0")}) == ["inner 0.5.0 is missing"]
 

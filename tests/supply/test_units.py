@@ -40,6 +40,7 @@ def test_a_value_that_is_none(units, board):
     assert units.verify(board("hilum.service", "WatchdogSec=30", "WatchdogSec=soon"))
 
 
+# verifies: REQ-INPUT-02
 @pytest.mark.parametrize(
     ("name", "line"),
     [

@@ -41,6 +41,7 @@ pub(super) fn map(features: &Array3<f32>, gradient: &Array3<f32>, kind: CamKind)
 mod tests {
     use super::*;
 
+    // verifies: REQ-EXPLAIN-01
     #[test]
     fn a_map_that_speaks_against_the_class_is_blank() {
         let features = Array3::from_elem((2, 2, 1), 1.0);

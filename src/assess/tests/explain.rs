@@ -117,6 +117,7 @@ impl Engine for Bright {
     }
 }
 
+// verifies: REQ-EXPLAIN-03
 #[test]
 fn a_bright_corner_is_followed_to_its_place_in_the_patient() {
     let ready = ready();
@@ -164,6 +165,7 @@ fn a_bright_corner_is_followed_to_its_place_in_the_patient() {
     }
 }
 
+// verifies: REQ-RESULT-02
 #[test]
 fn the_same_question_has_the_same_answer_on_any_number_of_threads() {
     let ready = ready();
@@ -287,6 +289,7 @@ fn every_method_can_be_called_off_half_way() {
     assert!(matches!(explainer.judge(ExplainMethod::GradCam, &heat, &watch), Err(AssessFault::CalledOff)));
 }
 
+// verifies: REQ-EXPLAIN-01
 #[test]
 fn nothing_is_shown_where_there_is_nothing() {
     let ready = ready();

@@ -35,6 +35,7 @@ fn relative_l2(found: &Array2<f32>, want: &Array2<f32>) -> f32 {
     (square(&(found - want)) / square(want).max(f32::MIN_POSITIVE)).sqrt()
 }
 
+// verifies: REQ-ENGINE-01
 #[test]
 fn tract_reproduces_every_golden_picture() {
     let bundle = reference();
@@ -42,6 +43,7 @@ fn tract_reproduces_every_golden_picture() {
     assert_eq!(agreement.compared, 16);
 }
 
+// verifies: REQ-RESULT-03
 #[test]
 fn head_and_encoder_are_those_of_the_training_framework() {
     let bundle = reference();
@@ -63,6 +65,7 @@ fn head_and_encoder_are_those_of_the_training_framework() {
     }
 }
 
+// verifies: REQ-RESULT-03
 #[test]
 fn fusion_is_that_of_the_training_framework() {
     let bundle = reference();
@@ -81,6 +84,7 @@ fn fusion_is_that_of_the_training_framework() {
     }
 }
 
+// verifies: REQ-EXPLAIN-03
 #[test]
 fn maps_are_those_of_automatic_differentiation() {
     let bundle = reference();

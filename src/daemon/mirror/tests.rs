@@ -361,6 +361,7 @@ async fn what_makes_no_sense_closes_its_own_connection() {
     good.shows(&other).await;
 }
 
+// verifies: REQ-NET-05
 #[tokio::test]
 async fn a_flood_of_hands_ends() {
     let mut stage = stage().await;
@@ -432,6 +433,7 @@ async fn who_is_slow_skips_frames() {
     assert!((2..=4).contains(&frames), "{frames} frames for 50");
 }
 
+// verifies: REQ-NET-05
 #[tokio::test]
 async fn pages_of_other_sites_get_nothing() {
     let stage = stage().await;
@@ -488,6 +490,7 @@ async fn a_page_without_sockets_works_by_requests() {
     stage.looking(0).await;
 }
 
+// verifies: REQ-NET-05
 #[tokio::test]
 async fn only_so_many_look() {
     let stage = stage().await;
@@ -505,6 +508,7 @@ async fn only_so_many_look() {
     stage.browser().await.shows(&frame(200)).await;
 }
 
+// verifies: REQ-NET-05
 #[tokio::test]
 async fn a_thousand_connections_do_no_harm() {
     let files = getrlimit(Resource::Nofile);
@@ -609,6 +613,7 @@ impl Lan {
     }
 }
 
+// verifies: REQ-NET-05
 #[tokio::test]
 async fn on_the_network_only_who_logs_in_sees_the_panel() {
     let mut lan = Lan::new(PATIENCE).await;
@@ -648,6 +653,7 @@ async fn on_the_network_only_who_logs_in_sees_the_panel() {
     assert_eq!(lan.opened(&cookie).await.err(), Some(401));
 }
 
+// verifies: REQ-NET-05
 #[tokio::test]
 async fn on_the_network_a_locked_panel_is_off() {
     let lan = Lan::new(PATIENCE).await;
@@ -671,6 +677,7 @@ async fn on_the_network_a_locked_panel_is_off() {
     assert_eq!(lan.asked("GET /frame.png", &cookie, "").await.0, 403, "no screen, nothing to see");
 }
 
+// verifies: REQ-NET-05
 #[tokio::test]
 async fn on_the_network_a_login_ends_in_silence() {
     let lan = Lan::new(Duration::from_millis(500)).await;

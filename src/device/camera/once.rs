@@ -90,6 +90,7 @@ mod tests {
         assert_eq!(fault, end);
     }
 
+    // verifies: REQ-SLIDE-05
     #[test]
     fn what_comes_twice_is_one_picture_and_a_camera_that_repeats_itself_is_frozen() {
         check(&[], &[], "stalled");

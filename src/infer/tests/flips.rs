@@ -36,11 +36,13 @@ fn check(name: &str) {
     assert_eq!(accepted, [0_usize; 0], "bits of {name} that nobody missed");
 }
 
+// verifies: REQ-BUNDLE-01
 #[test]
 fn every_bit_of_the_manifest() {
     check("manifest.toml");
 }
 
+// verifies: REQ-BUNDLE-01
 #[test]
 fn every_bit_of_the_signature() {
     check("manifest.sig");

@@ -352,6 +352,7 @@ fn run(seed: u64, read_first: bool) -> BTreeSet<String> {
     seen
 }
 
+// verifies: REQ-PATIENT-05, REQ-ACCESS-03, REQ-RESULT-05, REQ-RESULT-09
 #[test]
 fn no_page_is_out_of_reach_and_no_patient_is_mistaken() {
     let mut seen = BTreeSet::new();

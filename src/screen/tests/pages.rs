@@ -40,11 +40,13 @@ fn check(look: Look) {
     assert!(found.is_empty(), "{} faults:\n{}", found.len(), found.join("\n"));
 }
 
+// verifies: REQ-SCREEN-01
 #[test]
 fn on_1280x800() {
     check(LOOKS[0]);
 }
 
+// verifies: REQ-SCREEN-01
 #[test]
 fn on_800x480() {
     check(LOOKS[1]);
@@ -70,6 +72,7 @@ fn on_600x1024() {
     check(LOOKS[5]);
 }
 
+// verifies: REQ-SCREEN-01
 #[test]
 fn in_large_letters() {
     for look in LOOKS {
@@ -78,6 +81,7 @@ fn in_large_letters() {
 }
 
 /// Identifiers that look the same would be taken for the same.
+// verifies: REQ-PATIENT-03
 #[test]
 fn what_cannot_be_read_opens_no_case() {
     let opens = |first: &str| {
@@ -102,6 +106,7 @@ fn what_cannot_be_read_opens_no_case() {
 }
 
 /// A ring that is turned around with the words would lie on another place of the patient.
+// verifies: REQ-CT-05
 #[test]
 fn rings_lie_on_the_same_place_in_both_directions() {
     // Shares of the picture, which may be larger in one language.
@@ -147,6 +152,7 @@ fn golden() -> PathBuf {
 /// What is seen pixel for pixel: a file of its own for each page in three languages on two panels, a hash for the rest.
 ///
 /// `HILUM_GOLDEN=write` writes them anew; then look at each.
+// verifies: REQ-SCREEN-02
 #[test]
 fn every_page_is_as_it_was() {
     let write = env::var_os("HILUM_GOLDEN").is_some_and(|value| value == "write");
