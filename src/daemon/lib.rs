@@ -56,7 +56,7 @@ use std::{
 use hilum_config::{Board, ClockTrust as Trusted, KeySource, Signals};
 use hilum_device::{
     Clock, ClockTrust, Inputs,
-    linux::{SystemClock, ThermalZones, machine, pool_memory},
+    linux::{SystemClock, ThermalZones, keeps_keys_apart, machine, pool_memory},
 };
 use hilum_store::{Action, Actor, Head, Line, Overview, StoreFault, make_folder};
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -253,7 +253,7 @@ async fn running(setup: Setup) -> Result<(), Fault> {
         let sources = signals::Sources { records, events, bench: bench.clone(), touched };
         tokio::spawn(signals::run(board.signals, board.panel.backlight.clone(), heard, sources));
     }
-    let keys = told::keys(&board.key, &board.bundle);
+    let keys = told::keys(&board.key, &board.bundle, keeps_keys_apart(&data));
     let wraps = board.key == KeySource::Pin;
     let auto_lock = board.access.auto_lock;
     let door = Door::new(records.clone(), Arc::clone(&clock), tell.clone(), board.access, wraps);

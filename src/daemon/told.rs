@@ -192,10 +192,11 @@ pub(crate) fn storage(store: &mut Store) -> Storage {
     }
 }
 
-/// What the box's keys are, as the panel says it.
-pub(crate) fn keys(key: &KeySource, bundle: &Bundle) -> Keys {
+/// What the box's keys are, as the panel says it. `apart`: whoever takes the disk does not have the key.
+pub(crate) fn keys(key: &KeySource, bundle: &Bundle, apart: bool) -> Keys {
     let sealed_by = match key {
-        KeySource::Credential { .. } => "key-box",
+        KeySource::Credential { .. } if apart => "key-box",
+        KeySource::Credential { .. } => "key-disk",
         KeySource::Pin => "key-pin",
         KeySource::File { .. } => "key-file",
     };

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -30,11 +31,24 @@ impl SystemClock {
     }
 }
 
+/// Whether a key that the service manager sealed to this machine is out of reach of who takes the disk alone: the machine has a TPM,
+/// or what `folder` lies on is encrypted as a whole (dm-crypt) with a key from elsewhere.
+#[must_use]
+pub fn keeps_keys_apart(folder: &Path) -> bool {
+    let encrypted = || -> Option<bool> {
+        let device = fs::metadata(folder).ok()?.dev();
+        let [major, minor] = [rustix::fs::major(device), rustix::fs::minor(device)];
+        let kind = fs::read_to_string(format!("/sys/dev/block/{major}:{minor}/dm/uuid")).ok()?;
+        Some(kind.starts_with("CRYPT-"))
+    };
+    Path::new("/sys/class/tpm/tpm0").exists() || encrypted().unwrap_or(false)
+}
+
 /// What the firmware calls this machine, from the device tree: the board first, what it resembles after it. Nothing where the firmware
 /// has no device tree, as on a PC.
 #[must_use]
 pub fn machine() -> Vec<String> {
-    let written = std::fs::read("/proc/device-tree/compatible").unwrap_or_default();
+    let written = fs::read("/proc/device-tree/compatible").unwrap_or_default();
     let names = written.split(|byte| *byte == 0).filter(|name| !name.is_empty());
     names.map(|name| String::from_utf8_lossy(name).into_owned()).collect()
 }

@@ -91,7 +91,8 @@ fn keys(sheet: &mut Sheet<'_, Act>, area: Area, keys: Option<&Keys>) {
     let mut records = sheet.plate(parts[0]);
     let head = records.top(sheet.line(size::BODY));
     sheet.strong(head, sheet.words.say("keys-records"), size::BODY, INK, PLATE);
-    let sign = if keys.sealed_by == "key-file" { Sign::Warn } else { Sign::Well };
+    let open = matches!(keys.sealed_by, "key-file" | "key-disk");
+    let sign = if open { Sign::Warn } else { Sign::Well };
     sheet.said(records, sign, sheet.words.say(keys.sealed_by), size::BODY, PLATE);
     let mut networks = sheet.plate(parts[1]);
     let head = networks.top(sheet.line(size::BODY));

@@ -340,6 +340,7 @@ welcome-no-pin = Without PINs for now
 keys-records = Patients' records
 keys-networks = Networks
 key-box = are sealed with a key of this device. Whoever takes the disk out cannot read them.
+key-disk = are sealed with a key that lies on the same disk, for this device has no TPM. Whoever takes the disk can read them.
 key-pin = are sealed with a key that a PIN opens. After each start somebody types it.
 key-file = are sealed with a key that lies open beside them. That protects nothing.
 key-development = Anybody can sign networks for this device: for trying only, never for patients.

@@ -340,6 +340,7 @@ welcome-no-pin = Sin PIN por ahora
 keys-records = Registros de pacientes
 keys-networks = Redes
 key-box = sellados con una clave de este equipo. Quien saque el disco no puede leerlos.
+key-disk = sellados con una clave que está en el mismo disco: este equipo no tiene TPM. Quien se lleve el disco puede leerlos.
 key-pin = sellados con una clave que abre un PIN. Tras cada arranque alguien lo escribe.
 key-file = sellados con una clave que está junto a ellos. Eso no protege nada.
 key-development = Cualquiera puede firmar redes para este equipo: solo para pruebas, nunca para pacientes.

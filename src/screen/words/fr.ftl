@@ -340,6 +340,7 @@ welcome-no-pin = Sans PIN pour l'instant
 keys-records = Dossiers des patients
 keys-networks = Réseaux
 key-box = scellés par une clé de cet appareil. Qui retire le disque ne peut pas les lire.
+key-disk = scellés par une clé qui se trouve sur le même disque : cet appareil n'a pas de TPM. Qui prend le disque peut les lire.
 key-pin = scellés par une clé qu'un PIN ouvre. Après chaque démarrage, quelqu'un le saisit.
 key-file = scellés par une clé rangée à côté d'eux. Cela ne protège rien.
 key-development = N'importe qui peut signer des réseaux pour cet appareil : pour essayer seulement, jamais pour des patients.

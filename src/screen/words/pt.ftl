@@ -340,6 +340,7 @@ welcome-no-pin = Sem PIN por agora
 keys-records = Registos dos pacientes
 keys-networks = Redes
 key-box = selados com uma chave deste aparelho. Quem retirar o disco não os consegue ler.
+key-disk = selados com uma chave que está no mesmo disco: este aparelho não tem TPM. Quem levar o disco pode lê-los.
 key-pin = selados com uma chave que um PIN abre. Após cada arranque alguém o digita.
 key-file = selados com uma chave guardada ao lado deles. Isso não protege nada.
 key-development = Qualquer pessoa pode assinar redes para este aparelho: só para testes, nunca para pacientes.

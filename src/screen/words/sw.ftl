@@ -340,6 +340,7 @@ welcome-no-pin = Bila PIN kwa sasa
 keys-records = Kumbukumbu za wagonjwa
 keys-networks = Mitandao
 key-box = zimefungwa kwa ufunguo wa kifaa hiki. Anayetoa diski hawezi kuzisoma.
+key-disk = zimefungwa kwa ufunguo ulio kwenye diski hiyo hiyo, kwa kuwa kifaa hakina TPM. Anayechukua diski anaweza kuzisoma.
 key-pin = zimefungwa kwa ufunguo unaofunguliwa na PIN. Kila kifaa kinapowashwa mtu huiandika.
 key-file = zimefungwa kwa ufunguo ulio wazi kando yake. Hilo halilindi chochote.
 key-development = Mtu yeyote anaweza kutia saini mitandao ya kifaa hiki: kwa majaribio tu, kamwe si kwa wagonjwa.
