@@ -36,6 +36,13 @@ class Board:
     firmware: tuple[str, ...] = ()
 
 
+# Of the stepping D0 of a Raspberry Pi 5 the kernel and the boot loader have a name each.
+PI_5 = (("bcm2712-rpi-5-b.dtb", "bcm2712-rpi-5-b.dtb"), ("bcm2712d0-rpi-5-b.dtb", "bcm2712-d-rpi-5-b.dtb"),
+        ("bcm2712-d-rpi-5-b.dtb", "bcm2712-d-rpi-5-b.dtb"))
+PI_4 = (("bcm2711-rpi-4-b.dtb", "bcm2711-rpi-4-b.dtb"), ("bcm2711-rpi-400.dtb", "bcm2711-rpi-400.dtb"))
 BOARDS = {
     "qemu-virt": Board(("arm64", "amd64"), "grub"),
+    "rpi5": Board(("arm64",), "pi", PI_5),
+    "rpi4": Board(("arm64",), "pi", PI_4, ("start4.elf", "fixup4.dat")),
+    "jetson-orin-nano": Board(("arm64",), "vendor"),
 }

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -26,6 +27,21 @@ class Partition:
     name: str
     mb: int
     type: str = SLOT
+
+
+@dataclass(frozen=True)
+class Loader:
+    """Who starts a slot, and how its disk is divided: its own partition is the first one."""
+
+    partitions: tuple[Partition, ...]
+    # What RAUC is told: lines of [system], and further sections.
+    rauc: str
+    sections: str
+    # What is needed of the packages, before it is left out of the root.
+    take: Callable[[Making], None]
+    # A slot's partition for the boot loader, given the words for the kernel; and the boot loader's own partition.
+    slot: Callable[[Making, str], Path]
+    first: Callable[[Making], Path]
 
 
 def squashfs(making: Making) -> tuple[Path, str]:
@@ -70,7 +86,7 @@ def data(making: Making, mb: int) -> Path:
 
 
 def disk(making: Making, out: Path, partitions: tuple[Partition, ...], parts: dict[str, Path]) -> None:
-    """A disk with these partitions; what is in some of them."""
+    """A disk with these partitions, and what is in some of them."""
     lines, at, places = ["label: gpt", f"label-id: {making.number('disk')}", "first-lba: 2048"], MB, {}
     for one in partitions:
         lines.append(f"start={at // SECTOR}, size={one.mb * MB // SECTOR}, type={one.type}, uuid={making.number(one.name)}, name={one.name}")
@@ -105,6 +121,23 @@ def bundle(making: Making, out: Path, squashfs: Path, boot: Path) -> None:
         os.utime(path, (making.when, making.when))
     out.unlink(missing_ok=True)
     making.run("rauc", "bundle", f"--cert={making.keys / 'release.pem'}", f"--key={making.keys / 'release.key'}", content, out)
+
+
+def packed(making: Making, image: Path) -> None:
+    """What people download, and its digest."""
+    small = image.with_name(image.name + ".zst")
+    making.run("zstd", "-19", "-T0", "--quiet", "--force", image, "-o", small)
+    with small.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    small.with_name(small.name + ".sha256").write_text(f"{digest}  {small.name}\n")
+
+
+def archive(making: Making, out: Path) -> None:
+    """The root, as an archive."""
+    plain = making.scratch / "root.tar"
+    making.run("tar", "--create", "--file", plain, "--directory", making.root, "--sort=name", f"--mtime=@{making.when}", "--owner=0", "--group=0",
+               "--numeric-owner", "--format=gnu", ".")
+    making.run("zstd", "-3" if making.fast else "-19", "-T0", "--quiet", "--force", plain, "-o", out)
 
 
 def sparse(source: IO[bytes], made: IO[bytes]) -> None:

@@ -5,14 +5,20 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import struct
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 from making import CROSS, Making
 
 # What the disk of any board may hang on, and what the first file system does with it.
 FIRST_MODULES = ("virtio_blk", "virtio_pci", "mmc_block", "sdhci_iproc", "sdhci_brcmstb", "sd_mod", "usb_storage", "uas", "xhci_pci", "nvme",
-                 "ahci", "squashfs", "dm_mod", "dm_verity", "ext4", "sha256_generic")
+                 "xhci_plat_hcd", "ahci", "rp1_pci", "bcm2835_wdt", "squashfs", "dm_mod", "dm_verity", "ext4", "sha256_generic", "vfat", "nls_ascii",
+                 "nls_cp437", "nls_utf8")
+# Where the drivers lie that stand between a board and its disk: of these, all that its device tree asks for. No module says that it
+# needs the clock, the pins and the regulator that a device tree gives it.
+ON_THE_WAY = ("clk", "gpio", "irqchip", "mmc", "phy", "pinctrl", "regulator", "reset", "usb")
 
 
 def libraries(making: Making, program: Path) -> set[Path]:
@@ -30,6 +36,32 @@ def libraries(making: Making, program: Path) -> set[Path]:
     return found
 
 
+def compatible(tree: Path) -> Iterator[str]:
+    """What the devices of a device tree (Devicetree Specification 0.4, 5) are compatible with."""
+    blob = tree.read_bytes()
+    _, _, at, names = struct.unpack_from(">4I", blob)
+    while (token := struct.unpack_from(">I", blob, at)[0]) != 9:  # FDT_END
+        at += 4
+        if token == 1:  # FDT_BEGIN_NODE
+            at = blob.index(0, at) // 4 * 4 + 4
+        elif token == 3:  # FDT_PROP
+            length, name = struct.unpack_from(">2I", blob, at)
+            if blob[names + name :].startswith(b"compatible\0"):
+                yield from blob[at + 8 : at + 8 + length].decode().split("\0")
+            at += 8 + (length + 3) // 4 * 4
+
+
+def on_the_way(making: Making, version: str) -> list[str]:
+    """The modules that the board's device trees ask for, and that its disk may depend on."""
+    folder = making.root / "usr/lib/modules" / version
+    drivers: dict[str, list[str]] = {}
+    for device, module in re.findall(r"^alias of:N\*T\*C([^*\n]+?)(?:C\*)? (\S+)$", (folder / "modules.alias").read_text(), re.MULTILINE):
+        drivers.setdefault(device, []).append(module)
+    asked = {module for name, _ in making.board.trees for device in compatible(making.scratch / name) for module in drivers.get(device, ())}
+    places = {path.name.split(".")[0].replace("-", "_"): path.relative_to(folder / "kernel") for path in folder.rglob("*.ko")}
+    return sorted(module for module in asked if places[module].parts[1] in ON_THE_WAY)
+
+
 def first_files(making: Making, version: str) -> None:
     """What the kernel unpacks into its first file system."""
     first = making.scratch / "first"
@@ -37,7 +69,8 @@ def first_files(making: Making, version: str) -> None:
     (first / "bin").mkdir()
     shutil.copy(CROSS / "boot/init", first / "init")
     shutil.copy(making.root / "usr/bin/busybox", first / "bin/busybox")
-    for program in (making.root / "usr/sbin/dmsetup", making.root / "usr/sbin/e2fsck"):
+    shutil.copy(CROSS / "rootfs/usr/lib/hilum/autoboot", first / "bin/autoboot")
+    for program in (making.root / "usr/sbin" / name for name in ("dmsetup", "e2fsck")):
         shutil.copy(program, first / "bin" / program.name)
         for library in libraries(making, program):
             place = first / library.relative_to(making.root)
@@ -47,7 +80,7 @@ def first_files(making: Making, version: str) -> None:
         if (making.root / link).is_symlink():
             (first / link).symlink_to(os.readlink(making.root / link))
     wanted: list[str] = []
-    for module in FIRST_MODULES:
+    for module in (*FIRST_MODULES, *on_the_way(making, version)):
         done = subprocess.run(["modprobe", "-d", str(making.root / "usr"), "-S", version, "--show-depends", module], capture_output=True, text=True)
         # What the kernel has built in, or not at all on this processor, needs no loading.
         for path in re.findall(r"^insmod (\S+)", done.stdout, re.MULTILINE):

@@ -5,19 +5,15 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from disks import Partition, fat
+from disks import Loader, Partition, fat
 from making import CROSS, Making
 
 # In the order of the disk; boot/grub.cfg counts on it.
 PARTITIONS = (Partition("esp", 32, "uefi"), Partition("boot-a", 96), Partition("root-a", 384), Partition("boot-b", 96), Partition("root-b", 384),
               Partition("data", 256, "linux"))
-# What RAUC is told of the boot loader, and where its own partition is.
-RAUC = "bootloader=grub\ngrubenv=/boot/efi/grubenv\n"
-FIRST_PARTITION = "esp"
 
 
 def take(making: Making) -> None:
-    """What is needed of the packages, before it is left out of the root."""
     shutil.copy(making.root / "usr/lib/grub" / making.processor.grub[0], making.scratch / "grub.efi")
 
 
@@ -30,7 +26,6 @@ def slot(making: Making, words: str) -> Path:
 
 
 def first(making: Making) -> Path:
-    """The partition of the boot loader itself."""
     environment = making.scratch / "grubenv"
     making.run("grub-editenv", environment, "create")
     making.run("grub-editenv", environment, "set", "ORDER=A B", "A_OK=1", "A_TRY=0", "B_OK=0", "B_TRY=0")
@@ -42,3 +37,6 @@ def first(making: Making) -> Path:
         "EFI/debian/grub.cfg": loader,
         "grubenv": environment,
     })
+
+
+LOADER = Loader(PARTITIONS, "bootloader=grub\ngrubenv=/boot/efi/grubenv\n", "", take, slot, first)

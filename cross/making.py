@@ -32,6 +32,8 @@ class Making:
     # Packed less, for tests.
     fast: bool
     scratch: Path
+    # Where the files of the board's boot loader lie that are not Debian's.
+    firmware: Path | None = None
 
     @property
     def root(self) -> Path:
