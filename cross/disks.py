@@ -16,6 +16,8 @@ from typing import IO
 from making import MB, Making
 
 BLOCK, SECTOR = 4096, 512
+# boot/init looks for it there.
+ENCRYPT = b"hilum: encrypt this partition when it is first started\n"
 # Slots have a type that no tool knows: nothing mounts or grows them by itself.
 SLOT = str(uuid.uuid5(uuid.NAMESPACE_URL, "hilum:slot"))
 
@@ -75,10 +77,14 @@ def fat(making: Making, name: str, mb: int, files: dict[str, Path], *how: object
 
 
 def data(making: Making, mb: int) -> Path:
-    """An empty data partition."""
+    """An empty data partition, or one that says that it wants to be encrypted."""
     path = making.scratch / "data.ext4"
     with path.open("wb") as made:
         made.truncate(mb * MB)
+        if making.luks:
+            made.seek(17 * MB)
+            made.write(ENCRYPT)
+            return path
     number = making.number("data")
     making.run("mke2fs", "-q", "-t", "ext4", "-L", "data", "-U", number, "-m", 1, "-O", "^metadata_csum_seed",
                "-E", f"hash_seed={number},lazy_itable_init=0,nodiscard", path)

@@ -15,7 +15,7 @@ from making import CROSS, Making
 # What the disk of any board may hang on, and what the first file system does with it.
 FIRST_MODULES = ("virtio_blk", "virtio_pci", "mmc_block", "sdhci_iproc", "sdhci_brcmstb", "sd_mod", "usb_storage", "uas", "xhci_pci", "nvme",
                  "xhci_plat_hcd", "ahci", "rp1_pci", "bcm2835_wdt", "squashfs", "dm_mod", "dm_verity", "ext4", "sha256_generic", "vfat", "nls_ascii",
-                 "nls_cp437", "nls_utf8")
+                 "nls_cp437", "nls_utf8", "dm_crypt", "xts", "aesni_intel", "aes_ce_blk", "aes_neon_bs")
 # Where the drivers lie that stand between a board and its disk: of these, all that its device tree asks for. No module says that it
 # needs the clock, the pins and the regulator that a device tree gives it.
 ON_THE_WAY = ("clk", "gpio", "irqchip", "mmc", "phy", "pinctrl", "regulator", "reset", "usb")
@@ -70,7 +70,7 @@ def first_files(making: Making, version: str) -> None:
     shutil.copy(CROSS / "boot/init", first / "init")
     shutil.copy(making.root / "usr/bin/busybox", first / "bin/busybox")
     shutil.copy(CROSS / "rootfs/usr/lib/hilum/autoboot", first / "bin/autoboot")
-    for program in (making.root / "usr/sbin" / name for name in ("dmsetup", "e2fsck")):
+    for program in (making.root / "usr/sbin" / name for name in ("dmsetup", "e2fsck", "cryptsetup", "mke2fs")):
         shutil.copy(program, first / "bin" / program.name)
         for library in libraries(making, program):
             place = first / library.relative_to(making.root)

@@ -34,6 +34,8 @@ class Making:
     scratch: Path
     # Where the files of the board's boot loader lie that are not Debian's.
     firmware: Path | None = None
+    # Whether the data partition is to be encrypted when it is first started.
+    luks: bool = False
 
     @property
     def root(self) -> Path:

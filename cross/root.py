@@ -49,7 +49,7 @@ ENABLED = {
     "sysinit.target.wants": ("systemd-networkd.service",),
 }
 # Of an image whose disk is divided as we have it.
-ENABLED_WITH_SLOTS = ("hilum-grow.service", "hilum-health.service")
+ENABLED_WITH_SLOTS = ("hilum-grow.service", "hilum-health.service", "hilum-locked.service")
 
 
 def prune(making: Making) -> None:

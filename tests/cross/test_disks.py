@@ -12,6 +12,7 @@ import pytest
 from conftest import IMAGES, REPO, make
 
 pytestmark = IMAGES
+ENCRYPT = b"hilum: encrypt this partition when it is first started\n"
 AARCH64 = ["--program", os.environ["HILUM_AARCH64"]] if "HILUM_AARCH64" in os.environ else []
 
 
@@ -137,9 +138,9 @@ def test_the_first_file_system_has_the_drivers_of_the_device_tree(pi: Disk, tmp_
     (tmp_path / "initrd").write_bytes(pi.read("boot-a", "initrd.img"))
     names = run("sh", "-c", "zstd -dqc initrd | cpio --list --quiet", cwd=tmp_path).split()
     for module in ("sdhci-brcmstb", "pinctrl-brcmstb-bcm2712", "gpio-regulator", "irq-bcm2712-mip", "rp1_pci", "clk-rp1", "dwc3", "xhci-plat-hcd",
-                   "nvme", "usb-storage", "bcm2835_wdt", "vfat", "dm-verity"):
+                   "nvme", "usb-storage", "bcm2835_wdt", "vfat", "dm-verity", "dm-crypt"):
         assert f"modules/{module}.ko" in names
-    assert {"bin/autoboot", "bin/busybox"} <= set(names)
+    assert {"bin/autoboot", "bin/cryptsetup", "bin/mke2fs", "bin/busybox"} <= set(names)
 
 
 def test_a_raspberry_pi_4_has_its_firmware(firmware: Path, tmp_path: Path):
@@ -164,12 +165,22 @@ def test_firmware_that_finds_no_second_partition_is_refused(tmp_path: Path, when
         (["toaster"], "There are qemu-virt, rpi5, rpi4, jetson-orin-nano"),
         (["rpi5", "--arch", "amd64"], "there is no rpi5 with amd64"),
         (["rpi4"], "starts only with start4.elf and fixup4.dat"),
+        (["jetson-orin-nano", "--luks"], "no data partition"),
     ],
 )
 def test_what_cannot_be_made(words: list[str], why: str, tmp_path: Path):
     done = subprocess.run([REPO / "cross/image", *words, "--out", tmp_path, *AARCH64], capture_output=True, text=True)
     assert done.returncode == 1 and why in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_data_partition_that_is_to_be_encrypted_has_a_line_and_nothing_else(tmp_path: Path):
+    made = make("qemu-virt", tmp_path, "--arch", "amd64", "--luks")
+    disk = Disk(made.with_name(made.name + ".img"))
+    whole = disk.bytes("data", 0, disk.partitions["data"]["size"] * 512)
+    assert whole[17 << 20 :].startswith(ENCRYPT)
+    assert not whole.replace(ENCRYPT, b"", 1).strip(b"\0")
+    assert ENCRYPT.decode().strip() in (REPO / "cross/boot/init").read_text()
 
 
 def test_a_root_without_a_kernel(tmp_path: Path):
