@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -88,8 +89,7 @@ class Box:
             machine = machine[: machine.index("-device")]
         words = [
             *machine, "-accel", "tcg", "-smp", "2", "-m", "1024", "-nodefaults", "-display", "none",
-            "-drive", f"if=pflash,format=raw,readonly=on,file={FIRMWARE[self.arch][0]}", "-drive", f"if=pflash,format=raw,file={self.folder}/variables",
-            "-drive", f"file={self.disk},format=raw,if=none,id=disk,cache=writeback", "-device", "virtio-blk-pci,drive=disk,bootindex=1",
+            *self.firmware(), "-drive", f"file={self.disk},format=raw,if=none,id=disk,cache=writeback", "-device", "virtio-blk-pci,drive=disk,bootindex=1",
             # Two touch devices, and the keyboard of whoever comes by.
             "-device", "virtio-tablet-pci", "-device", "virtio-tablet-pci", "-device", "virtio-keyboard-pci",
             "-device", "virtio-rng-pci", "-device", "qemu-xhci", "-smbios", ",".join(["type=11", *credentials]),
@@ -106,6 +106,10 @@ class Box:
         self.do("qmp_capabilities")
         self.line = self._connect(paths["line"])
         self.said = b""
+
+    def firmware(self) -> list[str]:
+        """How the machine begins."""
+        return ["-drive", f"if=pflash,format=raw,readonly=on,file={FIRMWARE[self.arch][0]}", "-drive", f"if=pflash,format=raw,file={self.folder}/variables"]
 
     def _connect(self, path: Path) -> socket.socket:
         made = socket.socket(socket.AF_UNIX)
@@ -223,6 +227,31 @@ class Box:
         """Nothing is left of a partition."""
         start, size = self.partition(name)
         run("fallocate", "--punch-hole", "--offset", start, "--length", size, self.disk)
+
+
+class Pi(Box):
+    """A box that is started as a Raspberry Pi's boot loader starts one: which partition, autoboot.txt says, and what of it, config.txt."""
+
+    def firmware(self) -> list[str]:
+        start, _ = self.partition("config")
+        auto = run("mtype", "-i", f"{self.disk}@@{start}", "::autoboot.txt")
+        number = re.search(r"^boot_partition=(\d)$", auto.partition("[tryboot]")[0], re.MULTILINE)[1]
+        start, _ = self.partition({"2": "boot-a", "3": "boot-b"}[number])
+        for name in ("vmlinuz", "initrd.img", "cmdline.txt"):
+            run("mcopy", "-n", "-o", "-i", f"{self.disk}@@{start}", f"::{name}", self.folder / name)
+        words = (self.folder / "cmdline.txt").read_text().strip()
+        # QEMU's own firmware passes credentials on. A restart ends QEMU, and what comes after it is read from the disk again.
+        return [*super().firmware(), "-kernel", str(self.folder / "vmlinuz"), "-initrd", str(self.folder / "initrd.img"), "-append", words, "-no-reboot"]
+
+    def ready(self) -> float:
+        while True:
+            try:
+                return super().ready()
+            except Cut:
+                if self.process.wait(10):
+                    raise
+                self.off()
+                self.on()
 
 
 class Person(Seeing):
