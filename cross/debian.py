@@ -15,12 +15,13 @@ from making import CACHE, CROSS, Making, say
 SUITE, BACKPORTS = "trixie", "trixie-backports"
 KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 # What was unpacked, from the packages themselves: nothing writes it down where nothing is installed.
-LIST_PACKAGES = 'for deb in "$1"/var/cache/apt/archives/*.deb; do dpkg-deb -f "$deb" Package Source Version Architecture; echo; done >"$1/packages"'
+LIST_PACKAGES = ('for deb in "$1"/var/cache/apt/archives/*.deb; do dpkg-deb -f "$deb" Package Source Version Architecture; echo; done '
+                 '>"$1/packages"')
 
 
 def mirror() -> str:
     """Where this machine gets its own Debian from."""
-    own = dict(line.split("=", 1) for line in Path("/etc/os-release").read_text().splitlines() if "=" in line)["VERSION_CODENAME"].strip('"')
+    own = re.search(r'^VERSION_CODENAME="?([^"\n]+)', Path("/etc/os-release").read_text(), re.MULTILINE)[1]
     found = run("apt-get", "indextargets", "--format", "$(RELEASE) $(REPO_URI)", "Created-By: Packages", "Component: main")
     for line in found.splitlines():
         release, address = line.split(" ", 1)
@@ -48,10 +49,11 @@ def unpacked(board: Board, processor: Processor) -> Path:
         say(f"fetching Debian {SUITE} for {processor.debian}")
         CACHE.mkdir(parents=True, exist_ok=True)
         sources = "".join(f"deb [signed-by={KEYS}] {mirror()} {suite} main\n" for suite in (SUITE, f"{SUITE}-updates", BACKPORTS))
-        run("mmdebstrap", "--quiet", f"--mode={'root' if os.geteuid() == 0 else 'unshare'}", f"--arch={processor.debian}", "--variant=extract",
-            "--skip=check/qemu", f"--include={','.join(wanted)}", "--aptopt=Acquire::Languages \"none\"",
-            "--aptopt=APT::Install-Recommends \"false\"", f"--extract-hook={LIST_PACKAGES}", "--format=tar", SUITE, archive.with_suffix(".new"), "-", input=sources)
-        archive.with_suffix(".new").rename(archive)
+        fresh = archive.with_suffix(".new")
+        run("mmdebstrap", "--quiet", f"--mode={'root' if os.geteuid() == 0 else 'unshare'}", f"--arch={processor.debian}",
+            "--variant=extract", "--skip=check/qemu", f"--include={','.join(wanted)}", "--aptopt=Acquire::Languages \"none\"",
+            "--aptopt=APT::Install-Recommends \"false\"", f"--extract-hook={LIST_PACKAGES}", "--format=tar", SUITE, fresh, "-", input=sources)
+        fresh.rename(archive)
     return archive
 
 
@@ -61,10 +63,11 @@ def bill(making: Making) -> str:
     for paragraph in (making.root / "packages").read_text().strip().split("\n\n"):
         fields = dict(re.findall(r"^([A-Za-z-]+): (.*)$", paragraph, re.MULTILINE))
         source = fields.get("Source", fields["Package"]).split(" ")[0]
+        version = fields["Version"].replace("+", "%2B").replace(":", "%3A")
         components.append({
             "type": "operating-system" if fields["Package"].startswith("linux-image") else "library",
             "name": fields["Package"], "version": fields["Version"], "bom-ref": fields["Package"],
-            "purl": f"pkg:deb/debian/{fields['Package']}@{fields['Version'].replace('+', '%2B').replace(':', '%3A')}?arch={fields['Architecture']}&distro={SUITE}",
+            "purl": f"pkg:deb/debian/{fields['Package']}@{version}?arch={fields['Architecture']}&distro={SUITE}",
             "properties": [{"name": "debian:source", "value": source}],
         })
     main = {"type": "firmware", "name": f"hilum-{making.name}", "version": making.version, "bom-ref": "image"}

@@ -55,8 +55,9 @@ def squashfs(making: Making) -> tuple[Path, str]:
     blocks = -(-size // BLOCK)
     os.truncate(path, blocks * BLOCK)
     salt = hashlib.sha256(f"{making.name} {making.version}".encode()).hexdigest()
-    said = making.run("veritysetup", "format", path, path, f"--hash-offset={blocks * BLOCK}", f"--salt={salt}", f"--uuid={making.number('verity')}",
-                      "--hash=sha256", f"--data-blocks={blocks}", f"--data-block-size={BLOCK}", f"--hash-block-size={BLOCK}")
+    said = making.run("veritysetup", "format", path, path, f"--hash-offset={blocks * BLOCK}", f"--salt={salt}",
+                      f"--uuid={making.number('verity')}", "--hash=sha256", f"--data-blocks={blocks}",
+                      f"--data-block-size={BLOCK}", f"--hash-block-size={BLOCK}")
     (top,) = re.findall(r"Root hash:[ \t]+([0-9a-f]{64})", said)
     return path, f"{blocks},{salt},{top}"
 
@@ -71,7 +72,8 @@ def fat(making: Making, name: str, mb: int, files: dict[str, Path], *how: object
         os.utime(file, (making.when, making.when))
         folders = place.split("/")[:-1]
         for depth in range(1, len(folders) + 1):
-            subprocess.run(["mmd", "-D", "s", "-i", str(path), "::" + "/".join(folders[:depth])], capture_output=True, env=making.environment)
+            folder = "::" + "/".join(folders[:depth])
+            subprocess.run(["mmd", "-D", "s", "-i", str(path), folder], capture_output=True, env=making.environment)
         making.run("mcopy", "-m", "-i", path, file, f"::{place}")
     return path
 
@@ -95,7 +97,8 @@ def disk(making: Making, out: Path, partitions: tuple[Partition, ...], parts: di
     """A disk with these partitions, and what is in some of them."""
     lines, at, places = ["label: gpt", f"label-id: {making.number('disk')}", "first-lba: 2048"], MB, {}
     for one in partitions:
-        lines.append(f"start={at // SECTOR}, size={one.mb * MB // SECTOR}, type={one.type}, uuid={making.number(one.name)}, name={one.name}")
+        size = one.mb * MB // SECTOR
+        lines.append(f"start={at // SECTOR}, size={size}, type={one.type}, uuid={making.number(one.name)}, name={one.name}")
         places[one.name] = at
         at += one.mb * MB
     fresh = making.scratch / "disk"
@@ -141,8 +144,8 @@ def packed(making: Making, image: Path) -> None:
 def archive(making: Making, out: Path) -> None:
     """The root, as an archive."""
     plain = making.scratch / "root.tar"
-    making.run("tar", "--create", "--file", plain, "--directory", making.root, "--sort=name", f"--mtime=@{making.when}", "--owner=0", "--group=0",
-               "--numeric-owner", "--format=gnu", ".")
+    making.run("tar", "--create", "--file", plain, "--directory", making.root, "--sort=name", f"--mtime=@{making.when}", "--owner=0",
+               "--group=0", "--numeric-owner", "--format=gnu", ".")
     making.run("zstd", "-3" if making.fast else "-19", "-T0", "--quiet", "--force", plain, "-o", out)
 
 

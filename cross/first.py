@@ -13,9 +13,9 @@ from pathlib import Path
 from making import CROSS, Making
 
 # What the disk of any board may hang on, and what the first file system does with it.
-FIRST_MODULES = ("virtio_blk", "virtio_pci", "mmc_block", "sdhci_iproc", "sdhci_brcmstb", "sd_mod", "usb_storage", "uas", "xhci_pci", "nvme",
-                 "xhci_plat_hcd", "ahci", "rp1_pci", "bcm2835_wdt", "squashfs", "dm_mod", "dm_verity", "ext4", "sha256_generic", "vfat", "nls_ascii",
-                 "nls_cp437", "nls_utf8", "dm_crypt", "xts", "aesni_intel", "aes_ce_blk", "aes_neon_bs")
+FIRST_MODULES = ("virtio_blk", "virtio_pci", "mmc_block", "sdhci_iproc", "sdhci_brcmstb", "sd_mod", "usb_storage", "uas", "xhci_pci",
+                 "nvme", "xhci_plat_hcd", "ahci", "rp1_pci", "bcm2835_wdt", "squashfs", "dm_mod", "dm_verity", "ext4", "sha256_generic",
+                 "vfat", "nls_ascii", "nls_cp437", "nls_utf8", "dm_crypt", "xts", "aesni_intel", "aes_ce_blk", "aes_neon_bs")
 # Where the drivers lie that stand between a board and its disk: of these, all that its device tree asks for. No module says that it
 # needs the clock, the pins and the regulator that a device tree gives it.
 ON_THE_WAY = ("clk", "gpio", "irqchip", "mmc", "phy", "pinctrl", "regulator", "reset", "usb")
@@ -81,7 +81,8 @@ def first_files(making: Making, version: str) -> None:
             (first / link).symlink_to(os.readlink(making.root / link))
     wanted: list[str] = []
     for module in (*FIRST_MODULES, *on_the_way(making, version)):
-        done = subprocess.run(["modprobe", "-d", str(making.root / "usr"), "-S", version, "--show-depends", module], capture_output=True, text=True)
+        words = ["modprobe", "-d", str(making.root / "usr"), "-S", version, "--show-depends", module]
+        done = subprocess.run(words, capture_output=True, text=True)
         # What the kernel has built in, or not at all on this processor, needs no loading.
         for path in re.findall(r"^insmod (\S+)", done.stdout, re.MULTILINE):
             if path not in wanted:

@@ -9,8 +9,8 @@ from disks import Loader, Partition, fat
 from making import CROSS, Making
 
 # In the order of the disk; boot/grub.cfg counts on it.
-PARTITIONS = (Partition("esp", 32, "uefi"), Partition("boot-a", 96), Partition("root-a", 384), Partition("boot-b", 96), Partition("root-b", 384),
-              Partition("data", 256, "linux"))
+PARTITIONS = (Partition("esp", 32, "uefi"), Partition("boot-a", 96), Partition("root-a", 384), Partition("boot-b", 96),
+              Partition("root-b", 384), Partition("data", 256, "linux"))
 
 
 def take(making: Making) -> None:

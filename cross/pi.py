@@ -19,7 +19,7 @@ FAT_MB = 128
 PARTITIONS = (Partition("config", FAT_MB, BASIC), Partition("boot-a", FAT_MB, BASIC), Partition("boot-b", FAT_MB, BASIC),
               Partition("root-a", 384), Partition("root-b", 384), Partition("data", 256, "linux"))
 FAT32 = ("-F", 32, "-s", 1)
-# Before this, start4.elf on a disk with a GPT finds no other partition than the first bootable one (raspberrypi/rpi-eeprom, issues 654, 668).
+# Before this, start4.elf on a disk with a GPT finds no other partition than the first one (raspberrypi/rpi-eeprom, issues 654, 668).
 FIRMWARE_SINCE = date(2025, 1, 16)
 # The device trees are the kernel's own: overlays (dtoverlay=) are made for those of the Raspberry Pi's kernel, and none is needed.
 CONFIG = """arm_64bit=1
@@ -57,7 +57,8 @@ def check(name: str, board: Board, folder: Path | None) -> None:
         if not (folder / file).is_file():
             raise SystemExit(f"image: there is no {folder / file}")
         if file.endswith(".elf") and built(folder / file) < FIRMWARE_SINCE:
-            raise SystemExit(f"image: {folder / file} is of {built(folder / file)}: before {FIRMWARE_SINCE} it does not find the partitions of a GPT")
+            raise SystemExit(f"image: {folder / file} is of {built(folder / file)}: before {FIRMWARE_SINCE} it does not find the "
+                             "partitions of a GPT")
 
 
 def slot(making: Making, words: str) -> Path:

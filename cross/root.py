@@ -12,37 +12,42 @@ from making import CROSS, REPO, Making
 
 # Folders of the kernel's modules that a box has a use for; the rest is for other machines.
 MODULES = ("arch", "crypto", "lib", "mm", "net/core", "net/ipv4", "net/ipv6", "net/packet", "net/unix", "net/dns_resolver", "net/sunrpc",
-           "block", "fs", "drivers/ata", "drivers/block", "drivers/char", "drivers/clk", "drivers/firmware", "drivers/gpio", "drivers/gpu",
-           "drivers/hid", "drivers/hwmon", "drivers/i2c", "drivers/input", "drivers/irqchip", "drivers/leds", "drivers/mailbox", "drivers/md",
-           "drivers/media", "drivers/mmc", "drivers/cpufreq", "drivers/misc/rp1", "drivers/net/ethernet/broadcom", "drivers/net/ethernet/cadence", "drivers/net/ethernet/realtek", "drivers/net/ethernet/nvidia",
-           "drivers/net/phy", "drivers/net/mdio", "drivers/net/usb", "drivers/nvme", "drivers/nvmem", "drivers/of", "drivers/pci", "drivers/phy",
-           "drivers/pinctrl", "drivers/platform", "drivers/power", "drivers/pwm", "drivers/regulator", "drivers/reset", "drivers/rtc",
-           "drivers/scsi", "drivers/soc", "drivers/spi", "drivers/thermal", "drivers/tty", "drivers/usb", "drivers/video", "drivers/virtio",
-           "drivers/watchdog", "drivers/net/virtio_net.ko", "drivers/base")
+           "block", "fs", "drivers/ata", "drivers/block", "drivers/char", "drivers/clk", "drivers/firmware", "drivers/gpio",
+           "drivers/gpu", "drivers/hid", "drivers/hwmon", "drivers/i2c", "drivers/input", "drivers/irqchip", "drivers/leds",
+           "drivers/mailbox", "drivers/md", "drivers/media", "drivers/mmc", "drivers/cpufreq", "drivers/misc/rp1",
+           "drivers/net/ethernet/broadcom", "drivers/net/ethernet/cadence", "drivers/net/ethernet/realtek", "drivers/net/ethernet/nvidia",
+           "drivers/net/phy", "drivers/net/mdio", "drivers/net/usb", "drivers/nvme", "drivers/nvmem", "drivers/of", "drivers/pci",
+           "drivers/phy", "drivers/pinctrl", "drivers/platform", "drivers/power", "drivers/pwm", "drivers/regulator", "drivers/reset",
+           "drivers/rtc", "drivers/scsi", "drivers/soc", "drivers/spi", "drivers/thermal", "drivers/tty", "drivers/usb", "drivers/video",
+           "drivers/virtio", "drivers/watchdog", "drivers/net/virtio_net.ko", "drivers/base")
 NO_MODULES = ("drivers/gpu/drm/amd", "drivers/gpu/drm/nouveau", "drivers/gpu/drm/radeon", "drivers/gpu/drm/i915", "drivers/gpu/drm/xe",
               "drivers/media/dvb-frontends", "drivers/media/tuners", "drivers/media/pci", "drivers/media/radio", "drivers/scsi/lpfc",
               "drivers/scsi/qla2xxx", "drivers/scsi/mpt3sas", "drivers/scsi/megaraid", "drivers/scsi/bfa", "drivers/scsi/aic7xxx",
               "fs/ocfs2", "fs/xfs", "fs/btrfs", "fs/gfs2", "fs/ceph", "fs/bcachefs", "fs/jfs", "fs/f2fs", "fs/afs", "fs/orangefs",
-              "drivers/hid/intel-ish-hid", "drivers/usb/gadget", "drivers/net/ethernet/broadcom/bnxt", "drivers/net/ethernet/broadcom/bnx2x")
+              "drivers/hid/intel-ish-hid", "drivers/usb/gadget", "drivers/net/ethernet/broadcom/bnxt",
+              "drivers/net/ethernet/broadcom/bnx2x")
 # Files of packages that nothing here reads.
-PRUNED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "usr/share/lintian", "usr/share/bug", "usr/share/bash-completion",
-          "usr/share/zsh", "usr/share/initramfs-tools", "usr/share/debianutils", "usr/share/perl5", "usr/share/pixmaps", "usr/share/polkit-1",
-          "usr/lib/udev/hwdb.d", "usr/lib/locale", "usr/lib/*-linux-gnu/gconv", "usr/lib/*-linux-gnu/perl-base", "usr/lib/*-linux-gnu/security",
-          "usr/lib/linux-image-*", "usr/bin/perl*", "usr/sbin/grub*", "usr/lib/kernel", "etc/kernel", "etc/cron*", "etc/apt", "etc/dpkg", "etc/pam.d", "etc/security",
-          "usr/lib/apt", "usr/lib/dpkg", "usr/share/dpkg", "boot", "var", "usr/lib/systemd/systemd-homed*", "usr/lib/systemd/system-generators/systemd-gpt-auto-generator",
-          "usr/lib/systemd/catalog", "usr/lib/modprobe.d/aliases.conf", "usr/lib/dracut", "usr/lib/systemd/system/dracut-*", "usr/lib/systemd/system/*.wants/dracut-*",
+PRUNED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "usr/share/lintian", "usr/share/bug",
+          "usr/share/bash-completion", "usr/share/zsh", "usr/share/initramfs-tools", "usr/share/debianutils", "usr/share/perl5",
+          "usr/share/pixmaps", "usr/share/polkit-1", "usr/lib/udev/hwdb.d", "usr/lib/locale", "usr/lib/*-linux-gnu/gconv",
+          "usr/lib/*-linux-gnu/perl-base", "usr/lib/*-linux-gnu/security", "usr/lib/linux-image-*", "usr/bin/perl*", "usr/sbin/grub*",
+          "usr/lib/kernel", "etc/kernel", "etc/cron*", "etc/apt", "etc/dpkg", "etc/pam.d", "etc/security", "usr/lib/apt", "usr/lib/dpkg",
+          "usr/share/dpkg", "boot", "var", "usr/lib/systemd/systemd-homed*",
+          "usr/lib/systemd/system-generators/systemd-gpt-auto-generator", "usr/lib/systemd/catalog", "usr/lib/modprobe.d/aliases.conf",
+          "usr/lib/dracut", "usr/lib/systemd/system/dracut-*", "usr/lib/systemd/system/*.wants/dracut-*",
           "usr/lib/systemd/system/initrd*", "usr/sbin/dracut*", "usr/bin/dracut*", "usr/bin/lsinitrd", "usr/lib/modules/*/dtb",
           "usr/lib/modules/*/System.map", "usr/lib/modules/*/config", "packages")
 # Services of Debian's that would ask somebody, log somebody in, or write where nothing can be written.
-MASKED = ("getty@.service", "serial-getty@.service", "console-getty.service", "container-getty@.service", "debug-shell.service", "emergency.service",
-          "rescue.service", "ctrl-alt-del.target", "systemd-firstboot.service", "systemd-homed.service", "systemd-hwdb-update.service",
-          "systemd-update-done.service", "ldconfig.service", "systemd-machine-id-commit.service", "first-boot-complete.target",
-          "systemd-journal-catalog-update.service", "systemd-logind.service", "systemd-boot-update.service", "systemd-pcrphase.service",
-          "systemd-networkd-wait-online.service", "systemd-sysusers.service", "e2scrub_reap.service", "e2scrub_all.timer", "fstrim.timer",
-          "getty.target", "remote-fs.target", "systemd-binfmt.service", "proc-sys-fs-binfmt_misc.automount",
-          "systemd-creds.socket", "systemd-hostnamed.socket", "systemd-sysext.socket", "systemd-pcrextend.socket", "systemd-pcrlock.socket",
-          "systemd-networkd-persistent-storage.service", "systemd-hibernate-clear.service", "systemd-ask-password-wall.path",
-          "systemd-ask-password-console.path", "systemd-user-sessions.service")
+MASKED = ("getty@.service", "serial-getty@.service", "console-getty.service", "container-getty@.service", "debug-shell.service",
+          "emergency.service", "rescue.service", "ctrl-alt-del.target", "systemd-firstboot.service", "systemd-homed.service",
+          "systemd-hwdb-update.service", "systemd-update-done.service", "ldconfig.service", "systemd-machine-id-commit.service",
+          "first-boot-complete.target", "systemd-journal-catalog-update.service", "systemd-logind.service", "systemd-boot-update.service",
+          "systemd-pcrphase.service", "systemd-networkd-wait-online.service", "systemd-sysusers.service", "e2scrub_reap.service",
+          "e2scrub_all.timer", "fstrim.timer", "getty.target", "remote-fs.target", "systemd-binfmt.service",
+          "proc-sys-fs-binfmt_misc.automount", "systemd-creds.socket", "systemd-hostnamed.socket", "systemd-sysext.socket",
+          "systemd-pcrextend.socket", "systemd-pcrlock.socket", "systemd-networkd-persistent-storage.service",
+          "systemd-hibernate-clear.service", "systemd-ask-password-wall.path", "systemd-ask-password-console.path",
+          "systemd-user-sessions.service")
 # What the image's own board file says beside what the board is.
 BOARD_OF_IMAGE = """[paths]
 trouble = "/run/hilum-rescue"
@@ -103,7 +108,9 @@ def furnish(making: Making, bill: str, loader: Loader | None) -> None:
     # Which board this is, and whose bundles it takes.
     signer = making.keys / "bundle.pub"
     whose = f"keys = [{json.dumps(signer.read_text().splitlines()[-1])}]" if signer.exists() else "development-key = true"
-    (root / "etc/hilum/board.toml").write_text(f'inherit = "{making.name}.toml"\n\n{BOARD_OF_IMAGE}\n[bundle]\nfolder = "/run/hilum-bundle"\n{whose}\n')
+    (root / "etc/hilum/board.toml").write_text(
+        f'inherit = "{making.name}.toml"\n\n{BOARD_OF_IMAGE}\n[bundle]\nfolder = "/run/hilum-bundle"\n{whose}\n'
+    )
     for name in ("hilum.service", "hilum-worker.socket", "hilum-worker@.service"):
         shutil.copy(REPO / "board" / name, root / "usr/lib/systemd/system" / name)
     for name, folder in (("hilum.sysusers", "sysusers.d"), ("hilum.tmpfiles", "tmpfiles.d"), ("hilum.modules-load", "modules-load.d")):

@@ -16,7 +16,8 @@ IMAGES = pytest.mark.skipif("HILUM_IMAGES" not in os.environ, reason="images are
 def make(board: str, out: Path, *words: object) -> Path:
     """Makes an image, packed less, and gives what its files are called before their endings."""
     program = ["--program", os.environ["HILUM"]] if "HILUM" in os.environ and "amd64" in words else []
-    done = subprocess.run([str(word) for word in (REPO / "cross/image", board, "--fast", "--out", out, *program, *words)], capture_output=True, text=True)
+    given = (REPO / "cross/image", board, "--fast", "--out", out, *program, *words)
+    done = subprocess.run([str(word) for word in given], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     (found,) = out.glob("*.cdx.json")
     return found.with_name(found.name.removesuffix(".cdx.json"))

@@ -240,7 +240,9 @@ def test_a_write_is_one_sector(pi: Pi):
         pi.plug()
 
 
-@pytest.mark.parametrize("text", ["", "[all]\nboot_partition=2\n", "\0" * 512, "[all]\nboot_partition=2\n#hilum first=C a=good b=\n", "x" * 512])
+@pytest.mark.parametrize(
+    "text", ["", "[all]\nboot_partition=2\n", "\0" * 512, "[all]\nboot_partition=2\n#hilum first=C a=good b=\n", "x" * 512]
+)
 def test_a_file_that_says_nothing(pi: Pi, text: str):
     pi.file.write_text(text)
     pi.torn.clear()

@@ -137,8 +137,8 @@ def test_the_first_file_system_has_the_drivers_of_the_device_tree(pi: Disk, tmp_
     """Between a Raspberry Pi 5 and its card, disk, stick: what the kernel does not have built in."""
     (tmp_path / "initrd").write_bytes(pi.read("boot-a", "initrd.img"))
     names = run("sh", "-c", "zstd -dqc initrd | cpio --list --quiet", cwd=tmp_path).split()
-    for module in ("sdhci-brcmstb", "pinctrl-brcmstb-bcm2712", "gpio-regulator", "irq-bcm2712-mip", "rp1_pci", "clk-rp1", "dwc3", "xhci-plat-hcd",
-                   "nvme", "usb-storage", "bcm2835_wdt", "vfat", "dm-verity", "dm-crypt"):
+    for module in ("sdhci-brcmstb", "pinctrl-brcmstb-bcm2712", "gpio-regulator", "irq-bcm2712-mip", "rp1_pci", "clk-rp1", "dwc3",
+                   "xhci-plat-hcd", "nvme", "usb-storage", "bcm2835_wdt", "vfat", "dm-verity", "dm-crypt"):
         assert f"modules/{module}.ko" in names
     assert {"bin/autoboot", "bin/cryptsetup", "bin/mke2fs", "bin/busybox"} <= set(names)
 
