@@ -83,13 +83,14 @@ class Box:
         for path in paths.values():
             path.unlink(missing_ok=True)
         given = {"systemd.extra-unit.hands.service": HANDS, "systemd.unit-dropin.sysinit.target": WANTS}
-        credentials = [f"value=io.systemd.credential.binary:{name}={base64.b64encode(text.encode()).decode()}" for name, text in given.items()]
+        credentials = [f"value=io.systemd.credential.binary:{name}={encoded(text)}" for name, text in given.items()]
         machine = [word for word in MACHINES[self.arch]]
         if not screen:
             machine = machine[: machine.index("-device")]
         words = [
             *machine, "-accel", "tcg", "-smp", "2", "-m", "1024", "-nodefaults", "-display", "none",
-            *self.firmware(), "-drive", f"file={self.disk},format=raw,if=none,id=disk,cache=writeback", "-device", "virtio-blk-pci,drive=disk,bootindex=1",
+            *self.firmware(),
+            "-drive", f"file={self.disk},format=raw,if=none,id=disk,cache=writeback", "-device", "virtio-blk-pci,drive=disk,bootindex=1",
             # Two touch devices, and the keyboard of whoever comes by.
             "-device", "virtio-tablet-pci", "-device", "virtio-tablet-pci", "-device", "virtio-keyboard-pci",
             "-device", "virtio-rng-pci", "-device", "qemu-xhci", "-smbios", ",".join(["type=11", *credentials]),
@@ -109,7 +110,8 @@ class Box:
 
     def firmware(self) -> list[str]:
         """How the machine begins."""
-        return ["-drive", f"if=pflash,format=raw,readonly=on,file={FIRMWARE[self.arch][0]}", "-drive", f"if=pflash,format=raw,file={self.folder}/variables"]
+        places = (f"{FIRMWARE[self.arch][0]},readonly=on", f"{self.folder}/variables")
+        return [word for place in places for word in ("-drive", f"if=pflash,format=raw,file={place}")]
 
     def _connect(self, path: Path) -> socket.socket:
         made = socket.socket(socket.AF_UNIX)
@@ -205,7 +207,7 @@ class Box:
 
     def pull_out(self, name: str = "stick") -> None:
         self.do("device_del", id=name)
-        self.becomes(f"ls /dev/disk/by-id | grep -c '^usb-' || true", lambda said: said == "0", "the stick is gone")
+        self.becomes("ls /dev/disk/by-id | grep -c '^usb-' || true", lambda said: said == "0", "the stick is gone")
         self.do("blockdev-del", **{"node-name": name})
 
     def partition(self, name: str) -> tuple[int, int]:
@@ -241,7 +243,8 @@ class Pi(Box):
             run("mcopy", "-n", "-o", "-i", f"{self.disk}@@{start}", f"::{name}", self.folder / name)
         words = (self.folder / "cmdline.txt").read_text().strip()
         # QEMU's own firmware passes credentials on. A restart ends QEMU, and what comes after it is read from the disk again.
-        return [*super().firmware(), "-kernel", str(self.folder / "vmlinuz"), "-initrd", str(self.folder / "initrd.img"), "-append", words, "-no-reboot"]
+        files = ("-kernel", str(self.folder / "vmlinuz"), "-initrd", str(self.folder / "initrd.img"))
+        return [*super().firmware(), *files, "-append", words, "-no-reboot"]
 
     def ready(self) -> float:
         while True:
@@ -286,7 +289,8 @@ class Person(Seeing):
     def tap(self, x: int, y: int) -> None:
         width, height = Image.open(self.box.folder / "screen.png").size
         axes = {"x": (x, width), "y": (y, height)}
-        at = [{"type": "abs", "data": {"axis": axis, "value": round((place + 0.5) * FULL / size)}} for axis, (place, size) in axes.items()]
+        values = {axis: round((place + 0.5) * FULL / size) for axis, (place, size) in axes.items()}
+        at = [{"type": "abs", "data": {"axis": axis, "value": value}} for axis, value in values.items()]
         button = {"type": "btn", "data": {"button": "left", "down": True}}
         self._send(*at, button)
         self._send({**button, "data": {"button": "left", "down": False}})
@@ -300,6 +304,10 @@ class Person(Seeing):
             shift = [{"type": "qcode", "data": "shift"}] if character.isupper() else []
             self.box.do("send-key", keys=[*shift, {"type": "qcode", "data": code}], **{"hold-time": 20})
             time.sleep(0.1)  # a hand
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 def until(what: Callable[[], object], why: str, patience_s: float = PATIENCE_S, last: Callable[[], str] = str, pause_s: float = 0.1):
