@@ -207,7 +207,7 @@ class Box:
 
     def pull_out(self, name: str = "stick") -> None:
         self.do("device_del", id=name)
-        self.becomes("ls /dev/disk/by-id | grep -c '^usb-' || true", lambda said: said == "0", "the stick is gone")
+        self.becomes("ls /dev/disk/by-id 2>/dev/null | grep -c '^usb-' || true", lambda said: said == "0", "the stick is gone")
         self.do("blockdev-del", **{"node-name": name})
 
     def partition(self, name: str) -> tuple[int, int]:

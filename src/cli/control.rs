@@ -10,7 +10,7 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Have a control case assessed now, and wait for its end: exit code 70 unless it is answered as it should be, 75 if the daemon
+    /// Have a control case assessed now, unless one waits already, and wait for its end: exit code 70 unless it is answered as it should be, 75 if the daemon
     /// could not be asked.
     #[arg(long)]
     now: bool,
@@ -27,7 +27,13 @@ const PATIENCE: f64 = 600.0;
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut asked = None;
     if arguments.now {
-        let case = word(&arguments.daemon.ask(&Request::Control)?, "case").to_owned();
+        // One that waits already will do.
+        let before = arguments.daemon.ask(&Request::Controls)?;
+        let last = before["controls"].as_array().and_then(|controls| controls.last());
+        let case = match last.filter(|last| last["good"].is_null()) {
+            Some(waiting) => word(waiting, "case").to_owned(),
+            None => word(&arguments.daemon.ask(&Request::Control)?, "case").to_owned(),
+        };
         // On a small board, behind others, it takes as long as it takes.
         let wait = Request::Wait { case: case.clone(), seconds: PATIENCE };
         while word(&arguments.daemon.ask(&wait)?, "state") == "queued" {}
