@@ -113,8 +113,9 @@ def furnish(making: Making, bill: str, loader: Loader | None) -> None:
     )
     for name in ("hilum.service", "hilum-worker.socket", "hilum-worker@.service"):
         shutil.copy(REPO / "board" / name, root / "usr/lib/systemd/system" / name)
-    for name, folder in (("hilum.sysusers", "sysusers.d"), ("hilum.tmpfiles", "tmpfiles.d"), ("hilum.modules-load", "modules-load.d")):
-        place = root / "usr/lib" / folder / "hilum.conf"
+    for name, folder in (("hilum.sysusers", "sysusers.d"), ("hilum.tmpfiles", "tmpfiles.d"), ("hilum.modules-load", "modules-load.d"),
+                         ("hilum.udev", "udev/rules.d")):
+        place = root / "usr/lib" / folder / ("71-hilum.rules" if name == "hilum.udev" else "hilum.conf")
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(REPO / "board" / name, place)
     shutil.copytree(making.bundle, share / "bundle")
