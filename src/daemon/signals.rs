@@ -97,23 +97,20 @@ impl Sound {
     const fn rhythm(self) -> &'static [u64] {
         match self {
             Self::Taken => &[80],
-            Self::Denied => &[60, 60, 60, 60, 60],
+            Self::Denied => &[80, 80, 80, 80, 80],
             Self::Result => &[80, 120, 400],
             Self::Fault => &[600, 300, 600],
         }
     }
 }
 
-/// Whether a rhythm is on so long after it began, and how long it stays so; for ever if there is nothing.
-fn beat(rhythm: &[u64], since: Duration, repeats: bool) -> (bool, Option<Duration>) {
+/// Whether a lamp is lit so long after its rhythm began, and how long it stays so; for ever if there is no rhythm.
+fn beat(rhythm: &[u64], since: Duration) -> (bool, Option<Duration>) {
     let whole: u64 = rhythm.iter().sum();
-    let mut at = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
     if whole == 0 {
-        return (repeats, None);
+        return (true, None);
     }
-    if repeats {
-        at %= whole;
-    }
+    let at = u64::try_from(since.as_millis()).unwrap_or(u64::MAX) % whole;
     let mut end = 0;
     for (index, part) in rhythm.iter().enumerate() {
         end += part;
@@ -122,6 +119,36 @@ fn beat(rhythm: &[u64], since: Duration, repeats: bool) -> (bool, Option<Duratio
         }
     }
     (false, None)
+}
+
+/// A sound on its way. Each part of it lasts at least as long as it should, however busy the box is: three tones are never heard as one.
+#[derive(Debug, Clone, Copy)]
+struct Sounding {
+    sound: Sound,
+    /// Which part of its rhythm, and until when.
+    part: usize,
+    until: Instant,
+}
+
+impl Sounding {
+    fn new(sound: Sound) -> Self {
+        Self { sound, part: 0, until: Instant::now() }.with(0)
+    }
+
+    fn with(self, part: usize) -> Self {
+        let lasts = self.sound.rhythm().get(part).copied().unwrap_or(0);
+        Self { part, until: Instant::now() + Duration::from_millis(lasts), ..self }
+    }
+
+    /// What it is now; nothing if it is over.
+    fn now(self) -> Option<Self> {
+        let is = if self.until <= Instant::now() { self.with(self.part + 1) } else { self };
+        (is.part < is.sound.rhythm().len()).then_some(is)
+    }
+
+    const fn is_loud(self) -> bool {
+        self.part.is_multiple_of(2)
+    }
 }
 
 /// Where what is to be heard is said. Nothing is heard where there is no buzzer.
@@ -228,23 +255,19 @@ pub(crate) async fn run(
     let mut backlight =
         light.as_ref().map(|light| Switched::new("backlight", Wired::Pwm { channel: light.channel, hz: light.hz }));
     let (mut pattern, mut began) = (Pattern::Working, Instant::now());
-    let mut sounding: Option<(Sound, Instant)> = None;
+    let mut sounding: Option<Sounding> = None;
     let mut look = tokio::time::interval(LOOK);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut touched = Instant::now();
     loop {
         let now = Instant::now();
-        let (lit, lamp_for) = beat(pattern.rhythm(), now - began, true);
-        let (loud, sound_for) =
-            sounding.map_or((false, None), |(sound, since)| beat(sound.rhythm(), now - since, false));
+        let (lit, lamp_for) = beat(pattern.rhythm(), now - began);
+        sounding = sounding.and_then(Sounding::now);
         if let Some(lamp) = &mut lamp {
             lamp.set(if lit { 100 } else { 0 });
         }
         if let Some(buzzer) = &mut buzzer {
-            buzzer.set(if loud { HALF } else { 0 });
-        }
-        if sound_for.is_none() {
-            sounding = None;
+            buzzer.set(if sounding.is_some_and(Sounding::is_loud) { HALF } else { 0 });
         }
         let mut dims = None;
         if let (Some(backlight), Some(light)) = (&mut backlight, &light) {
@@ -253,7 +276,7 @@ pub(crate) async fn run(
             dims = (now < dim_at).then_some(dim_at);
         }
         let lamp_turns = lamp.as_ref().and(lamp_for).map(|left| now + left);
-        let due = [lamp_turns, sound_for.map(|left| now + left), dims].into_iter().flatten().min();
+        let due = [lamp_turns, sounding.map(|sounding| sounding.until), dims].into_iter().flatten().min();
         let turn = async {
             match due {
                 Some(due) => sleep_until(due).await,
@@ -266,13 +289,13 @@ pub(crate) async fn run(
                 let Some(is) = sources.pattern().await else { return };
                 if is != pattern {
                     if is == Pattern::Fault {
-                        sounding = Some((Sound::Fault, Instant::now()));
+                        sounding = Some(Sounding::new(Sound::Fault));
                     }
                     (pattern, began) = (is, Instant::now());
                 }
             }
             sound = heard.recv(), if sounding.is_none() => match sound {
-                Some(sound) => sounding = Some((sound, Instant::now())),
+                Some(sound) => sounding = Some(Sounding::new(sound)),
                 None => return,
             },
             changed = sources.touched.changed(), if light.is_some() => {
@@ -326,23 +349,30 @@ mod tests {
 
     #[test]
     fn a_rhythm_is_kept() {
-        let at = |rhythm: &[u64], ms, repeats| {
-            let (on, left) = beat(rhythm, Duration::from_millis(ms), repeats);
+        let at = |rhythm: &[u64], ms| {
+            let (on, left) = beat(rhythm, Duration::from_millis(ms));
             (on, left.map(|left| left.as_millis()))
         };
-        assert_eq!(at(Pattern::Ready.rhythm(), 12_345, true), (true, None));
+        assert_eq!(at(Pattern::Ready.rhythm(), 12_345), (true, None));
         let wanted = Pattern::Wanted.rhythm();
         assert_eq!(
-            [0, 149, 150, 300, 450, 1999, 2000].map(|ms| at(wanted, ms, true).0),
+            [0, 149, 150, 300, 450, 1999, 2000].map(|ms| at(wanted, ms).0),
             [true, true, false, true, false, false, true]
         );
-        assert_eq!(at(wanted, 400, true), (true, Some(50)));
-        let denied = Sound::Denied.rhythm();
-        assert_eq!(
-            [0, 60, 120, 299, 300, 9000].map(|ms| at(denied, ms, false).0),
-            [true, false, true, true, false, false]
-        );
-        assert_eq!(at(denied, 300, false), (false, None));
+        assert_eq!(at(wanted, 400), (true, Some(50)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn three_tones_are_three_however_late_it_is() {
+        for late in [0, 500] {
+            let (mut heard, mut sounding) = (Vec::new(), Some(Sounding::new(Sound::Denied)));
+            while let Some(now) = sounding {
+                heard.push(now.is_loud());
+                sleep_until(now.until + Duration::from_millis(late)).await;
+                sounding = now.now();
+            }
+            assert_eq!(heard, [true, false, true, false, true]);
+        }
     }
 
     #[test]
