@@ -49,6 +49,7 @@ QCODES = {"-": "minus", " ": "spc", ".": "dot", "/": "slash"}
 # Runs a line that it is told, in base64, and says at the end with which status.
 HANDS = r"""[Unit]
 DefaultDependencies=no
+StartLimitIntervalSec=0
 After=systemd-udevd.service
 [Service]
 Restart=always
