@@ -10,8 +10,8 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Have a control case assessed now, unless one waits already, and wait for its end: exit code 70 unless it is answered as it should be, 75 if the daemon
-    /// could not be asked.
+    /// Have a control case assessed now, unless one waits already, and wait for its end: exit code 70 unless it is answered as it
+    /// should be, 75 if the daemon could not be asked.
     #[arg(long)]
     now: bool,
     #[command(flatten)]

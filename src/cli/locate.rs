@@ -178,7 +178,7 @@ pub(crate) fn bundle_folder(given: Option<&Path>) -> Result<PathBuf, Failure> {
 
 /// The bundle at `given`, or the first that is found, verified.
 pub(crate) fn open(given: Option<&Path>) -> Result<Bundle, Failure> {
-    Bundle::open(&bundle_folder(given)?, &trust(&[], true)?).map_err(|error| Failure::Rejected(error.into()))
+    verified(&bundle_folder(given)?, &[], true)
 }
 
 /// The bundle at `folder`, verified by the keys that a board accepts; by the development key, if no board is named.
@@ -187,8 +187,11 @@ pub(crate) fn open_signed(folder: &Path, by: &BoardFiles) -> Result<Bundle, Fail
         return open(Some(folder));
     }
     let board = by.read()?;
-    let trust = trust(&board.bundle.keys, board.bundle.development_key)?;
-    Bundle::open(folder, &trust).map_err(|error| Failure::Rejected(error.into()))
+    verified(folder, &board.bundle.keys, board.bundle.development_key)
+}
+
+fn verified(folder: &Path, keys: &[PublicKey], development: bool) -> Result<Bundle, Failure> {
+    Bundle::open(folder, &trust(keys, development)?).map_err(|error| Failure::Rejected(error.into()))
 }
 
 /// Whose signature is accepted.

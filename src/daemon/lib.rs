@@ -53,7 +53,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hilum_config::{Board, ClockTrust as Trusted, KeySource, Signals};
+use hilum_config::{Board, ClockTrust as Trusted, KeySource};
 use hilum_device::{
     Clock, ClockTrust, Inputs,
     linux::{SystemClock, ThermalZones, keeps_keys_apart, machine, pool_memory},
@@ -222,10 +222,7 @@ async fn running(setup: Setup) -> Result<(), Fault> {
     let (doing, bench) = watch::channel(inference::Bench::default());
     let (strain, strained) = watch::channel(Strain::None);
     let figures = Arc::<Figures>::default();
-    let (sounds, heard) = match &board.signals {
-        Some(Signals { buzzer: Some(_), .. }) => signals::Sounds::channel(),
-        _ => (signals::Sounds::default(), mpsc::channel(1).1),
-    };
+    let (sounds, heard) = signals::Sounds::channel();
     let office = Office {
         records: records.clone(),
         clock: Arc::clone(&clock),
@@ -277,7 +274,7 @@ async fn running(setup: Setup) -> Result<(), Fault> {
         let rotation = display::rotation(&board.panel);
         let buttons: Vec<_> = board.panel.buttons.as_ref().map(touch::buttons).into_iter().chain(pedal).collect();
         let remembered = panel::Remembered::read(&data, &board.panel);
-        let (panel, back) = panel::start(board.panel, size, auto_lock, data.clone(), ended, tell.clone())
+        let (panel, back) = panel::start(board.panel, size, auto_lock, remembered, ended, tell.clone())
             .map_err(Fault::machine("start the panel's thread"))?;
         if let Some(wanted) = wanted {
             let placed = display::start(wanted, rotation, panel.glasses.clone(), tell.clone())

@@ -4,7 +4,7 @@
 
 use std::{
     io,
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -143,13 +143,13 @@ fn setup(settings: &Settings, size: [u16; 2], auto_lock: Duration, picked: Remem
     }
 }
 
-/// Starts the thread. `size` is the panel's, before it is turned; `data` is where what a person picked is kept. It ends
+/// Starts the thread. `size` is the panel's, before it is turned; `picked` is what a person picked there last. It ends
 /// when the sender of `ended` is dropped.
 pub(crate) fn start(
     settings: Settings,
     size: [u16; 2],
     auto_lock: Duration,
-    data: PathBuf,
+    picked: Remembered,
     mut ended: watch::Receiver<()>,
     events: mpsc::Sender<event::Event>,
 ) -> io::Result<(Panel, Back)> {
@@ -163,7 +163,6 @@ pub(crate) fn start(
             Ok(runtime) => runtime,
             Err(error) => return tracing::error!(%error, "no panel"),
         };
-        let picked = Remembered::read(&data, &settings);
         let setup = setup(&settings, size, auto_lock, picked);
         let mut front = Front {
             handed: &mut handed,
@@ -337,14 +336,13 @@ pub(crate) mod tests {
     // verifies: REQ-ACCESS-03
     #[test]
     fn it_shows_itself_locked_and_opens_where_nobody_has_a_pin() {
-        let folder = tempfile::tempdir().expect("a folder");
         let (events, _events) = mpsc::channel(4);
         let (_going, ended) = watch::channel(());
         let (mut panel, mut back) = start(
             settings(Rotation::Right),
             [1280, 800],
             Duration::from_secs(60),
-            folder.path().to_owned(),
+            Remembered::of(&settings(Rotation::Right)),
             ended,
             events,
         )

@@ -152,22 +152,20 @@ impl Sounding {
 }
 
 /// Where what is to be heard is said. Nothing is heard where there is no buzzer.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Sounds(Option<mpsc::Sender<Sound>>);
+#[derive(Debug, Clone)]
+pub(crate) struct Sounds(mpsc::Sender<Sound>);
 
 impl Sounds {
     pub(crate) fn say(&self, sound: Sound) {
-        if let Some(sounds) = &self.0 {
-            // A second sound beside another would be neither.
-            if sounds.try_send(sound).is_err() {
-                tracing::debug!(?sound, "is not heard");
-            }
+        // A second sound beside another would be neither.
+        if self.0.try_send(sound).is_err() {
+            tracing::debug!(?sound, "is not heard");
         }
     }
 
     pub(crate) fn channel() -> (Self, mpsc::Receiver<Sound>) {
         let (sounds, heard) = mpsc::channel(SOUNDS);
-        (Self(Some(sounds)), heard)
+        (Self(sounds), heard)
     }
 }
 
@@ -285,7 +283,7 @@ pub(crate) async fn run(
         };
         tokio::select! {
             () = turn => {}
-            _ = look.tick() => {
+            _ = look.tick(), if lamp.is_some() || buzzer.is_some() => {
                 let Some(is) = sources.pattern().await else { return };
                 if is != pattern {
                     if is == Pattern::Fault {

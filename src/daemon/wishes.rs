@@ -1084,7 +1084,7 @@ mod tests {
                 readers: Arc::new(tokio::sync::Semaphore::new(1)),
                 reading: Arc::default(),
                 exports: Some(exports),
-                sounds: crate::signals::Sounds::default(),
+                sounds: crate::signals::Sounds::channel().0,
                 system: crate::office::System::default(),
             };
             let (asks, asked) = mpsc::channel(32);

@@ -164,7 +164,7 @@ pub enum Act {
     Restart,
     /// On with setting the box up.
     Onward,
-    /// Nobody gets a PIN for now.
+    /// On without a PIN: whoever stands here may do everything.
     NoPin,
 }
 

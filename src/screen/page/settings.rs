@@ -60,7 +60,9 @@ impl Settings {
         let lines = around.health.about.len() + usize::from(update.is_some());
         let count = u16::try_from(lines).unwrap_or(1).max(4);
         let mut rows = inside.rows(count, 2).into_iter();
-        if let (Some(update), Some(row)) = (update, if update.is_some() { rows.next() } else { None }) {
+        if let Some(update) = update
+            && let Some(row) = rows.next()
+        {
             sheet.said(row, update.condition.sign(), sheet.words.say(update.word), size::SMALL, PLATE);
         }
         for (mut row, (word, value)) in rows.zip(&around.health.about) {
