@@ -85,7 +85,7 @@ class Box:
             path.unlink(missing_ok=True)
         given = {"systemd.extra-unit.hands.service": HANDS, "systemd.unit-dropin.sysinit.target": WANTS}
         credentials = [f"value=io.systemd.credential.binary:{name}={encoded(text)}" for name, text in given.items()]
-        machine = [word for word in MACHINES[self.arch]]
+        machine = list(MACHINES[self.arch])
         if not screen:
             machine = machine[: machine.index("-device")]
         words = [
@@ -151,7 +151,10 @@ class Box:
 
     def asked(self, script: str, patience_s: float = PATIENCE_S) -> tuple[str, int]:
         """Runs a script inside: what it said, and its status."""
-        self.line.sendall(base64.b64encode(script.encode()) + b"\n")
+        try:
+            self.line.sendall(base64.b64encode(script.encode()) + b"\n")
+        except OSError:
+            raise Cut from None
         end = time.monotonic() + patience_s
         while b"\n" not in self.said:
             self.line.settimeout(max(end - time.monotonic(), 0.01))
@@ -159,6 +162,8 @@ class Box:
                 more = self.line.recv(65536)
             except TimeoutError:
                 raise SystemExit(f"{ME}: in vain: an answer from inside to {script!r}\n{self.console()}") from None
+            except OSError:
+                raise Cut from None
             if not more:
                 raise Cut
             self.said += more

@@ -122,14 +122,22 @@ def bundle(making: Making, out: Path, squashfs: Path, boot: Path) -> None:
     content.mkdir()
     shutil.move(squashfs, content / "root.img")
     shutil.move(boot, content / "boot.img")
-    (content / "manifest.raucm").write_text(
-        f"[update]\ncompatible=hilum-{making.name}\nversion={making.version}\n\n[bundle]\nformat=plain\n\n"
-        "[image.rootfs]\nfilename=root.img\n\n[image.boot]\nfilename=boot.img\n"
-    )
+    (content / "manifest.raucm").write_text(manifest(making.name, making.version))
     for path in (content, *content.iterdir()):
         os.utime(path, (making.when, making.when))
     out.unlink(missing_ok=True)
-    making.run("rauc", "bundle", f"--cert={making.keys / 'release.pem'}", f"--key={making.keys / 'release.key'}", content, out)
+    making.run(*signing(making.keys), content, out)
+
+
+def manifest(board: str, version: str) -> str:
+    """What an update says of itself."""
+    return (f"[update]\ncompatible=hilum-{board}\nversion={version}\n\n[bundle]\nformat=plain\n\n"
+            "[image.rootfs]\nfilename=root.img\n\n[image.boot]\nfilename=boot.img\n")
+
+
+def signing(keys: Path) -> tuple[str, ...]:
+    """RAUC's words for a bundle that is signed with these keys."""
+    return "rauc", "bundle", f"--cert={keys / 'release.pem'}", f"--key={keys / 'release.key'}"
 
 
 def packed(making: Making, image: Path) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 from disks import Loader, Partition, fat
 from making import CROSS, Making
 
+FAT_MB = {"esp": 32, "boot": 96}
 # In the order of the disk; boot/grub.cfg counts on it.
-PARTITIONS = (Partition("esp", 32, "uefi"), Partition("boot-a", 96), Partition("root-a", 384), Partition("boot-b", 96),
-              Partition("root-b", 384), Partition("data", 256, "linux"))
+PARTITIONS = (Partition("esp", FAT_MB["esp"], "uefi"), Partition("boot-a", FAT_MB["boot"]), Partition("root-a", 384),
+              Partition("boot-b", FAT_MB["boot"]), Partition("root-b", 384), Partition("data", 256, "linux"))
 
 
 def take(making: Making) -> None:
@@ -22,7 +23,7 @@ def slot(making: Making, words: str) -> Path:
     config = making.scratch / "slot.cfg"
     config.write_text(f'linux "$boot/vmlinuz" console=tty0 console={making.processor.console} {words} rauc.slot=$slot hilum.part=$part\n'
                       'initrd "$boot/initrd.img"\n')
-    return fat(making, "boot", 96, {"vmlinuz": making.scratch / "vmlinuz", "initrd.img": making.scratch / "initrd.img", "slot.cfg": config})
+    return fat(making, "boot", FAT_MB["boot"], {name: making.scratch / name for name in ("vmlinuz", "initrd.img", "slot.cfg")})
 
 
 def first(making: Making) -> Path:
@@ -32,7 +33,7 @@ def first(making: Making) -> Path:
     loader = making.scratch / "grub.cfg"
     text = (CROSS / "boot/grub.cfg").read_text()
     loader.write_text(text.replace("@root-a@", making.number("root-a")).replace("@root-b@", making.number("root-b")))
-    return fat(making, "esp", 32, {
+    return fat(making, "esp", FAT_MB["esp"], {
         f"EFI/BOOT/{making.processor.grub[1]}": making.scratch / "grub.efi",
         "EFI/debian/grub.cfg": loader,
         "grubenv": environment,
