@@ -755,6 +755,7 @@ pub const fn opened(opened: Opened) -> &'static str {
         Opened::New => "new",
         Opened::Well => "well",
         Opened::Copied => "copied",
+        Opened::Behind => "behind",
         Opened::Restored => "restored",
     }
 }

@@ -140,11 +140,15 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // Two threads may be keeping the same picture.
     static WRITES: AtomicU64 = AtomicU64::new(0);
     let part = path.with_extension(format!("{}.{PART}", WRITES.fetch_add(1, Ordering::Relaxed)));
-    let mut options = fs::OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&part)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&part, path)?;
+    let written = || {
+        let mut options = fs::OpenOptions::new();
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&part)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&part, path)
+    };
+    // On a full disk, half of it would take the last room.
+    written().inspect_err(|_| drop(fs::remove_file(&part)))?;
     sync_folder(path.parent().unwrap_or(Path::new(".")))
 }
 

@@ -6,6 +6,7 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File, TryLockError},
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -104,6 +105,8 @@ pub enum Opened {
     Well,
     /// The second copy lacked something and was made anew.
     Copied,
+    /// The second copy lacks the last changes, and there is no room to make it anew before the next one.
+    Behind,
     /// The database was damaged, was set aside and restored from its second copy.
     Restored,
 }
@@ -129,7 +132,7 @@ impl Database {
             Err(TryLockError::Error(source)) => return Err(StoreFault::Disk { attempt: "lock the store", source }),
         }
         let new = paths.iter().all(|path| !path.exists());
-        let [main, copy] = paths.each_ref().map(|path| checked(path));
+        let [main, copy] = [checked(&paths[0])?, checked(&paths[1])?];
         let opened = match (&main, &copy) {
             (Ok(_), Ok(_)) if new => Opened::New,
             (Ok(main), Ok(copy)) if main == copy => Opened::Well,
@@ -146,18 +149,21 @@ impl Database {
             (Err(Unusable::Damaged), Ok(copy)) if copy.entries > 0 => Opened::Restored,
             (Ok(_) | Err(Unusable::Damaged), _) => return Err(StoreFault::BothLost),
         };
-        match opened {
-            Opened::Restored => remade(&paths[1], &paths[0])?,
-            Opened::Copied => remade(&paths[0], &paths[1])?,
-            Opened::New | Opened::Well => (),
-        }
+        let opened = match opened {
+            Opened::Restored => remade(&paths[1], &paths[0]).map(|()| opened)?,
+            Opened::Copied => match remade(&paths[0], &paths[1]) {
+                Err(fault) if fault.wants_room() && copy.is_ok() => Opened::Behind,
+                made => made.map(|()| opened)?,
+            },
+            Opened::New | Opened::Well | Opened::Behind => opened,
+        };
         let [main, copy] = [connected(&paths[0])?, connected(&paths[1])?];
-        let mut database = Self { main, copy, paths, behind: false, _lock: lock };
+        let mut database = Self { main, copy, paths, behind: opened == Opened::Behind, _lock: lock };
         let event = match opened {
             Opened::New => Some(Action::Made),
             Opened::Restored => Some(Action::Restored),
             Opened::Copied => Some(Action::Copied),
-            Opened::Well => None,
+            Opened::Well | Opened::Behind => None,
         };
         if let Some(action) = event {
             let event = Event { actor: Actor::Device, action, case: None, role: None, row: None };
@@ -195,7 +201,7 @@ impl Database {
     /// Files of databases that were set aside.
     pub(crate) fn aside(&self) -> impl Iterator<Item = PathBuf> {
         let files = self.paths.iter().flat_map(|path| files_of(path));
-        files.map(|[_, aside]| aside).filter(|aside| aside.exists())
+        files.map(|file| aside_of(&file)).filter(|aside| aside.exists())
     }
 
     /// Removes what was set aside, and says how many files it was.
@@ -222,7 +228,7 @@ impl Database {
     /// Whether both are whole, follow their logs and are equal; the head they share.
     pub(crate) fn verify(&self, saved: Option<Head>) -> Result<Head, StoreFault> {
         let head = verified(&self.main, saved)?;
-        match checked(&self.paths[1]) {
+        match checked(&self.paths[1])? {
             Ok(copy) if copy == head => Ok(head),
             _ => Err(StoreFault::Database { attempt: COPY, source: rusqlite::Error::InvalidQuery }),
         }
@@ -244,12 +250,16 @@ enum Unusable {
 
 /// The head of a database that is whole: pages, log, and every case as the log left it. A file that is not there is an
 /// empty database.
-fn checked(path: &Path) -> Result<Head, Unusable> {
-    let connection = connected(path).map_err(|fault| match fault {
-        StoreFault::Later { found, .. } => Unusable::Later(found),
-        _ => Unusable::Damaged,
-    })?;
-    verified(&connection, None).map_err(|_| Unusable::Damaged)
+///
+/// # Errors
+/// What says nothing of the database: there is no room to open it.
+fn checked(path: &Path) -> Result<Result<Head, Unusable>, StoreFault> {
+    match connected(path).and_then(|connection| verified(&connection, None)) {
+        Ok(head) => Ok(Ok(head)),
+        Err(fault) if fault.wants_room() => Err(fault),
+        Err(StoreFault::Later { found, .. }) => Ok(Err(Unusable::Later(found))),
+        Err(_) => Ok(Err(Unusable::Damaged)),
+    }
 }
 
 /// Whether the log of a database that is whole goes on from this head.
@@ -408,28 +418,55 @@ fn connected(path: &Path) -> Result<Connection, StoreFault> {
     Ok(connection)
 }
 
-/// The files of a database, and the names they have when they are set aside.
-fn files_of(database: &Path) -> [[PathBuf; 2]; 3] {
-    ["", "-wal", "-shm"].map(|suffix| {
-        ["", ".aside"].map(|more| {
-            let mut name = database.as_os_str().to_owned();
-            name.push(suffix);
-            name.push(more);
-            PathBuf::from(name)
-        })
-    })
+/// The files of a database.
+fn files_of(database: &Path) -> [PathBuf; 3] {
+    ["", "-wal", "-shm"].map(|suffix| suffixed(database, suffix))
 }
 
-/// Makes `to` a copy of the database at `from`. What stood at `to` is set aside.
+fn suffixed(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// What a file is called when it is set aside.
+fn aside_of(file: &Path) -> PathBuf {
+    suffixed(file, ".aside")
+}
+
+/// Makes `to` a copy of the database at `from`. What stood at `to` is set aside, once there is what takes its place.
 fn remade(from: &Path, to: &Path) -> Result<(), StoreFault> {
-    for [damaged, aside] in files_of(to) {
+    let new = suffixed(to, ".new");
+    let cleared = || {
+        for left in [suffixed(&new, "-journal"), new.clone()] {
+            match fs::remove_file(left) {
+                Err(fault) if fault.kind() != io::ErrorKind::NotFound => return Err(StoreFault::disk(COPY)(fault)),
+                _ => (),
+            }
+        }
+        Ok(())
+    };
+    cleared()?;
+    if let Err(fault) = copied(from, &new) {
+        cleared()?;
+        return Err(fault);
+    }
+    let renamed =
+        |from: &Path, to: &Path| fs::rename(from, to).map_err(StoreFault::disk("set a damaged database aside"));
+    for damaged in files_of(to) {
         if damaged.exists() {
-            fs::rename(&damaged, aside).map_err(StoreFault::disk("set a damaged database aside"))?;
+            renamed(&damaged, &aside_of(&damaged))?;
         }
     }
+    renamed(&new, to)
+}
+
+fn copied(from: &Path, to: &Path) -> Result<(), StoreFault> {
     let source = connected(from)?;
     let mut target = Connection::open(to).map_err(StoreFault::database(COPY))?;
     target.pragma_update(None, "synchronous", "FULL").map_err(StoreFault::database(COPY))?;
     let backup = Backup::new(&source, &mut target).map_err(StoreFault::database(COPY))?;
-    backup.run_to_completion(1024, Duration::ZERO, None).map_err(StoreFault::database(COPY))
+    backup.run_to_completion(1024, Duration::ZERO, None).map_err(StoreFault::database(COPY))?;
+    drop(backup);
+    target.close().map_err(|(_, fault)| StoreFault::database(COPY)(fault))
 }

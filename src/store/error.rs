@@ -2,6 +2,8 @@
 
 use std::io;
 
+use rusqlite::ErrorCode;
+
 use crate::{NoReason, Sealed, Tampering};
 
 /// The store is not well, or was asked for what it cannot do. Says no path and nothing of a patient.
@@ -83,6 +85,18 @@ pub enum StoreFault {
 }
 
 impl StoreFault {
+    /// Whether it is for want of room on the disk, and says nothing of what is there.
+    pub(crate) fn wants_room(&self) -> bool {
+        match self {
+            // The index of a log of changes is a file, which SQLite reports in other words.
+            Self::Database { source, .. } => source.sqlite_error().is_some_and(|error| {
+                error.code == ErrorCode::DiskFull || error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
+            }),
+            Self::Disk { source, .. } => source.kind() == io::ErrorKind::StorageFull,
+            _ => false,
+        }
+    }
+
     pub(crate) fn database(attempt: &'static str) -> impl Fn(rusqlite::Error) -> Self {
         move |source| Self::Database { attempt, source }
     }

@@ -139,11 +139,13 @@ impl Store {
             Some(_) => (0, Action::LoggedIn),
             None => (row.failures.saturating_add(1), Action::LoginRefused),
         };
-        self.write(|transaction| {
-            transaction
-                .execute("UPDATE people SET failures = ?2 WHERE role = ?1", (role.name(), failures))
-                .map_err(StoreFault::database(WRITE))?;
-            logged(transaction, now, role.into(), action, role)
+        self.in_kept_room(|store| {
+            store.write(|transaction| {
+                transaction
+                    .execute("UPDATE people SET failures = ?2 WHERE role = ?1", (role.name(), failures))
+                    .map_err(StoreFault::database(WRITE))?;
+                logged(transaction, now, role.into(), action, role)
+            })
         })?;
         let Some(key) = key else { return Ok(Tried::Wrong(failures)) };
         self.unlock(key)?;

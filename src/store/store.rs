@@ -21,8 +21,9 @@ use crate::{
     seal::KEY_WORD,
 };
 
-/// Room that is given up when the disk is full, so that what was begun can be ended: bytes.
-const BALLAST: usize = 1 << 20;
+/// Room that is given up when the disk is full, so that records open and what was begun can be ended.
+const BALLAST: &str = "ballast";
+const BALLAST_BYTES: usize = 1 << 20;
 /// What reviews are sealed for, since version 1.
 const REVIEWS: &str = "review";
 /// What the first reading is sealed for.
@@ -134,6 +135,14 @@ fn inflated(deflated: &[u8]) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(plain)
 }
 
+fn give_up_ballast(folder: &Path) -> Result<(), StoreFault> {
+    match std::fs::remove_file(folder.join(BALLAST)) {
+        // Given up before, and there was no room since.
+        Err(fault) if fault.kind() != io::ErrorKind::NotFound => Err(StoreFault::disk("give up the ballast")(fault)),
+        _ => Ok(()),
+    }
+}
+
 /// Marks an input as taken, whether it was begun or not.
 fn taken(transaction: &Transaction<'_>, token: [u8; 32]) -> Result<(), StoreFault> {
     executed(
@@ -155,7 +164,13 @@ impl Store {
     /// [`StoreFault`], in particular [`StoreFault::InUse`] while another process has it.
     pub fn open(folder: &Path, watermark: u64, now: &Moment) -> Result<(Self, Opened), StoreFault> {
         make_folder(folder).map_err(StoreFault::disk("make the folder of the store"))?;
-        let (database, opened) = Database::open(folder, now)?;
+        let (database, opened) = match Database::open(folder, now) {
+            Err(fault) if fault.wants_room() => {
+                give_up_ballast(folder)?;
+                Database::open(folder, now)?
+            }
+            opened => opened?,
+        };
         let key = Arc::new(OnceLock::new());
         let files = Files::open(&folder.join("files"), Arc::clone(&key))?;
         let store = Self { database, files, key, folder: folder.to_owned(), watermark };
@@ -171,31 +186,28 @@ impl Store {
         is_in(folder)
     }
 
-    fn ballast(&self) -> PathBuf {
-        self.folder.join("ballast")
-    }
-
     /// Puts the ballast in its place, if it is not there and there is room for it.
     fn load_ballast(&self) {
-        let path = self.ballast();
-        let there = std::fs::metadata(&path).is_ok_and(|meta| meta.len() == BALLAST as u64);
-        if !there && replace(&path, &vec![0; BALLAST]).is_err() {
-            // On a full disk there is none; half of one is no use.
+        let path = self.folder.join(BALLAST);
+        let there = std::fs::metadata(&path).is_ok_and(|meta| meta.len() == BALLAST_BYTES as u64);
+        if !there && replace(&path, &vec![0; BALLAST_BYTES]).is_err() {
+            // On a full disk there is none; one of another length is no use.
             drop(std::fs::remove_file(&path));
         }
     }
 
-    /// Makes a change that ends what was begun. If the disk is full, it has the room of the ballast.
-    fn end(&mut self, change: impl Fn(&mut Self) -> Result<(), StoreFault>) -> Result<(), StoreFault> {
-        let ended = change(self);
-        match &ended {
-            Err(StoreFault::Database { source, .. })
-                if source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) =>
-            {
-                std::fs::remove_file(self.ballast()).map_err(StoreFault::disk("give up the ballast"))?;
+    /// Makes a change that ends what was begun, or lets somebody see what is there. If the disk is full, it has the room of the
+    /// ballast.
+    pub(crate) fn in_kept_room<T>(
+        &mut self,
+        change: impl Fn(&mut Self) -> Result<T, StoreFault>,
+    ) -> Result<T, StoreFault> {
+        match change(self) {
+            Err(fault) if fault.wants_room() => {
+                give_up_ballast(&self.folder)?;
                 change(self)
             }
-            _ => ended,
+            ended => ended,
         }
     }
 
@@ -448,7 +460,7 @@ impl Store {
     /// [`StoreFault::NoCase`] if the case is not being assessed: it was withdrawn, for one.
     pub fn put_back(&mut self, work: &Work, now: &Moment) -> Result<(), StoreFault> {
         let (number, attempt) = (work.number, work.attempt);
-        self.end(|store| {
+        self.in_kept_room(|store| {
             store.write(|transaction| {
                 executed(
                     transaction,
@@ -556,7 +568,7 @@ impl Store {
         let plain = deflated(&serde_json::to_vec(result).map_err(StoreFault::record)?);
         let sealed = self.key()?.seal(&place(case, "result"), &plain.map_err(StoreFault::disk("write a result"))?);
         let files: BTreeSet<BlobName> = result.files.iter().map(|(_, name)| name.clone()).collect();
-        self.end(|store| {
+        self.in_kept_room(|store| {
             store.step(case, state, Actor::Device, &[action], now, |transaction| {
                 // Only this very attempt may end it.
                 executed(
@@ -650,7 +662,7 @@ impl Store {
     /// # Errors
     /// [`StoreFault::NoCase`]
     pub fn viewed(&mut self, case: CaseNumber, actor: Actor, now: &Moment) -> Result<(), StoreFault> {
-        self.database.write(|transaction| logged(transaction, now, actor, Action::Viewed, case))
+        self.in_kept_room(|store| store.write(|transaction| logged(transaction, now, actor, Action::Viewed, case)))
     }
 
     /// Enters something in the log that is not about a case.
@@ -658,8 +670,10 @@ impl Store {
     /// # Errors
     /// [`StoreFault`]
     pub fn note(&mut self, actor: Actor, action: Action, now: &Moment) -> Result<(), StoreFault> {
-        self.database.write(|transaction| {
-            audit::append(transaction, now, &Event { actor, action, case: None, role: None, row: None })
+        self.in_kept_room(|store| {
+            store.write(|transaction| {
+                audit::append(transaction, now, &Event { actor, action, case: None, role: None, row: None })
+            })
         })
     }
 

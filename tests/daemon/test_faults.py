@@ -155,6 +155,39 @@ def test_a_disk_below_the_watermark(appliance, picture, mounted):
     well(box, {queued: "assessed", filled: "reviewed"})
 
 
+# verifies: REQ-STORE-02, REQ-STORE-04
+@pytest.mark.parametrize("behind", [None, "hilum.db", "copy/hilum.db"])
+def test_records_open_on_a_full_disk(appliance, picture, mounted, behind):
+    """A full disk is no damage: what is there opens, and a database that lacks the last change is made anew."""
+    box = appliance("[store]\nwatermark-mb = 16\n" + QUICK)
+    mounted(box.data, "-t", "tmpfs", "-o", "size=48m,mode=0700", "none")
+    box.start().networks()
+    with box.desk() as desk:
+        cases = [desk.field_case("P1", picture)]
+        assert desk.wait(cases[0]) == "assessed"
+    assert box.stop() == 0
+    store = next(box.data.rglob("copy")).parent
+    before = (store / behind).read_bytes() if behind else b""
+    box.start()
+    with box.desk() as desk:
+        cases.append(desk.open_case("P2")["case"])
+        box.kill()
+    if behind:
+        for file in store.glob(f"{behind}*"):
+            file.unlink()
+        (store / behind).write_bytes(before)
+    filler = fill(box.data, 0)
+    for _ in range(3):
+        box.start()
+        with box.desk() as desk:
+            assert set(desk.states()) == set(cases)
+            denied(75, lambda: desk.open_case("P3"), "MB left")
+        box.kill()
+    filler.unlink()
+    box.start()
+    well(box, {cases[0]: "assessed", cases[1]: "draft"})
+
+
 def test_an_export_that_comes_while_the_disk_is_full(appliance, phantoms, mounted, folder):
     share = folder / "share"
     share.mkdir()
