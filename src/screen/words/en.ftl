@@ -345,7 +345,7 @@ key-pin = are sealed with a key that a PIN opens. After each start somebody type
 key-file = are sealed with a key that lies open beside them. That protects nothing.
 key-development = Anybody can sign networks for this device: for trying only, never for patients.
 rescue-title = This device is not ready
-rescue-next = No case is lost. Ask whoever looks after the device.
+rescue-next = This device has erased nothing. Ask whoever looks after it.
 
 # Refusals
 note-missing-slice = A slice of the CT is missing.

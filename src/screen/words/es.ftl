@@ -345,7 +345,7 @@ key-pin = sellados con una clave que abre un PIN. Tras cada arranque alguien lo 
 key-file = sellados con una clave que está junto a ellos. Eso no protege nada.
 key-development = Cualquiera puede firmar redes para este equipo: solo para pruebas, nunca para pacientes.
 rescue-title = Este equipo no está listo
-rescue-next = No se perdió ningún caso. Avise al encargado del equipo.
+rescue-next = El equipo no borró nada. Avise al encargado del equipo.
 
 # Refusals
 note-missing-slice = Falta un corte de la TC.

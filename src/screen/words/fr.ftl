@@ -345,7 +345,7 @@ key-pin = scellés par une clé qu'un PIN ouvre. Après chaque démarrage, quelq
 key-file = scellés par une clé rangée à côté d'eux. Cela ne protège rien.
 key-development = N'importe qui peut signer des réseaux pour cet appareil : pour essayer seulement, jamais pour des patients.
 rescue-title = Cet appareil n'est pas prêt
-rescue-next = Aucun cas n'est perdu. Appelez le responsable de l'appareil.
+rescue-next = L'appareil n'a rien effacé. Appelez le responsable de l'appareil.
 
 # Refusals
 note-missing-slice = Il manque une coupe à la TDM.

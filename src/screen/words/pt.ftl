@@ -345,7 +345,7 @@ key-pin = selados com uma chave que um PIN abre. Após cada arranque alguém o d
 key-file = selados com uma chave guardada ao lado deles. Isso não protege nada.
 key-development = Qualquer pessoa pode assinar redes para este aparelho: só para testes, nunca para pacientes.
 rescue-title = Este aparelho não está pronto
-rescue-next = Nenhum caso se perdeu. Chame o responsável pelo aparelho.
+rescue-next = O aparelho não apagou nada. Chame o responsável pelo aparelho.
 
 # Refusals
 note-missing-slice = Falta um corte da TC.

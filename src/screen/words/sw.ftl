@@ -345,7 +345,7 @@ key-pin = zimefungwa kwa ufunguo unaofunguliwa na PIN. Kila kifaa kinapowashwa m
 key-file = zimefungwa kwa ufunguo ulio wazi kando yake. Hilo halilindi chochote.
 key-development = Mtu yeyote anaweza kutia saini mitandao ya kifaa hiki: kwa majaribio tu, kamwe si kwa wagonjwa.
 rescue-title = Kifaa hiki hakiko tayari
-rescue-next = Hakuna kesi iliyopotea. Muulize anayetunza kifaa.
+rescue-next = Kifaa hakijafuta chochote. Muulize anayetunza kifaa.
 
 # Refusals
 note-missing-slice = Slice moja ya CT haipo.
