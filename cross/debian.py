@@ -52,7 +52,8 @@ def unpacked(board: Board, processor: Processor) -> Path:
         fresh = archive.with_suffix(".new")
         run("mmdebstrap", "--quiet", f"--mode={'root' if os.geteuid() == 0 else 'unshare'}", f"--arch={processor.debian}",
             "--variant=extract", "--skip=check/qemu", f"--include={','.join(wanted)}", "--aptopt=Acquire::Languages \"none\"",
-            "--aptopt=APT::Install-Recommends \"false\"", f"--extract-hook={LIST_PACKAGES}", "--format=tar", SUITE, fresh, "-", input=sources)
+            "--aptopt=APT::Install-Recommends \"false\"", f"--extract-hook={LIST_PACKAGES}", "--format=tar",
+            SUITE, fresh, "-", input=sources)
         fresh.rename(archive)
     return archive
 
