@@ -41,12 +41,13 @@ TOOLS = {"qemu-system-aarch64": "qemu-system-arm", "qemu-system-x86_64": "qemu-s
          "tesseract": "tesseract-ocr"}
 # A start takes half a minute of the guest's time; every instruction is emulated.
 PATIENCE_S = 600
+ANSWER_S = 120
 SECTOR = 512
 FULL = 32767  # what an absolute axis of QEMU's goes to
 # How QEMU calls the keys of characters.
 QCODES = {"-": "minus", " ": "spc", ".": "dot", "/": "slash"}
 
-# Runs a line that it is told, in base64, and says at the end with which status.
+# Runs what it is told, a number and a script in base64, and says at the end the number, what the script said, and its status.
 HANDS = r"""[Unit]
 DefaultDependencies=no
 StartLimitIntervalSec=0
@@ -54,8 +55,8 @@ After=systemd-udevd.service
 [Service]
 Restart=always
 RestartSec=1
-ExecStart=/bin/sh -c 'exec 3<>/dev/virtio-ports/hands || exit 1; while read -r line <&3; do \
- echo "$line" | base64 -d | sh >/run/hands 2>&1; status=$?; { base64 -w0 /run/hands; echo " $status"; } >&3; done'
+ExecStart=/bin/sh -c 'exec 3<>/dev/virtio-ports/hands || exit 1; while read -r number line <&3; do \
+ echo "$line" | base64 -d | sh >/run/hands 2>&1; status=$?; { echo -n "$number "; base64 -w0 /run/hands; echo " $status"; } >&3; done'
 """
 WANTS = "[Unit]\nWants=hands.service\n"
 
@@ -107,7 +108,7 @@ class Box:
         self.answers.readline()
         self.do("qmp_capabilities")
         self.line = self._connect(paths["line"])
-        self.said = b""
+        self.said, self.questions = b"", 0
 
     def firmware(self) -> list[str]:
         """How the machine begins."""
@@ -151,25 +152,37 @@ class Box:
 
     def asked(self, script: str, patience_s: float = PATIENCE_S) -> tuple[str, int]:
         """Runs a script inside: what it said, and its status."""
+        answer = self._answered(script, patience_s)
+        if answer is None:
+            raise SystemExit(f"{ME}: in vain: an answer from inside to {script!r}\n{self.console()}")
+        return answer
+
+    def _answered(self, script: str, patience_s: float) -> tuple[str, int] | None:
+        """None if there is no answer: the box may have started again with the question in its hands."""
+        self.questions += 1
         try:
-            self.line.sendall(base64.b64encode(script.encode()) + b"\n")
+            self.line.sendall(f"{self.questions} ".encode() + base64.b64encode(script.encode()) + b"\n")
         except OSError:
             raise Cut from None
         end = time.monotonic() + patience_s
-        while b"\n" not in self.said:
-            self.line.settimeout(max(end - time.monotonic(), 0.01))
-            try:
-                more = self.line.recv(65536)
-            except TimeoutError:
-                raise SystemExit(f"{ME}: in vain: an answer from inside to {script!r}\n{self.console()}") from None
-            except OSError:
-                raise Cut from None
-            if not more:
-                raise Cut
-            self.said += more
-        line, _, self.said = self.said.partition(b"\n")
-        text, _, status = line.decode().rpartition(" ")
-        return base64.b64decode(text).decode(errors="replace").strip(), int(status)
+        while True:
+            while b"\n" not in self.said:
+                self.line.settimeout(max(end - time.monotonic(), 0.01))
+                try:
+                    more = self.line.recv(65536)
+                except TimeoutError:
+                    return None
+                except OSError:
+                    raise Cut from None
+                if not more:
+                    raise Cut
+                self.said += more
+            line, _, self.said = self.said.partition(b"\n")
+            number, _, rest = line.decode().partition(" ")
+            # An answer to a question of before comes late.
+            if number == str(self.questions):
+                text, _, status = rest.rpartition(" ")
+                return base64.b64decode(text).decode(errors="replace").strip(), int(status)
 
     def says(self, script: str, patience_s: float = PATIENCE_S) -> str:
         """What a script says inside, which must end well."""
@@ -183,12 +196,15 @@ class Box:
         return path.read_text(errors="replace")[-3000:] if path.exists() else ""
 
     def becomes(self, script: str, wanted: Callable[[str], object], why: str, patience_s: float = PATIENCE_S) -> str:
-        """Asks inside until the answer is what is wanted."""
+        """Asks inside until the answer is what is wanted, over a start in between too. What is asked changes nothing."""
         last = ""
 
         def look() -> bool:
             nonlocal last
-            last, _ = self.asked(script)
+            answer = self._answered(script, min(patience_s, ANSWER_S))
+            if answer is None:
+                return False
+            last, _ = answer
             return bool(wanted(last))
 
         until(look, why, patience_s, lambda: f"{last}\n{self.console()}", 0.5)
