@@ -15,6 +15,7 @@ mod check_config;
 mod control;
 mod ct;
 mod demo;
+mod evaluate;
 mod explain;
 mod explain_eval;
 mod failure;
@@ -73,6 +74,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Assess every case of a cohort.
     Predict(predict::Arguments),
+    /// How good predictions are: figures with intervals, plots, and against another model.
+    Evaluate(evaluate::Arguments),
     /// Inspect, verify or sign a bundle.
     #[command(subcommand)]
     Bundle(bundle::Command),
@@ -127,6 +130,7 @@ pub fn main() -> ExitCode {
         Command::ExplainEval(arguments) => explain_eval::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
+        Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Bundle(command) => bundle::run(&command),
         Command::Calibrate(command) => calibrate::run(&command),
         Command::CheckConfig(arguments) => check_config::run(&arguments),
