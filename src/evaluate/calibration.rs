@@ -4,8 +4,8 @@ use rayon::prelude::*;
 
 use crate::{
     Predictions,
-    figures::real,
-    table::{BINS, LEAST, Rank, Table, bin_ends},
+    figures::{Binned, real},
+    table::{BINS, LEAST, Table, bin_ends},
 };
 
 /// A bin of the reliability diagram.
@@ -38,32 +38,18 @@ pub const TEMPERATURES: [f64; 2] = [0.01, 100.0];
 /// Bins of equal width that have a case (Guo 2017).
 pub(crate) fn reliability(table: &Table) -> Vec<Bin> {
     let ends = bin_ends();
-    let mut bins: Vec<Sums> = (0..BINS).map(|_| Sums::default()).collect();
-    for place in table.by_top.iter() {
-        bins[usize::from(table.bins[place.case()])].add(table, place);
+    let mut bins = [Binned::default(); BINS];
+    for rank in table.by_top.iter() {
+        bins[usize::from(table.bins[rank.case()])].add(1, rank.positive(), table.tops[rank.case()]);
     }
     let bins = bins.iter().enumerate().filter(|(_, bin)| bin.cases > 0);
-    bins.map(|(at, bin)| bin.bin([if at == 0 { 0.0 } else { ends[at - 1] }, ends[at]])).collect()
-}
-
-#[derive(Default)]
-struct Sums {
-    cases: u64,
-    right: u64,
-    top: f64,
-}
-
-impl Sums {
-    fn add(&mut self, table: &Table, place: Rank) {
-        self.cases += 1;
-        self.right += u64::from(place.positive());
-        self.top += table.tops[place.case()];
-    }
-
-    fn bin(&self, ends: [f64; 2]) -> Bin {
-        let cases = real(self.cases);
-        Bin { ends, cases: self.cases, top: self.top / cases, accuracy: real(self.right) / cases }
-    }
+    let drawn = bins.map(|(at, bin)| Bin {
+        ends: [if at == 0 { 0.0 } else { ends[at - 1] }, ends[at]],
+        cases: bin.cases,
+        top: bin.top / real(bin.cases),
+        accuracy: real(bin.right) / real(bin.cases),
+    });
+    drawn.collect()
 }
 
 /// Expected calibration error over fifteen bins of equally many cases (Nguyen & O'Connor 2015), from the highest top probability;
@@ -71,13 +57,12 @@ impl Sums {
 pub(crate) fn adaptive_ece(table: &Table) -> Option<f64> {
     let total = table.by_top.len();
     let end_of = |bin: usize| (total / BINS) * (bin + 1) + (total % BINS).min(bin + 1);
-    let (mut sum, mut seen, mut bin, mut sums) = (0.0, 0, 0, Sums::default());
-    for place in table.by_top.iter() {
-        sums.add(table, place);
+    let (mut sum, mut seen, mut bin, mut binned) = (0.0, 0, 0, Binned::default());
+    for rank in table.by_top.iter() {
+        binned.add(1, rank.positive(), table.tops[rank.case()]);
         seen += 1;
-        if place.ends_ties() && seen >= end_of(bin) {
-            let full = std::mem::take(&mut sums).bin([0.0, 1.0]);
-            sum += real(full.cases) * (full.accuracy - full.top).abs();
+        if rank.ends_ties() && seen >= end_of(bin) {
+            sum += std::mem::take(&mut binned).gap_sum();
             bin = (bin + 1..BINS).find(|&bin| end_of(bin) > seen).unwrap_or(BINS);
         }
     }

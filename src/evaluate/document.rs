@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use hilum_domain::Class;
 use serde::Serialize;
 
-use crate::{
-    BINS, Delong, Difference, Evaluation, FIGURES, Figures, Interval, OfClass, Versus, compare::holm, figures::real,
-};
+use crate::{BINS, Delong, Difference, Evaluation, FIGURES, Figures, Interval, OfClass, Versus, compare::holm};
 
 const SCHEMA: &str = "hilum.metrics/1";
 
@@ -318,16 +316,5 @@ impl<'a> From<&'a Evaluation> for Document<'a> {
             }),
             versus: of.versus.as_ref().map(Into::into),
         }
-    }
-}
-
-impl crate::Confusion {
-    /// The share of each class's cases, refused ones among them, that was predicted to be of each; none of a class without cases.
-    #[must_use]
-    pub fn shares(&self) -> [[Option<f64>; 5]; 5] {
-        let support = self.support();
-        std::array::from_fn(|row| {
-            self.counts[row].map(|count| (support[row] > 0).then(|| real(count) / real(support[row])))
-        })
     }
 }

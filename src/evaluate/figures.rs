@@ -68,11 +68,26 @@ pub struct Confusion {
     pub refused: [u64; 5],
 }
 
+/// What is counted of the cases in a bin of the top probability.
 #[derive(Clone, Copy, Default)]
-struct Bin {
-    cases: u64,
-    right: u64,
-    top: f64,
+pub(crate) struct Binned {
+    pub cases: u64,
+    pub right: u64,
+    /// The sum of their top probabilities.
+    pub top: f64,
+}
+
+impl Binned {
+    pub(crate) fn add(&mut self, times: u64, right: bool, top: f64) {
+        self.cases += times;
+        self.right += if right { times } else { 0 };
+        self.top += real(times) * top;
+    }
+
+    /// How far the share of right answers is from the mean top probability, as often as there are cases.
+    pub(crate) fn gap_sum(&self) -> f64 {
+        (real(self.right) - self.top).abs()
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts below 2^53")]
@@ -85,7 +100,8 @@ fn share(part: u64, of: u64) -> f64 {
     if of == 0 { 0.0 } else { real(part) / real(of) }
 }
 
-fn share_of_some(part: u64, of: u64) -> Option<f64> {
+/// A share, and none of nothing.
+pub(crate) fn share_of_some(part: u64, of: u64) -> Option<f64> {
     (of > 0).then(|| real(part) / real(of))
 }
 
@@ -108,6 +124,13 @@ impl Confusion {
     #[must_use]
     pub fn support(&self) -> [u64; 5] {
         std::array::from_fn(|class| self.counts[class].iter().sum::<u64>() + self.refused[class])
+    }
+
+    /// The share of each class's cases, refused ones among them, that was predicted to be of each; none of a class without cases.
+    #[must_use]
+    pub fn shares(&self) -> [[Option<f64>; 5]; 5] {
+        let support = self.support();
+        std::array::from_fn(|row| self.counts[row].map(|count| share_of_some(count, support[row])))
     }
 
     fn covered(&self) -> u64 {
@@ -146,17 +169,15 @@ impl Figures {
         let confusion = Confusion::counted(table, weights);
         let (cases, covered, right) = (confusion.cases(), confusion.covered(), confusion.right());
         let (support, predicted) = (confusion.support(), confusion.predicted());
-        let mut bins = [Bin::default(); BINS];
+        let mut bins = [Binned::default(); BINS];
         let (mut brier, mut log_loss) = (0.0, 0.0);
         for case in 0..table.len() {
             let times = u64::from(weights.of(case));
             if times == 0 || table.predicted[case] == REFUSED {
                 continue;
             }
-            let bin = &mut bins[usize::from(table.bins[case])];
-            bin.cases += times;
-            bin.right += if table.predicted[case] == table.labels[case] { times } else { 0 };
-            bin.top += real(times) * table.tops[case];
+            let right = table.predicted[case] == table.labels[case];
+            bins[usize::from(table.bins[case])].add(times, right, table.tops[case]);
             brier += real(times) * table.brier[case];
             log_loss += real(times) * table.log_loss[case];
         }
@@ -191,7 +212,6 @@ impl Figures {
         };
         let (mcc, kappa) = confusion.agreement();
         let some = |sum: f64| (covered > 0).then(|| sum / real(covered));
-        let gap = |bin: &Bin| (real(bin.right) - bin.top).abs() / real(bin.cases);
         let filled = || bins.iter().filter(|bin| bin.cases > 0);
         // Of who says the shares of the classes that were not refused, of each of them.
         let rows = confusion.counts.map(|row| real(row.iter().sum()));
@@ -207,8 +227,8 @@ impl Figures {
             mean,
             brier: some(brier),
             brier_skill: some(brier).filter(|_| of_shares > 0.0).map(|brier| 1.0 - brier / of_shares),
-            ece: some(filled().map(|bin| gap(bin) * real(bin.cases)).sum()),
-            mce: filled().map(gap).reduce(f64::max),
+            ece: some(filled().map(Binned::gap_sum).sum()),
+            mce: filled().map(|bin| bin.gap_sum() / real(bin.cases)).reduce(f64::max),
             log_loss: some(log_loss),
         }
     }

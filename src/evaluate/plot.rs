@@ -4,7 +4,10 @@
 use hilum_domain::{Class, Specimen};
 use maud::{Markup, html};
 
-use crate::{BINS, Evaluation, Group, Interval, Point, figures::real};
+use crate::{
+    BINS, Evaluation, Group, Interval, Point,
+    figures::{real, share_of_some},
+};
 
 /// Okabe and Ito's colours, dark ones; and the dashes of the lines.
 const COLOURS: [&str; 5] = ["#0072B2", "#D55E00", "#007A5A", "#A0527D", "#5A5A5A"];
@@ -236,18 +239,14 @@ impl Evaluation {
     pub(crate) fn confused(&self) -> Markup {
         let shares = self.confusion.shares();
         let support = self.confusion.support();
-        let has_refused = self.confusion.refused.iter().any(|count| *count > 0);
+        let has_refused = self.refused() > 0;
         let columns = if has_refused { 6 } else { 5 };
         let (left, top, side, tall) = (190.0, 96.0, 92.0, 62.0);
         let width = left + side * real(columns) + 16.0;
         let cell = |row: usize, column: usize| {
             let refused = column == 5;
             let count = if refused { self.confusion.refused[row] } else { self.confusion.counts[row][column] };
-            let share = if refused {
-                (support[row] > 0).then(|| real(count) / real(support[row]))
-            } else {
-                shares[row][column]
-            };
+            let share = if refused { share_of_some(count, support[row]) } else { shares[row][column] };
             // From white to a dark blue. Black words until that is as dark as white ones need it: a contrast of 4.5 for either.
             let depth = share.unwrap_or(0.0);
             let blend = |from: f64, to: f64| (from + (to - from) * depth).round();

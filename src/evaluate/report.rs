@@ -130,7 +130,7 @@ impl Evaluation {
             return "Without intervals: no resamples were asked for.".to_owned();
         }
         if self.patients < 2 {
-            return "Without intervals: there is one patient.".to_owned();
+            return "Without resamples: there is one patient.".to_owned();
         }
         format!(
             "Intervals: bias-corrected and accelerated bootstrap, {} resamples of the {} patients with all of their cases.",
